@@ -1,0 +1,246 @@
+"""The words of GradTS as types: what plugins register and what the stages hand to each other.
+
+Specifications (`...Spec`) are cheap records that a plugin returns from its hooks; whatever is heavy (torch, a download, generated
+data) waits inside the functions they carry. All records are frozen and safe to share between threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+Row = Mapping[str, Any]
+"""One record of a data file: column name to value."""
+
+Source = str | Callable[..., Iterable[Row]]
+"""Where a split's rows come from: a file, a Hub data set (`hf:owner/name/config:split`) or a function that yields them."""
+
+Label = str | float | tuple[str, ...]
+"""A class name, a number, or one class name a word."""
+
+Text = tuple[str, ...]
+"""One sentence, a pair of sentences, or the words of a token task."""
+
+
+# --- tasks -----------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskSpec:
+    """A labelled task, as a plugin registers it or as a `[tasks.NAME]` table defines it.
+
+    `text` names one column, or two for a pair. `labels` fixes the classes and their order; without it they are collected from
+    all splits and sorted. `options` are keyword arguments for sources that are functions (the dials of generated data).
+    `version` enters the cache key of nothing: data are known by their content.
+    """
+
+    name: str
+    type: str
+    train: Source
+    dev: Source | None = None
+    test: Source | None = None
+    text: str | tuple[str, ...] = "text"
+    label: str = "label"
+    labels: tuple[str, ...] | None = None
+    metric: str | None = None
+    dev_fraction: float | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    description: str = ""
+    licence: str = ""
+    citation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One example: `row` is its position in the source (from 0), bad rows counted, so that it can be found again."""
+
+    row: int
+    text: Text
+    label: Label
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskData:
+    """A task as read: checked instances a split, classes, main metric, and a digest of everything a model can see.
+
+    `labels` is empty for a task whose labels are numbers. `skipped` counts the bad rows left out of each split.
+    """
+
+    name: str
+    type: str
+    metric: str
+    labels: tuple[str, ...]
+    splits: Mapping[str, Sequence[Instance]]
+    skipped: Mapping[str, int]
+    digest: str
+
+
+class TaskType(Protocol):
+    """How one kind of task is read, modelled, trained and judged. Shapes: B instances, T tokens, D hidden size, C outputs."""
+
+    word_level: bool
+    """Whether the text is a list of words with one label each (inputs are then split by word)."""
+
+    def read_text(self, values: Sequence[Any]) -> Text:
+        """The text columns of a row as `Text`; raises ValueError with what is wrong."""
+
+    def read_label(self, value: Any, text: Text) -> Label:
+        """The label of a row; raises ValueError with what is wrong."""
+
+    def classes(self, label: Label) -> Iterable[str]:
+        """The class names that a label uses (none for a number)."""
+
+    def targets(self, label: Label, labels: Sequence[str], word_ids: Sequence[int | None]) -> np.ndarray:
+        """What the loss needs of one instance: a scalar array, or one entry a token; `word_ids[t]` is token t's word."""
+
+    def collate(self, targets: Sequence[np.ndarray], length: int) -> torch.Tensor:
+        """Targets of a batch, padded to `length` tokens where there is one entry a token."""
+
+    def head(self, hidden_size: int, labels: Sequence[str], dropout: float) -> torch.nn.Module:
+        """A module from hidden states [B, T, D] to logits [B, C] or [B, T, C], its weights not yet initialised."""
+
+    def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Summed loss [B] and number of scored outputs [B] of each instance: an instance's loss is their quotient, a batch's
+        loss the quotient of their sums."""
+
+    def predict(self, logits: torch.Tensor, targets: torch.Tensor, labels: Sequence[str]) -> list[Label]:
+        """Predicted labels of a batch, words whose first token was truncated left out."""
+
+    def gold(self, targets: torch.Tensor, labels: Sequence[str]) -> list[Label]:
+        """True labels of a batch, in the same form as `predict`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskTypeSpec:
+    """A kind of task. `metrics[0]` is the default main metric; `texts` says how many text columns are allowed."""
+
+    name: str
+    metrics: tuple[str, ...]
+    texts: tuple[int, ...]
+    load: Callable[[], TaskType]
+    description: str = ""
+
+
+# --- encoders --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Projection:
+    """Where a query, key or value projection lives: output rows `start:stop` of the linear module `module`, holding `heads`
+    heads of `(stop - start) / heads` rows each. `call` counts the calls of a module that several layers share (ALBERT)."""
+
+    module: str
+    start: int
+    stop: int
+    heads: int
+    call: int = 0
+
+
+@dataclass(frozen=True)
+class HeadSites:
+    """The projections of every layer, from the first layer to the last: `layers[l]["key"]` and so on.
+
+    `batched` is False where a projection also sees inputs that a batch shares (relative positions in DeBERTa), so that
+    gradients of single instances cannot be told apart inside a batch and each instance is scored by itself.
+    """
+
+    layers: tuple[Mapping[str, Projection], ...]
+    batched: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderSpec:
+    """A pretrained encoder. `source` gives a folder or a Hub name; `sha256` maps file names in that folder to digests that are
+    verified on load; `head_sites` says where the heads are if the model's family is not one that GradTS knows;
+    `model` builds the module from the resolved source where `AutoModel.from_pretrained` is not the way."""
+
+    name: str
+    source: Callable[[], str]
+    sha256: Mapping[str, str] = field(default_factory=dict)
+    head_sites: Callable[[torch.nn.Module], HeadSites] | None = None
+    model: Callable[[str], torch.nn.Module] | None = None
+    description: str = ""
+
+
+# --- selection -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, order=True)
+class Auxiliary:
+    """A selected candidate: all its instances, or those at the positions `instances` of its train split."""
+
+    task: str
+    instances: tuple[int, ...] | None = None
+
+
+Selection = tuple[Auxiliary, ...]
+"""The auxiliaries chosen for one primary; empty means that it is trained alone."""
+
+Evaluate = Callable[[Sequence[Selection]], Sequence[float]]
+"""Dev scores of trials, one a selection. Cached and seeded; NaN where a training failed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What a strategy may look at, for one primary. Candidates are in the order of tasks.toml; `tau` and `embedding` are NaN
+    where they are not defined; `instance_tau(a)` is `[instances of a]`, row order = train split."""
+
+    primary: str
+    candidates: tuple[str, ...]
+    tau: Mapping[str, float]
+    embedding: Mapping[str, float]
+    instance_tau: Callable[[str], np.ndarray]
+
+
+class Strategy(Protocol):
+    """A function of evidence: the same evidence and scores give the same selection, so it has no state to save."""
+
+    def __call__(
+        self, evidence: Evidence, evaluate: Evaluate, *, threshold: float | None, keep: float
+    ) -> Selection: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class StrategySpec:
+    """A way to choose auxiliaries. `needs_threshold`: `[selection] threshold` must be set."""
+
+    name: str
+    load: Callable[[], Strategy]
+    needs_threshold: bool = False
+    description: str = ""
+
+
+# --- executors -------------------------------------------------------------------------------------------------------
+
+T = TypeVar("T")
+
+
+class Executor(Protocol):
+    """Runs jobs, at most one at a time on a device. `submit` may be called from one thread only."""
+
+    devices: tuple[str, ...]
+
+    def submit(self, job: Callable[[str], T]) -> Future[T]:
+        """Run `job(device)` on the next free device, in the order of submission."""
+
+    def close(self) -> None:
+        """Wait for running jobs and drop those not yet started."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutorSpec:
+    """A way to run jobs on devices (`cpu`, `cuda:0`, ...)."""
+
+    name: str
+    load: Callable[[Sequence[str]], Executor]
+    description: str = ""
+
+
+HeadAxis = Literal["output", "input"]
+"""Which weights are a head's: rows of the projection (where a head's keys and values live) or columns (as published)."""

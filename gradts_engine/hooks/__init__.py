@@ -1,0 +1,1 @@
+"""Plugins: what they can provide (`specs`), how they are found (`catalog`), and what comes built in (`builtin`)."""
