@@ -1,0 +1,278 @@
+"""tasks.toml -> a frozen `Experiment`, or every problem of the file at once, each with file, line, key and what was expected."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import tomli
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from gradts_engine.config.lines import LineFinder
+from gradts_engine.config.schema import (
+    Context,
+    DataSettings,
+    MultitaskSettings,
+    Names,
+    RunSettings,
+    ScoringSettings,
+    Section,
+    Sections,
+    SelectionSettings,
+    TaskTable,
+    TrainingSettings,
+)
+from gradts_engine.contracts import EncoderSpec, Source, TaskSpec
+from gradts_engine.errors import ProblemsError, UsageError
+from gradts_engine.nearest import did_you_mean, unknown
+
+MAX_BYTES = 2**20
+"""Largest tasks.toml: 1 MiB. Whatever is larger is data, given as the wrong file."""
+
+TASK_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+SPLITS = ("train", "dev", "test")
+
+Key = tuple[str | int, ...]
+Problems = list[tuple[Key, str]]
+"""Key path and what is wrong with it."""
+
+S = TypeVar("S", bound=Section)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Experiment:
+    """A checked tasks.toml. `tasks` holds every task that takes part, in order; `limits[task][split]` the largest number of
+    rows to use (None: all); sources that are files are absolute paths."""
+
+    path: Path
+    run: RunSettings
+    data: DataSettings
+    training: TrainingSettings
+    multitask: MultitaskSettings
+    scoring: ScoringSettings
+    selection: SelectionSettings
+    encoder: EncoderSpec
+    tasks: Mapping[str, TaskSpec]
+    limits: Mapping[str, Mapping[str, int | None]]
+    primaries: tuple[str, ...]
+
+    def candidates(self, primary: str) -> tuple[str, ...]:
+        """The tasks that may help `primary`: all others, in order."""
+        return tuple(name for name in self.tasks if name != primary)
+
+
+def load_experiment(path: str | Path, names: Names) -> Experiment:
+    """Read and check tasks.toml against what the catalog `names` knows.
+
+    Raises UsageError if the file cannot be read or is not TOML, and ProblemsError with all problems of its content.
+    """
+    path = Path(path)
+    text = _read(path)
+    document = _parse(path, text)
+    problems: Problems = []
+    tables = document.pop("tasks", {})
+    if not isinstance(tables, dict):
+        problems.append((("tasks",), "should be a table, expected [tasks.NAME]"))
+        tables = {}
+
+    context = Context(names, defined=tuple(tables))
+    sections = _validate(Sections, document, (), context, problems)
+    checked = {name: _validate(TaskTable, table, ("tasks", name), context, problems) for name, table in tables.items()}
+    specs = {
+        name: _resolve_task(name, table, path.parent, names, problems)
+        for name, table in checked.items()
+        if table is not None
+    }
+    if sections:
+        for i, name in enumerate(sections.run.tasks):
+            if name not in tables:
+                specs[name] = names.tasks[name]
+                _check_task(specs[name], ("run", "tasks", i), names, problems)
+        order = tuple(dict.fromkeys([*sections.run.tasks, *tables]))
+        if len(order) < 2:
+            expected = "expected at least 2: a primary and a candidate"
+            problems.append((("run", "tasks"), f"{len(order)} tasks take part, {expected}"))
+        encoder = _resolve_encoder(sections.run.encoder, path.parent, names, problems)
+    if problems or not sections:
+        raise ProblemsError(_lines(path, text, problems))
+    return Experiment(
+        path=path,
+        **{name: getattr(sections, name) for name in Sections.model_fields},
+        encoder=encoder,
+        tasks={name: specs[name] for name in order},
+        limits={name: _limits(sections.data, checked.get(name)) for name in order},
+        primaries=sections.run.primary or order,
+    )
+
+
+# --- the file --------------------------------------------------------------------------------------------------------
+
+
+def _read(path: Path) -> str:
+    try:
+        if path.is_dir():
+            raise UsageError(f"{path}: is a folder, expected a TOML file such as {path / 'tasks.toml'}")
+        if path.exists() and not path.is_file():
+            raise UsageError(f"{path}: is not a regular file")
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
+    except FileNotFoundError:
+        near = did_you_mean(path.name, (p.name for p in path.parent.glob("*.toml")))
+        raise UsageError(f"{path}: no such file{near}") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if len(content) > MAX_BYTES:
+        raise UsageError(f"{path}: is larger than 1 MiB, expected a TOML file with settings")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise UsageError(f"{path}:{line}: is not UTF-8, expected a TOML file saved as UTF-8") from None
+
+
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        return tomli.loads(text)
+    except tomli.TOMLDecodeError as error:
+        raise UsageError(f"{path}:{error.lineno}: not valid TOML: {error.msg} (column {error.colno})") from None
+    except (ValueError, RecursionError) as error:  # integers of thousands of digits, nesting without end
+        raise UsageError(f"{path}: not valid TOML: {error}") from None
+
+
+def _lines(path: Path, text: str, problems: Problems) -> list[str]:
+    """Problems as `FILE:LINE: key.path: what is wrong`, in the order of the file."""
+    find = LineFinder(text)
+    located = sorted((find(key), _dotted(key), what) for key, what in problems)
+    return [f"{path}:{line}: {key}: {what}" for line, key, what in located]
+
+
+def _dotted(key: Key) -> str:
+    return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in key).removeprefix(".")
+
+
+# --- sections --------------------------------------------------------------------------------------------------------
+
+
+def _validate(model: type[S], value: Any, at: Key, context: Context, problems: Problems) -> S | None:
+    try:
+        return model.model_validate(value, context=context)
+    except ValidationError as error:
+        problems.extend(((*at, *details["loc"]), _explain(model, details)) for details in error.errors())
+        return None
+
+
+def _explain(model: type[Section], error: ErrorDetails) -> str:
+    """What pydantic found, in our words."""
+    key, value = str(error["loc"][-1]) if error["loc"] else "", error["input"]
+    fields = _fields(model, error["loc"][:-1])
+    match error["type"]:
+        case "missing":
+            return f"is missing, expected: {fields[key].description or 'this section'}"
+        case "extra_forbidden":
+            return unknown("key", key, fields)
+        case "value_error":
+            return str(error["ctx"]["error"])
+        case "model_type":
+            return f"should be a table, got {value!r:.60}"
+        case "literal_error":
+            allowed = re.findall(r"'(\w+)'", error["ctx"]["expected"])
+            return f"got {value!r:.60}, expected {error['ctx']['expected']}{did_you_mean(str(value), allowed)}"
+        case "string_pattern_mismatch":
+            return f"got {value!r:.60}, expected auto, cpu, cuda or cuda:N"
+    return f"got {value!r:.60}, {error['msg'].replace('Input should', 'should')}"
+
+
+def _fields(model: type[Section], key: Key) -> Mapping[str, Any]:
+    """The fields of the section at `key`, itself a field of `model`."""
+    for part in key:
+        model = model.model_fields[str(part)].annotation  # type: ignore[assignment]
+        if not (isinstance(model, type) and issubclass(model, Section)):
+            return {}
+    return model.model_fields
+
+
+def _resolve_encoder(name: str, folder: Path, names: Names, problems: Problems) -> EncoderSpec | None:
+    """A registered encoder, else a folder, else a name for the Hub."""
+    if name in names.encoders:
+        return names.encoders[name]
+    if (path := (folder / name).absolute()).is_dir():
+        return EncoderSpec(name=name, source=lambda: str(path))
+    # A misspelt registered name is likelier than a model of the Hub that has no owner and nearly the same name.
+    near = "" if "/" in name else did_you_mean(name, names.encoders, cutoff=0.75)
+    if near or not HUB_NAME.fullmatch(name):
+        expected = "expected a registered encoder, a folder, or a Hub name as owner/name"
+        problems.append((("run", "encoder"), f"no encoder or folder '{name}', {expected}{near}"))
+        return None
+    return EncoderSpec(name=name, source=lambda: name)
+
+
+# --- tasks -----------------------------------------------------------------------------------------------------------
+
+
+def _resolve_task(name: str, table: TaskTable, folder: Path, names: Names, problems: Problems) -> TaskSpec | None:
+    """The task that a `[tasks.NAME]` table defines; fields that it does not give come from its base."""
+    at = ("tasks", name)
+    if not TASK_NAME.fullmatch(name):
+        problems.append(
+            (at, "not a task name, expected up to 64 of a-z, 0-9, '.', '_', '-', the first a letter or digit")
+        )
+    base = names.tasks.get(table.base or name)
+    given = {key: value for key in table.model_fields_set if (value := getattr(table, key)) is not None}
+    given = {key: value for key, value in given.items() if key != "base" and not key.endswith("_limit")}
+    for split in SPLITS:
+        if split in given:
+            given[split] = _absolute(given[split], folder)
+    if base is None and (missing := [key for key in ("type", "train") if key not in given]):
+        expected = "expected both type and train, or base = a registered task"
+        problems.append((at, f"{' and '.join(missing)} missing, {expected}"))
+        return None
+    if "dev" in given and "dev_fraction" in given:
+        problems.append(((*at, "dev_fraction"), "dev is given too, expected one of the two"))
+    elif base and "dev" in given:
+        base = replace(base, dev_fraction=None)
+    elif base and "dev_fraction" in given:
+        base = replace(base, dev=None)
+    spec = replace(base, name=name, **given) if base else TaskSpec(name=name, **given)
+    if table.options and not any(callable(getattr(spec, split)) for split in SPLITS):
+        problems.append(((*at, "options"), "only data made by a function have options, but these are read from files"))
+    _check_task(spec, at, names, problems)
+    return spec
+
+
+def _absolute(source: str, folder: Path) -> Source:
+    return source if source.startswith("hf:") else str((folder / source).absolute())
+
+
+def _check_task(spec: TaskSpec, at: Key, names: Names, problems: Problems) -> None:
+    """The relations between a task's fields; `at` is the key that brought the task in."""
+
+    def key(field: str) -> Key:
+        return (*at, field) if at[0] == "tasks" else at
+
+    if spec.dev is None and spec.dev_fraction is None:
+        problems.append((at, 'no dev split: give dev = "FILE" or dev_fraction = 0.1'))
+    if spec.type not in names.task_types:
+        problems.append((key("type"), unknown("task type", spec.type, names.task_types)))
+        return
+    task_type = names.task_types[spec.type]
+    columns = 1 if isinstance(spec.text, str) else len(spec.text)
+    if columns not in task_type.texts:
+        allowed = " or ".join(map(str, task_type.texts))
+        problems.append((key("text"), f"{columns} columns, expected {allowed} for type '{spec.type}'"))
+    if spec.metric is not None and spec.metric not in task_type.metrics:
+        problems.append((key("metric"), unknown(f"metric of type '{spec.type}'", spec.metric, task_type.metrics)))
+
+
+def _limits(data: DataSettings, table: TaskTable | None) -> dict[str, int | None]:
+    """The largest number of rows of each split: the task's own, or else that of [data]."""
+
+    def limit(split: str) -> int | None:
+        own: int | None = getattr(table, f"{split}_limit", None)
+        return own or getattr(data, f"{split}_limit")
+
+    return {split: limit(split) for split in SPLITS}

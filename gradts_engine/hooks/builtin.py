@@ -1,0 +1,93 @@
+"""What comes with the engine, registered through the same hooks as any plugin."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib import import_module
+from typing import Any
+
+from gradts_engine.contracts import ExecutorSpec, StrategySpec, TaskTypeSpec
+from gradts_engine.hooks.specs import hookimpl
+
+CLASS_METRICS = ("accuracy", "f1", "macro_f1", "mcc")
+
+
+def _late(module: str, name: str) -> Callable[..., Any]:
+    """`module.name`, imported when it is first called: torch stays out of listings and config errors."""
+    return lambda *args: getattr(import_module(module), name)(*args)
+
+
+def _late_function(module: str, name: str) -> Callable[[], Any]:
+    return lambda: getattr(import_module(module), name)
+
+
+@hookimpl
+def gradts_task_types() -> Sequence[TaskTypeSpec]:
+    """Classification and regression of one or two sentences, and labels for words."""
+    types = "gradts_engine.learning.task_types"
+    return [
+        TaskTypeSpec(
+            name="classification",
+            metrics=CLASS_METRICS,
+            texts=(1, 2),
+            load=_late(types, "Classification"),
+            description="one class for a sentence or a pair of sentences",
+        ),
+        TaskTypeSpec(
+            name="regression",
+            metrics=("pearson", "spearman"),
+            texts=(1, 2),
+            load=_late(types, "Regression"),
+            description="one number for a sentence or a pair of sentences",
+        ),
+        TaskTypeSpec(
+            name="token_classification",
+            metrics=("span_f1", "token_accuracy"),
+            texts=(1,),
+            load=_late(types, "TokenClassification"),
+            description="one class for every word (tags, or spans in IOB2)",
+        ),
+    ]
+
+
+@hookimpl
+def gradts_strategies() -> Sequence[StrategySpec]:
+    """The paper's strategies, and the baselines that they have to beat."""
+    module = "gradts_engine.selection.strategies"
+    return [
+        StrategySpec(
+            name="trial",
+            load=_late_function(module, "trial"),
+            description="add candidates by falling tau while the dev score rises (GradTS-trial)",
+        ),
+        StrategySpec(
+            name="threshold",
+            load=_late_function(module, "threshold"),
+            needs_threshold=True,
+            description="every candidate with tau >= threshold (GradTS-thres)",
+        ),
+        StrategySpec(
+            name="fine-grained",
+            load=_late_function(module, "fine_grained"),
+            description="what trial chose, cut to the instances that agree most with the primary (GradTS-fg)",
+        ),
+        StrategySpec(
+            name="embedding",
+            load=_late_function(module, "embedding"),
+            description="baseline: as trial, by the cosine of mean encoder states instead of tau",
+        ),
+        StrategySpec(name="all", load=_late_function(module, "every"), description="baseline: every candidate"),
+        StrategySpec(name="none", load=_late_function(module, "none"), description="baseline: no candidate"),
+    ]
+
+
+@hookimpl
+def gradts_executors() -> Sequence[ExecutorSpec]:
+    """Worker threads of this process."""
+    return [
+        ExecutorSpec(
+            name="threads",
+            load=_late("gradts_engine.runtime.executors", "ThreadExecutor"),
+            description="one worker thread a device, in this process",
+        )
+    ]

@@ -1,0 +1,179 @@
+"""Tokenised splits, padded batches, and the order in which a training sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gradts_engine.contracts import Instance, TaskType
+from gradts_engine.learning.seeds import derive_seed
+
+CHUNK = 1000
+"""Instances tokenised at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class Encoded:
+    """One split, tokenised: for instance i, `inputs[name][i]` is an int32 array a token and `targets[i]` what its loss needs.
+
+    `truncated` counts instances longer than the limit. `pad` holds the padding value of each input.
+    """
+
+    task: str
+    type: TaskType
+    labels: tuple[str, ...]
+    inputs: Mapping[str, Sequence[np.ndarray]]
+    targets: Sequence[np.ndarray]
+    pad: Mapping[str, int]
+    truncated: int = 0
+
+    @property
+    def lengths(self) -> np.ndarray:
+        """Tokens of each instance, [N]."""
+        return np.array([len(ids) for ids in self.inputs["input_ids"]], np.int64)
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def batch(self, rows: Sequence[int] | np.ndarray, device: str = "cpu") -> tuple[dict[str, Tensor], Tensor]:
+        """Inputs [B, T] padded to the longest of `rows`, and targets, on `device`."""
+        length = max(len(self.inputs["input_ids"][i]) for i in rows)
+        inputs = {}
+        for name, values in self.inputs.items():
+            padded = np.full((len(rows), length), self.pad[name], np.int64)
+            for out, i in zip(padded, rows, strict=True):
+                out[: len(values[i])] = values[i]
+            inputs[name] = torch.from_numpy(padded).to(device, non_blocking=True)
+        targets = self.type.collate([self.targets[i] for i in rows], length)
+        return inputs, targets.to(device, non_blocking=True)
+
+
+def encode(
+    task: str,
+    task_type: TaskType,
+    labels: tuple[str, ...],
+    instances: Sequence[Instance],
+    tokenizer: Any,
+    max_length: int,
+) -> Encoded:
+    """Tokenise `instances`, cut at `max_length` tokens (the longer text of a pair first)."""
+    names = [name for name in tokenizer.model_input_names if name != "attention_mask"]
+    inputs: dict[str, list[np.ndarray]] = {name: [] for name in ("attention_mask", *names)}
+    targets: list[np.ndarray] = []
+    truncated = 0
+    for start in range(0, len(instances), CHUNK):
+        chunk = instances[start : start + CHUNK]
+        texts = (
+            [[list(i.text) for i in chunk]]
+            if task_type.word_level
+            else list(zip(*(i.text for i in chunk), strict=True))
+        )
+        encoding = tokenizer(
+            *map(list, texts), truncation=True, max_length=max_length, is_split_into_words=task_type.word_level
+        )
+        for i, instance in enumerate(chunk):
+            for name in inputs:
+                inputs[name].append(np.asarray(encoding[name][i], np.int32))
+            targets.append(
+                task_type.targets(instance.label, labels, encoding.word_ids(i) if task_type.word_level else ())
+            )
+            truncated += bool(encoding.encodings[i].overflowing)
+    pad = {name: 0 for name in inputs} | {"input_ids": tokenizer.pad_token_id}
+    return Encoded(task, task_type, labels, inputs, targets, pad, truncated)
+
+
+def token_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:
+    """Positions of instances in batches of at most `budget` padded tokens (at least one instance), longest first, so that
+    what is too large for the memory fails at once."""
+    order = np.argsort(-lengths, kind="stable")
+    start = 0
+    while start < len(order):
+        size = max(1, budget // int(lengths[order[start]]))
+        yield order[start : start + size]
+        start += size
+
+
+# --- the order of training -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Positions of instances in one task's train split."""
+
+    task: str
+    rows: np.ndarray
+
+
+Step = Sequence[Batch]
+"""Micro-batches whose gradients are accumulated into one optimiser step."""
+
+Plan = Sequence[Sequence[Step]]
+"""Optimiser steps between two dev evaluations (an epoch), for every epoch."""
+
+
+def epoch_batches(lengths: np.ndarray, batch_size: int, seed: int, limit: int | None = None) -> list[np.ndarray]:
+    """One pass over a task in random batches of similar length: shuffled, sorted by length within windows of 50 batches, the
+    batches shuffled again. `limit`: only so many instances, drawn at random. A pure function of its arguments."""
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(lengths))[:limit]
+    window = 50 * batch_size
+    batches: list[np.ndarray] = []
+    for start in range(0, len(order), window):
+        rows = order[start : start + window]
+        rows = rows[np.argsort(lengths[rows], kind="stable")]
+        batches += [rows[i : i + batch_size] for i in range(0, len(rows), batch_size)]
+    return [batches[i] for i in rng.permutation(len(batches))]
+
+
+def mixed_epoch(
+    lengths: Mapping[str, np.ndarray], batch_size: int, *, seed: int, epoch: int, limit: int | None = None
+) -> list[Batch]:
+    """One pass over all tasks, their batches mixed at random in proportion to size; `limit` caps every task's instances."""
+    batches = [
+        Batch(task, rows)
+        for task, task_lengths in lengths.items()
+        for rows in epoch_batches(task_lengths, batch_size, derive_seed(seed, "order", task, epoch), limit)
+    ]
+    order = np.random.default_rng(derive_seed(seed, "mix", *sorted(lengths), epoch)).permutation(len(batches))
+    return [batches[i] for i in order]
+
+
+def _steps(batches: Sequence[Batch], accumulation: int) -> list[Step]:
+    return [batches[i : i + accumulation] for i in range(0, len(batches), accumulation)]
+
+
+def plan_epochs(
+    lengths: Mapping[str, np.ndarray], *, epochs: int, batch_size: int, accumulation: int, seed: int
+) -> Plan:
+    """`epochs` passes over all data of all tasks, as published."""
+    return [
+        _steps(mixed_epoch(lengths, batch_size, seed=seed, epoch=epoch), accumulation) for epoch in range(1, epochs + 1)
+    ]
+
+
+def plan_steps(
+    lengths: Mapping[str, np.ndarray],
+    *,
+    steps: int,
+    evaluations: int,
+    batch_size: int,
+    accumulation: int,
+    seed: int,
+    limit: int | None,
+) -> Plan:
+    """Exactly `steps` optimiser steps over as many passes as that takes, cut into `evaluations` epochs of equal length
+    (to a step). `limit` caps the instances that a task contributes to a pass."""
+    needed = steps * accumulation
+    batches: list[Batch] = []
+    epoch = 0
+    while len(batches) < needed:
+        epoch += 1
+        batches += mixed_epoch(lengths, batch_size, seed=seed, epoch=epoch, limit=limit)
+    all_steps = _steps(batches[:needed], accumulation)
+    cuts = [round(steps * k / evaluations) for k in range(evaluations + 1)]
+    return [all_steps[a:b] for a, b in zip(cuts, cuts[1:], strict=False) if b > a]

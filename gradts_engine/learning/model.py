@@ -1,0 +1,37 @@
+"""One shared encoder with a head for every task."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
+
+
+class MultiTaskModel(nn.Module):
+    """`encoder` is any module whose output has `last_hidden_state` [B, T, D]; `heads` maps a task's name to its head."""
+
+    def __init__(self, encoder: nn.Module, heads: Mapping[str, nn.Module]) -> None:
+        super().__init__()
+        self.encoder = encoder
+        # A list, since task names may hold dots, which nn.ModuleDict refuses.
+        self.heads = nn.ModuleList(heads.values())
+        self.tasks = tuple(heads)
+
+    def head(self, task: str) -> nn.Module:
+        """The head of one task."""
+        return self.heads[self.tasks.index(task)]
+
+    def forward(self, task: str, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Logits of one task for a batch of its inputs."""
+        return self.head(task)(self.encoder(**inputs).last_hidden_state)  # type: ignore[no-any-return]
+
+
+def initialise_head(head: nn.Module, seed: int) -> nn.Module:
+    """Normal weights with deviation 0.02 and zero biases, as BERT's heads start; a function of `seed` alone, drawn from a
+    generator of its own, so that trainings in several threads do not disturb each other."""
+    generator = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter.zero_() if parameter.ndim < 2 else parameter.normal_(0.0, 0.02, generator=generator)
+    return head

@@ -1,0 +1,88 @@
+"""Optimisers and the learning-rate schedule."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import torch
+from torch import nn
+
+
+def schedule(progress: float, warmup: float) -> float:
+    """Share of the learning rate at `progress` (0 to 1) of a training: linear warm-up to `warmup`, then linear decay to 0, as
+    published (the two lines do not meet: the decay starts at 1 - warmup)."""
+    return progress / warmup if progress < warmup else max(0.0, 1.0 - progress)
+
+
+class PublishedAdamax(torch.optim.Optimizer):
+    """Adamax as the published code has it (MT-DNN's `bert_optim.py`): no bias correction, eps added to the gradient's size and
+    again to the norm, decoupled weight decay, and a step count and schedule of its own for every parameter, so that a head
+    without a batch in a step stays where it is."""
+
+    def __init__(
+        self,
+        params: Iterable[Any],
+        *,
+        lr: float,
+        total_steps: int,
+        warmup: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+    ) -> None:
+        super().__init__(params, {"lr": lr, "betas": betas, "eps": 1e-6, "weight_decay": 0.0})
+        self.total_steps = total_steps
+        self.warmup = warmup
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Update every parameter that has a gradient."""
+        for group in self.param_groups:
+            by_step: dict[int, list[nn.Parameter]] = {}
+            for parameter in group["params"]:
+                if parameter.grad is not None:
+                    by_step.setdefault(self._state(parameter)["step"], []).append(parameter)
+            for step, parameters in by_step.items():
+                self._update(group, step, parameters)
+
+    def _state(self, parameter: nn.Parameter) -> dict[str, Any]:
+        state: dict[str, Any] = self.state[parameter]
+        if not state:
+            state |= {"step": 0, "mean": torch.zeros_like(parameter), "norm": torch.zeros_like(parameter)}
+        return state
+
+    def _update(self, group: Mapping[str, Any], step: int, parameters: list[nn.Parameter]) -> None:
+        """One update of all parameters that are at the same step, in a few calls over the whole list."""
+        beta1, beta2 = group["betas"]
+        states = [self.state[parameter] for parameter in parameters]
+        means, norms = [state["mean"] for state in states], [state["norm"] for state in states]
+        gradients = [parameter.grad for parameter in parameters]
+        torch._foreach_lerp_(means, gradients, 1 - beta1)
+        sizes = torch._foreach_abs(gradients)
+        torch._foreach_add_(sizes, group["eps"])
+        torch._foreach_mul_(norms, beta2)
+        torch._foreach_maximum_(norms, sizes)
+        updates = torch._foreach_div(means, torch._foreach_add(norms, group["eps"]))
+        if group["weight_decay"]:
+            torch._foreach_add_(updates, parameters, alpha=group["weight_decay"])
+        torch._foreach_add_(parameters, updates, alpha=-group["lr"] * schedule(step / self.total_steps, self.warmup))
+        for state in states:
+            state["step"] = step + 1
+
+
+def make_optimizer(
+    model: nn.Module, name: str, *, learning_rate: float, weight_decay: float, warmup: float, total_steps: int
+) -> tuple[torch.optim.Optimizer, Callable[[], None]]:
+    """An optimiser over all parameters of `model`, and the function to call after each step to move its learning rate on.
+
+    Weight decay acts on matrices, not on biases and norms. `adamw` is torch's fused one; `adamax` is the published one.
+    """
+    parameters = [p for p in model.parameters() if p.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
+    ]
+    if name == "adamax":
+        return PublishedAdamax(groups, lr=learning_rate, total_steps=total_steps, warmup=warmup), lambda: None
+    optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule(step / total_steps, warmup))
+    return optimizer, scheduler.step
