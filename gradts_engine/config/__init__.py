@@ -1,7 +1,8 @@
-"""Settings: `schema` says what tasks.toml may hold, `load` reads and checks it, `lines` finds where a key is written."""
+"""Settings: `schema` says what tasks.toml may hold, `load` reads and checks it, `lines` finds a key's line."""
 
 from gradts_engine.config.load import Experiment, load_experiment
 from gradts_engine.config.schema import (
+    STEPS_FACTOR,
     DataSettings,
     MultitaskSettings,
     RunSettings,
@@ -10,9 +11,6 @@ from gradts_engine.config.schema import (
     TaskTable,
     TrainingSettings,
 )
-
-STEPS_FACTOR = 3
-"""Optimiser steps of a trial, as a multiple of what `epochs` epochs of the primary alone take, where `steps` is not given."""
 
 __all__ = [
     "STEPS_FACTOR",

@@ -14,8 +14,8 @@ CLOSING = ("]", "}", '"""', "'''")
 class LineFinder:
     """Looks up key paths in a valid TOML document.
 
-    Every statement of TOML (`[header]`, or `key = value` over one or more lines) is a valid document of its own, so lines are
-    gathered until they parse: that is one statement, and its keys begin on the first of its lines.
+    Every statement of TOML (`[header]`, or `key = value` over one or more lines) is a valid document of its own, so
+    lines are gathered until they parse: that is one statement, and its keys begin on the first of its lines.
     """
 
     def __init__(self, text: str) -> None:
@@ -30,7 +30,7 @@ class LineFinder:
                 header = keys[-1]
 
     def __call__(self, key: tuple[str | int, ...]) -> int:
-        """Line of `key`, from 1; of the nearest table around it where the key itself is missing, or else the first line."""
+        """Line of `key`, from 1; of the nearest table around it where the key is missing, or else the first line."""
         path = tuple(part for part in key if isinstance(part, str))
         return next((self._lines[path[:n]] for n in range(len(path), 0, -1) if path[:n] in self._lines), 1)
 

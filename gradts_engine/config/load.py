@@ -1,9 +1,10 @@
-"""tasks.toml -> a frozen `Experiment`, or every problem of the file at once, each with file, line, key and what was expected."""
+"""tasks.toml -> a frozen `Experiment`, or all problems of the file at once: line, key, what is wrong, what is expected."""
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,6 +26,7 @@ from gradts_engine.config.schema import (
     SelectionSettings,
     TaskTable,
     TrainingSettings,
+    find_encoder,
 )
 from gradts_engine.contracts import EncoderSpec, Source, TaskSpec
 from gradts_engine.errors import ProblemsError, UsageError
@@ -34,7 +36,6 @@ MAX_BYTES = 2**20
 """Largest tasks.toml: 1 MiB. Whatever is larger is data, given as the wrong file."""
 
 TASK_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
-HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 SPLITS = ("train", "dev", "test")
 
 Key = tuple[str | int, ...]
@@ -46,8 +47,8 @@ S = TypeVar("S", bound=Section)
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """A checked tasks.toml. `tasks` holds every task that takes part, in order; `limits[task][split]` the largest number of
-    rows to use (None: all); sources that are files are absolute paths."""
+    """A checked tasks.toml. `tasks` holds every task that takes part, in order; `limits[task][split]` how many of its
+    first rows to use (None: all). Files named in tasks.toml have become absolute paths."""
 
     path: Path
     run: RunSettings
@@ -74,20 +75,17 @@ def load_experiment(path: str | Path, names: Names) -> Experiment:
     path = Path(path)
     text = _read(path)
     document = _parse(path, text)
-    problems: Problems = []
-    tables = document.pop("tasks", {})
-    if not isinstance(tables, dict):
-        problems.append((("tasks",), "should be a table, expected [tasks.NAME]"))
-        tables = {}
+    tables = document.get("tasks")
+    tables = tables if isinstance(tables, dict) else {}
+    context = Context(names, path.parent, defined=tuple(tables))
 
-    context = Context(names, defined=tuple(tables))
+    problems: Problems = []
     sections = _validate(Sections, document, (), context, problems)
     checked = {name: _validate(TaskTable, table, ("tasks", name), context, problems) for name, table in tables.items()}
-    specs = {
-        name: _resolve_task(name, table, path.parent, names, problems)
-        for name, table in checked.items()
-        if table is not None
-    }
+    specs: dict[str, TaskSpec] = {}
+    for name, table in checked.items():
+        if table and (spec := _resolve_task(name, table, context, problems)):
+            specs[name] = spec
     if sections:
         for i, name in enumerate(sections.run.tasks):
             if name not in tables:
@@ -95,15 +93,18 @@ def load_experiment(path: str | Path, names: Names) -> Experiment:
                 _check_task(specs[name], ("run", "tasks", i), names, problems)
         order = tuple(dict.fromkeys([*sections.run.tasks, *tables]))
         if len(order) < 2:
-            expected = "expected at least 2: a primary and a candidate"
-            problems.append((("run", "tasks"), f"{len(order)} tasks take part, {expected}"))
-        encoder = _resolve_encoder(sections.run.encoder, path.parent, names, problems)
+            problems.append((("run", "tasks"), f"{len(order)} in use, expected at least 2: a primary and a candidate"))
     if problems or not sections:
         raise ProblemsError(_lines(path, text, problems))
     return Experiment(
         path=path,
-        **{name: getattr(sections, name) for name in Sections.model_fields},
-        encoder=encoder,
+        run=sections.run,
+        data=sections.data,
+        training=sections.training,
+        multitask=sections.multitask,
+        scoring=sections.scoring,
+        selection=sections.selection,
+        encoder=find_encoder(sections.run.encoder, context),
         tasks={name: specs[name] for name in order},
         limits={name: _limits(sections.data, checked.get(name)) for name in order},
         primaries=sections.run.primary or order,
@@ -168,23 +169,27 @@ def _validate(model: type[S], value: Any, at: Key, context: Context, problems: P
 
 def _explain(model: type[Section], error: ErrorDetails) -> str:
     """What pydantic found, in our words."""
-    key, value = str(error["loc"][-1]) if error["loc"] else "", error["input"]
+    key = str(error["loc"][-1]) if error["loc"] else ""
+    got = json.dumps(error["input"], default=str, ensure_ascii=False)[:60]
     fields = _fields(model, error["loc"][:-1])
     match error["type"]:
         case "missing":
-            return f"is missing, expected: {fields[key].description or 'this section'}"
+            return f"is missing, expected: {fields[key].description}"
         case "extra_forbidden":
             return unknown("key", key, fields)
         case "value_error":
             return str(error["ctx"]["error"])
-        case "model_type":
-            return f"should be a table, got {value!r:.60}"
-        case "literal_error":
-            allowed = re.findall(r"'(\w+)'", error["ctx"]["expected"])
-            return f"got {value!r:.60}, expected {error['ctx']['expected']}{did_you_mean(str(value), allowed)}"
+        case "model_type" | "dict_type":
+            return f"got {got}, should be a table"
+        case "too_short" | "string_too_short":
+            return "is empty"
         case "string_pattern_mismatch":
-            return f"got {value!r:.60}, expected auto, cpu, cuda or cuda:N"
-    return f"got {value!r:.60}, {error['msg'].replace('Input should', 'should')}"
+            return f"got {got}, expected auto, cpu, cuda or cuda:N"
+        case "literal_error":
+            allowed = error["ctx"]["expected"]
+            hint = did_you_mean(str(error["input"]), re.findall(r"'(.+?)'", allowed))
+            return f"got {got}, expected {allowed}{hint}"
+    return f"got {got}, {error['msg'].replace('Input should', 'should').replace('valid tuple', 'list')}"
 
 
 def _fields(model: type[Section], key: Key) -> Mapping[str, Any]:
@@ -196,37 +201,21 @@ def _fields(model: type[Section], key: Key) -> Mapping[str, Any]:
     return model.model_fields
 
 
-def _resolve_encoder(name: str, folder: Path, names: Names, problems: Problems) -> EncoderSpec | None:
-    """A registered encoder, else a folder, else a name for the Hub."""
-    if name in names.encoders:
-        return names.encoders[name]
-    if (path := (folder / name).absolute()).is_dir():
-        return EncoderSpec(name=name, source=lambda: str(path))
-    # A misspelt registered name is likelier than a model of the Hub that has no owner and nearly the same name.
-    near = "" if "/" in name else did_you_mean(name, names.encoders, cutoff=0.75)
-    if near or not HUB_NAME.fullmatch(name):
-        expected = "expected a registered encoder, a folder, or a Hub name as owner/name"
-        problems.append((("run", "encoder"), f"no encoder or folder '{name}', {expected}{near}"))
-        return None
-    return EncoderSpec(name=name, source=lambda: name)
-
-
 # --- tasks -----------------------------------------------------------------------------------------------------------
 
 
-def _resolve_task(name: str, table: TaskTable, folder: Path, names: Names, problems: Problems) -> TaskSpec | None:
+def _resolve_task(name: str, table: TaskTable, context: Context, problems: Problems) -> TaskSpec | None:
     """The task that a `[tasks.NAME]` table defines; fields that it does not give come from its base."""
     at = ("tasks", name)
     if not TASK_NAME.fullmatch(name):
-        problems.append(
-            (at, "not a task name, expected up to 64 of a-z, 0-9, '.', '_', '-', the first a letter or digit")
-        )
-    base = names.tasks.get(table.base or name)
+        problems.append((at, "not a task name, expected up to 64 of a-z, 0-9, '.', '_', '-', the first a letter or digit"))
+    registered, inherited = context.names.tasks, table.base or name
+    base = registered[inherited] if inherited in registered else None  # noqa: SIM401 (get hides names with two owners)
     given = {key: value for key in table.model_fields_set if (value := getattr(table, key)) is not None}
     given = {key: value for key, value in given.items() if key != "base" and not key.endswith("_limit")}
     for split in SPLITS:
         if split in given:
-            given[split] = _absolute(given[split], folder)
+            given[split] = _absolute(given[split], context.folder)
     if base is None and (missing := [key for key in ("type", "train") if key not in given]):
         expected = "expected both type and train, or base = a registered task"
         problems.append((at, f"{' and '.join(missing)} missing, {expected}"))
@@ -240,7 +229,7 @@ def _resolve_task(name: str, table: TaskTable, folder: Path, names: Names, probl
     spec = replace(base, name=name, **given) if base else TaskSpec(name=name, **given)
     if table.options and not any(callable(getattr(spec, split)) for split in SPLITS):
         problems.append(((*at, "options"), "only data made by a function have options, but these are read from files"))
-    _check_task(spec, at, names, problems)
+    _check_task(spec, at, context.names, problems)
     return spec
 
 
@@ -265,7 +254,7 @@ def _check_task(spec: TaskSpec, at: Key, names: Names, problems: Problems) -> No
         allowed = " or ".join(map(str, task_type.texts))
         problems.append((key("text"), f"{columns} columns, expected {allowed} for type '{spec.type}'"))
     if spec.metric is not None and spec.metric not in task_type.metrics:
-        problems.append((key("metric"), unknown(f"metric of type '{spec.type}'", spec.metric, task_type.metrics)))
+        problems.append((key("metric"), unknown(f"{spec.type} metric", spec.metric, task_type.metrics)))
 
 
 def _limits(data: DataSettings, table: TaskTable | None) -> dict[str, int | None]:

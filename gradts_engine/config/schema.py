@@ -1,13 +1,16 @@
-"""The keys of tasks.toml, a frozen record a section: type, range, default and a one-line description with its unit each.
+"""The keys of tasks.toml, a frozen record a section: type, range, default and a line of description with its unit each.
 
-The reference documentation is made from these records. Names are looked up in the catalog while a file is loaded; records that
-are built in code have no catalog to look in and take any name.
+The reference documentation is made from these records. Names are looked up in the catalog while a file is loaded;
+records that are built in code have no catalog to look in and take any name.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from os.path import isdir
+from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
 
 from pydantic import (
@@ -22,9 +25,14 @@ from pydantic import (
 )
 
 from gradts_engine.contracts import EncoderSpec, ExecutorSpec, HeadAxis, StrategySpec, TaskSpec, TaskTypeSpec
-from gradts_engine.nearest import unknown
+from gradts_engine.nearest import did_you_mean, unknown
 
 T = TypeVar("T")
+
+HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+
+STEPS_FACTOR = 3
+"""Optimiser steps of a trial without `steps`, as a multiple of what `epochs` epochs of the primary alone take."""
 
 
 class Names(Protocol):
@@ -44,10 +52,33 @@ class Names(Protocol):
 
 @dataclass(frozen=True)
 class Context:
-    """What validators know besides the value: the catalog and the names of the `[tasks.NAME]` tables."""
+    """What validators know besides the value: the catalog, the folder of tasks.toml, the names of its `[tasks.NAME]`."""
 
     names: Names
+    folder: Path
     defined: tuple[str, ...]
+
+
+def find_encoder(name: str, context: Context) -> EncoderSpec:
+    """A registered encoder, else a folder, else a name for the Hub; raises ValueError where it can be none of them."""
+    encoders = context.names.encoders
+    if name in encoders:
+        return encoders[name]
+    path = str((context.folder / name).absolute())
+    if isdir(path):
+        return EncoderSpec(name=name, source=lambda: path)
+    # A misspelt registered name is likelier than a model of the Hub that has no owner and nearly the same name.
+    near = "" if "/" in name else did_you_mean(name, encoders, cutoff=0.75)
+    if near or not HUB_NAME.fullmatch(name):
+        expected = "expected a registered encoder, a folder, or a Hub name as owner/name"
+        raise ValueError(f"no encoder or folder '{name}', {expected}{near}")
+    return EncoderSpec(name=name, source=lambda: name)
+
+
+def _known_encoder(name: str, info: ValidationInfo) -> str:
+    if info.context:
+        find_encoder(name, info.context)
+    return name
 
 
 def _registered(kind: str, where: str) -> AfterValidator:
@@ -76,7 +107,7 @@ def _unique(values: tuple[T, ...]) -> tuple[T, ...]:
 # TOML has typed values, so nothing is converted ("3" and true are no integers), except that an array becomes a tuple.
 _LIST = (Field(strict=False), AfterValidator(_unique))
 _Task = Annotated[str, AfterValidator(_known_task)]
-_Column = Annotated[str, Field(min_length=1)]
+_Filled = Annotated[str, Field(min_length=1)]
 _Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:[0-9]{1,3})$")]
 _Limit = Annotated[int | None, Field(ge=1)]
 
@@ -90,21 +121,19 @@ class Section(BaseModel):
 class RunSettings(Section):
     """`[run]`: which encoder, which tasks, on which devices."""
 
-    encoder: str = Field(
-        min_length=1, description="A registered encoder, a folder (relative to this file), or a Hub name."
-    )
+    encoder: str = Field(min_length=1, description="A registered encoder, a folder (relative to this file), or a Hub name.")
     tasks: Annotated[tuple[_Task, ...], *_LIST] = Field(
-        (), description="Registered tasks to use, besides those defined in this file."
+        default=(), description="Registered tasks to use, besides those defined in this file."
     )
     primary: Annotated[tuple[str, ...], *_LIST] = Field(
-        (), description="Tasks to find auxiliaries for; default: every task in turn."
+        default=(), description="Tasks to find auxiliaries for; default: every task in turn."
     )
-    seed: int = Field(2018, ge=0, lt=2**32, description="Seed of all randomness.")
+    seed: int = Field(default=2018, ge=0, lt=2**32, description="Seed of all randomness.")
     executor: Annotated[str, _registered("executor", "executors")] = Field(
-        "threads", description="A registered way to run jobs on devices."
+        default="threads", description="A registered way to run jobs on devices."
     )
     devices: Annotated[tuple[_Device, ...], *_LIST] = Field(
-        ("auto",), min_length=1, description="Devices to use: auto, cpu, cuda (all of them) or cuda:N."
+        default=("auto",), min_length=1, description="Devices to use: auto, cpu, cuda (all of them) or cuda:N."
     )
 
     @field_validator("primary")
@@ -120,50 +149,50 @@ class RunSettings(Section):
 class DataSettings(Section):
     """`[data]`: how the rows of all tasks are read."""
 
-    max_length: int = Field(128, ge=4, description="Longest input, in tokens with special ones; longer texts are cut.")
-    train_limit: _Limit = Field(None, description="Use the first so many train rows of each task; default: all.")
-    dev_limit: _Limit = Field(None, description="Use the first so many dev rows of each task; default: all.")
-    test_limit: _Limit = Field(None, description="Use the first so many test rows of each task; default: all.")
+    max_length: int = Field(default=128, ge=4, description="Longest input, in tokens with special ones; longer texts are cut.")
+    train_limit: _Limit = Field(default=None, description="Use the first so many train rows of each task; default: all.")
+    dev_limit: _Limit = Field(default=None, description="Use the first so many dev rows of each task; default: all.")
+    test_limit: _Limit = Field(default=None, description="Use the first so many test rows of each task; default: all.")
     on_bad_row: Literal["stop", "skip"] = Field(
-        "stop", description="Stop at rows that cannot be read, or skip and count them."
+        default="stop", description="Stop at rows that cannot be read, or skip and count them."
     )
 
 
 class TrainingSettings(Section):
     """`[training]`: the fine-tuning of each task alone."""
 
-    epochs: int = Field(3, ge=1, description="Passes over the train split.")
-    batch_size: int = Field(8, ge=1, description="Instances a batch.")
-    accumulation: int = Field(1, ge=1, description="Batches an optimiser step.")
-    optimizer: Literal["adamw", "adamax"] = Field("adamw", description="Optimiser.")
-    learning_rate: float = Field(5e-5, gt=0, description="Peak learning rate, after warm-up.")
-    weight_decay: float = Field(0.01, ge=0, description="Decay of weights a step, times the learning rate.")
-    warmup: float = Field(0.1, ge=0, le=1, description="Linear warm-up, as a share of all steps.")
-    max_grad_norm: float = Field(1.0, gt=0, description="Gradients are clipped to this norm.")
-    dropout: float = Field(0.1, ge=0, lt=1, description="Dropout of the heads, as a share of units.")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="Number format of the forward pass.")
+    epochs: int = Field(default=3, ge=1, description="Passes over the train split.")
+    batch_size: int = Field(default=8, ge=1, description="Instances a batch.")
+    accumulation: int = Field(default=1, ge=1, description="Batches an optimiser step.")
+    optimizer: Literal["adamw", "adamax"] = Field(default="adamw", description="Optimiser.")
+    learning_rate: float = Field(default=5e-5, gt=0, description="Peak learning rate, after warm-up.")
+    weight_decay: float = Field(default=0.01, ge=0, description="Decay of weights a step, times the learning rate.")
+    warmup: float = Field(default=0.1, ge=0, le=1, description="Linear warm-up, as a share of all steps.")
+    max_grad_norm: float = Field(default=1.0, gt=0, description="Gradients are clipped to this norm.")
+    dropout: float = Field(default=0.1, ge=0, lt=1, description="Dropout of the heads, as a share of units.")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(default="auto", description="Number format of the forward pass.")
 
 
 class MultitaskSettings(TrainingSettings):
     """`[multitask]`: trials and final training, one setting for both, so that a confirmed trial is the final model.
 
-    With `length = "steps"` all trials of a primary take the same number of optimiser steps. If `steps` is not given, that
-    is `STEPS_FACTOR` (3) times what `epochs` epochs of the primary alone take.
+    With `length = "steps"` all trials of a primary take the same number of optimiser steps. If `steps` is not given,
+    that is `STEPS_FACTOR` (3) times what `epochs` epochs of the primary alone take.
     """
 
-    epochs: int = Field(7, ge=1, description="Passes over the train split.")
-    accumulation: int = Field(4, ge=1, description="Batches an optimiser step.")
+    epochs: int = Field(default=7, ge=1, description="Passes over the train split.")
+    accumulation: int = Field(default=4, ge=1, description="Batches an optimiser step.")
     length: Literal["steps", "epochs"] = Field(
-        "steps",
+        default="steps",
         description="Train every trial for equally many optimiser steps, or for so many epochs over all its data.",
     )
     steps: int | None = Field(
-        None,
+        default=None,
         ge=1,
         description="Optimiser steps of each trial; default: 3 times those of `epochs` epochs of the primary alone.",
     )
     auxiliary_ratio: float = Field(
-        1.0,
+        default=1.0,
         gt=0,
         description='With length = "steps": most rows of an auxiliary in a pass, as a multiple of the primary\'s rows.',
     )
@@ -173,79 +202,71 @@ class ScoringSettings(Section):
     """`[scoring]`: the gradient pass."""
 
     head_axis: HeadAxis = Field(
-        "output", description="Which weights are a head's: output rows, or input columns as published."
+        default="output", description="Which weights are a head's: output rows, or input columns as published."
     )
     projections: Annotated[tuple[Literal["query", "key", "value"], ...], *_LIST] = Field(
-        ("key", "value"), min_length=1, description="Projections whose gradients count: query, key, value."
+        default=("key", "value"), min_length=1, description="Projections whose gradients count: query, key, value."
     )
-    batch_tokens: int = Field(2000, ge=1, description="Size of a batch of the gradient pass, in tokens with padding.")
+    batch_tokens: int = Field(default=2000, ge=1, description="Size of a batch of the gradient pass, in tokens with padding.")
 
 
 class SelectionSettings(Section):
     """`[selection]`: how auxiliaries are chosen and confirmed."""
 
-    strategy: Annotated[str, _registered("strategy", "strategies")] = Field(
-        "trial", description="A registered strategy."
-    )
+    strategy: Annotated[str, _registered("strategy", "strategies")] = Field(default="trial", description="A registered strategy.")
     confirm: Literal["ask", "auto"] = Field(
-        "ask", description="Wait for a person to confirm the proposal, or take it as it is."
+        default="ask", description="Wait for a person to confirm the proposal, or take it as it is."
     )
     threshold: float | None = Field(
-        None, ge=-1, le=1, description="Smallest tau to select, -1 to 1; not comparable between encoders."
+        default=None, ge=-1, le=1, description="Smallest tau to select, -1 to 1; not comparable between encoders."
     )
     keep: float = Field(
-        0.5, gt=0, le=1, description="Share of each auxiliary's instances that fine-grained selection keeps."
+        default=0.5, gt=0, le=1, description="Share of each auxiliary's instances that fine-grained selection keeps."
     )
 
     @model_validator(mode="after")
     def _has_threshold(self, info: ValidationInfo) -> Self:
         if info.context and info.context.names.strategies[self.strategy].needs_threshold and self.threshold is None:
-            raise ValueError(
-                f"strategy '{self.strategy}' needs a threshold, expected: threshold = a number from -1 to 1"
-            )
+            raise ValueError(f"strategy '{self.strategy}' needs a threshold, expected: threshold = a number from -1 to 1")
         return self
 
 
 class Sections(Section):
-    """All of tasks.toml but the tasks themselves."""
+    """All of tasks.toml; `tasks` as written, each a `TaskTable`."""
 
-    run: RunSettings
+    run: RunSettings = Field(description="A table [run] with at least an encoder.")
     data: DataSettings = DataSettings()
     training: TrainingSettings = TrainingSettings()
     multitask: MultitaskSettings = MultitaskSettings()
     scoring: ScoringSettings = ScoringSettings()
     selection: SelectionSettings = SelectionSettings()
+    tasks: dict[str, Any] = Field(default={}, description="A table [tasks.NAME] for each task of one's own.")
 
 
 class TaskTable(Section):
     """`[tasks.NAME]`: a task of one's own, or a variant of a registered one."""
 
     base: Annotated[str, _registered("task", "tasks")] | None = Field(
-        None,
-        description="A registered task whose settings are taken where none are given here; default: NAME, if registered.",
+        default=None,
+        description="A registered task whose settings hold where none are given here; default: NAME, if registered.",
     )
     type: Annotated[str, _registered("task type", "task_types")] | None = Field(
-        None, description="A registered task type."
+        default=None, description="A registered task type."
     )
-    train: str | None = Field(
-        None, min_length=1, description='Train rows: a file, or a Hub data set as "hf:owner/name:split".'
-    )
-    dev: str | None = Field(None, min_length=1, description="Development rows, which trials are judged by.")
-    test: str | None = Field(None, min_length=1, description="Test rows, used for the final score alone.")
+    train: _Filled | None = Field(default=None, description='Train rows: a file, or a Hub data set as "hf:owner/name:split".')
+    dev: _Filled | None = Field(default=None, description="Development rows, which trials are judged by.")
+    test: _Filled | None = Field(default=None, description="Test rows, used for the final score alone.")
     text: Annotated[
-        tuple[_Column, ...] | None, Field(strict=False), BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)
-    ] = Field(None, description='The column that holds the text, or two for a pair; default: "text".')
-    label: _Column | None = Field(None, description='The column that holds the label; default: "label".')
-    labels: Annotated[tuple[str, ...] | None, Field(strict=False)] = Field(
-        None,
-        min_length=2,
+        tuple[_Filled, ...] | None, Field(strict=False), BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)
+    ] = Field(default=None, description='The column that holds the text, or two for a pair; default: "text".')
+    label: _Filled | None = Field(default=None, description='The column that holds the label; default: "label".')
+    labels: Annotated[tuple[_Filled, ...], *_LIST] | None = Field(
+        default=None,
         description="All classes, in the order of the model's outputs; default: those of the data, sorted.",
     )
-    metric: str | None = Field(None, description="Main metric, one of the task type's; default: its first.")
-    dev_fraction: float | None = Field(
-        None, gt=0, lt=1, description="Share of the train rows to set apart as dev split."
-    )
-    options: dict[str, Any] | None = Field(None, description="Arguments for data that a function makes.")
-    train_limit: _Limit = Field(None, description="Use the first so many train rows; default: that of [data].")
-    dev_limit: _Limit = Field(None, description="Use the first so many dev rows; default: that of [data].")
-    test_limit: _Limit = Field(None, description="Use the first so many test rows; default: that of [data].")
+    metric: str | None = Field(default=None, description="Main metric, one of the task type's; default: its first.")
+    dev_fraction: float | None = Field(default=None, gt=0, lt=1, description="Share of the train rows to set apart as dev split.")
+    options: dict[str, Any] | None = Field(default=None, description="Arguments for data that a function makes.")
+    train_limit: _Limit = Field(default=None, description="Use the first so many train rows; default: that of [data].")
+    dev_limit: _Limit = Field(default=None, description="Use the first so many dev rows; default: that of [data].")
+    test_limit: _Limit = Field(default=None, description="Use the first so many test rows; default: that of [data].")
