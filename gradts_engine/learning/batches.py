@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -68,22 +69,14 @@ def encode(
     truncated = 0
     for start in range(0, len(instances), CHUNK):
         chunk = instances[start : start + CHUNK]
-        texts = (
-            [[list(i.text) for i in chunk]]
-            if task_type.word_level
-            else list(zip(*(i.text for i in chunk), strict=True))
-        )
-        encoding = tokenizer(
-            *map(list, texts), truncation=True, max_length=max_length, is_split_into_words=task_type.word_level
-        )
+        texts = [[list(i.text) for i in chunk]] if task_type.word_level else list(zip(*(i.text for i in chunk), strict=True))
+        encoding = tokenizer(*map(list, texts), truncation=True, max_length=max_length, is_split_into_words=task_type.word_level)
         for i, instance in enumerate(chunk):
             for name in inputs:
                 inputs[name].append(np.asarray(encoding[name][i], np.int32))
-            targets.append(
-                task_type.targets(instance.label, labels, encoding.word_ids(i) if task_type.word_level else ())
-            )
+            targets.append(task_type.targets(instance.label, labels, encoding.word_ids(i) if task_type.word_level else ()))
             truncated += bool(encoding.encodings[i].overflowing)
-    pad = {name: 0 for name in inputs} | {"input_ids": tokenizer.pad_token_id}
+    pad = dict.fromkeys(inputs, 0) | {"input_ids": tokenizer.pad_token_id}
     return Encoded(task, task_type, labels, inputs, targets, pad, truncated)
 
 
@@ -147,13 +140,9 @@ def _steps(batches: Sequence[Batch], accumulation: int) -> list[Step]:
     return [batches[i : i + accumulation] for i in range(0, len(batches), accumulation)]
 
 
-def plan_epochs(
-    lengths: Mapping[str, np.ndarray], *, epochs: int, batch_size: int, accumulation: int, seed: int
-) -> Plan:
+def plan_epochs(lengths: Mapping[str, np.ndarray], *, epochs: int, batch_size: int, accumulation: int, seed: int) -> Plan:
     """`epochs` passes over all data of all tasks, as published."""
-    return [
-        _steps(mixed_epoch(lengths, batch_size, seed=seed, epoch=epoch), accumulation) for epoch in range(1, epochs + 1)
-    ]
+    return [_steps(mixed_epoch(lengths, batch_size, seed=seed, epoch=epoch), accumulation) for epoch in range(1, epochs + 1)]
 
 
 def plan_steps(
@@ -176,4 +165,4 @@ def plan_steps(
         batches += mixed_epoch(lengths, batch_size, seed=seed, epoch=epoch, limit=limit)
     all_steps = _steps(batches[:needed], accumulation)
     cuts = [round(steps * k / evaluations) for k in range(evaluations + 1)]
-    return [all_steps[a:b] for a, b in zip(cuts, cuts[1:], strict=False) if b > a]
+    return [all_steps[a:b] for a, b in itertools.pairwise(cuts) if b > a]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from gradts_engine.errors import TrainingDiverged
-from gradts_engine.learning.batches import Encoded, Plan, token_batches
+from gradts_engine.learning.batches import Encoded, Plan, Step, token_batches
 from gradts_engine.learning.metrics import METRICS
 from gradts_engine.learning.model import MultiTaskModel
 from gradts_engine.learning.optimizers import make_optimizer
@@ -141,15 +141,7 @@ def train(
     for epoch, steps in enumerate(plan, 1):
         model.train()
         for step in steps:
-            loss = torch.zeros((), device=device)
-            for batch in step:
-                inputs, targets = data[batch.task].batch(batch.rows, device)
-                with _autocast(precision, device):
-                    logits = model(batch.task, inputs)
-                sums, counts = data[batch.task].type.loss(logits, targets)
-                micro = sums.sum() / counts.sum() / len(step)
-                scaler.scale(micro).backward()
-                loss += micro.detach()
+            loss = _backward(model, data, step, device, precision, scaler)
             scaler.unscale_(optimizer)
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
             _check_finite(loss, norm if precision != "fp16" else loss, done, total, step[-1].task)
@@ -168,10 +160,27 @@ def train(
     return Trained(tuple(scores), scores.index(max(scores)), done)
 
 
+def _backward(
+    model: MultiTaskModel, data: Mapping[str, Encoded], step: Step, device: str, precision: str, scaler: torch.amp.GradScaler
+) -> Tensor:
+    """Accumulate the gradients of one step; its loss, a scalar on the device."""
+    loss = torch.zeros((), device=device)
+    for batch in step:
+        inputs, targets = data[batch.task].batch(batch.rows, device)
+        with _autocast(precision, device):
+            logits = model(batch.task, inputs)
+        sums, counts = data[batch.task].type.loss(logits, targets)
+        micro = sums.sum() / counts.sum() / len(step)
+        scaler.scale(micro).backward()
+        loss += micro.detach()
+    return loss
+
+
 def _check_finite(loss: Tensor, norm: Tensor, done: int, total: int, task: str) -> None:
     """fp16 gradients overflow now and then and are skipped by the scaler, so there only the loss is checked."""
     if not torch.isfinite(loss + norm):
         what = "gradient" if torch.isfinite(loss) else "loss"
         raise TrainingDiverged(
-            f"the {what} is not finite at step {done + 1} of {total} (last batch: {task}); lower learning_rate or look at the data"
+            f"the {what} is not finite at step {done + 1} of {total} (last batch: {task}): "
+            "lower learning_rate, or look for broken rows in the data"
         )

@@ -1,0 +1,1 @@
+"""Strategies that choose auxiliaries from correlations and trial scores. Pure functions of their evidence."""
