@@ -1,0 +1,198 @@
+"""Pretrained encoders: found, checked and loaded without ever running code or pickles that came with the weights."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+from safetensors import SafetensorError
+from torch import nn
+
+from gradts_engine.contracts import EncoderSpec, HeadSites
+from gradts_engine.errors import UsageError
+from gradts_engine.learning import families
+
+# What matters of transformers' own notes (missing weights) is checked below; the rest would bury the one line that a user needs.
+transformers.logging.set_verbosity_error()
+transformers.logging.disable_progress_bar()
+
+TOKENIZER_FILES = (
+    "added_tokens.json",
+    "merges.txt",
+    "sentencepiece.bpe.model",
+    "special_tokens_map.json",
+    "spiece.model",
+    "spm.model",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+    "vocab.txt",
+)
+WEIGHTS = "model.safetensors"
+_NOT_CONTENT = ("_name_or_path", "name_or_path", "transformers_version")
+
+# transformers swaps functions of torch for the whole process while it loads; two loads at once could leave them swapped.
+_LOADING = threading.Lock()
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """A pretrained encoder, its files checked. `source` is its folder; `digest` is the SHA-256 of everything that it computes
+    from (configuration, weights, tokenizer), whatever the folder is called; `hidden_size` is D of its states [B, T, D]."""
+
+    name: str
+    source: Path
+    digest: str
+    tokenizer: Any
+    hidden_size: int
+    config: Any
+    spec: EncoderSpec
+
+    def build(self) -> nn.Module:
+        """A new float32 module in eval mode with the pretrained weights and without a pooler. Draws no random numbers; safe to
+        call from several threads. Raises UsageError if the weights do not load or do not fill the model."""
+        with _LOADING:
+            if self.spec.model is None:
+                return self._pretrained()
+            # A plugin's own way of building may draw random numbers.
+            with torch.random.fork_rng(devices=[]):
+                torch.default_generator.manual_seed(0)
+                return self.spec.model(str(self.source)).float().eval()
+
+    def _pretrained(self) -> nn.Module:
+        model_class = transformers.MODEL_MAPPING[type(self.config)]
+        has_pooler = "add_pooling_layer" in inspect.signature(model_class).parameters
+        try:
+            module, info = model_class.from_pretrained(
+                self.source,
+                **({"add_pooling_layer": False} if has_pooler else {}),
+                attn_implementation="sdpa" if model_class._supports_sdpa else "eager",
+                dtype=torch.float32,
+                local_files_only=True,
+                output_loading_info=True,
+                trust_remote_code=False,
+                use_safetensors=True,
+            )
+        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+            raise UsageError(f"encoder {self.name}: cannot load {self.source}: {_first_line(error)}") from error
+        if missing := sorted(info["missing_keys"]):
+            more = f" and {len(missing) - 1} more" if missing[1:] else ""
+            raise UsageError(f"encoder {self.name}: {self.source} has no weights for {missing[0]}{more}; save the model again")
+        return module.eval()  # type: ignore[no-any-return]
+
+    def head_sites(self, module: nn.Module) -> HeadSites:
+        """Where the attention heads of `module` (made by `build`) are."""
+        return self.spec.head_sites(module) if self.spec.head_sites else families.head_sites(module, self.config)
+
+
+def load_encoder(spec: EncoderSpec) -> Encoder:
+    """Find an encoder (a folder, or a Hub name to download) and check its files. Raises UsageError."""
+    source = _resolve(spec)
+    _verify(spec, source)
+    config = _config(spec, source)
+    tokenizer = _tokenizer(spec, source)
+    return Encoder(spec.name, source, _digest(spec, source), tokenizer, config.hidden_size, config, spec)
+
+
+def _resolve(spec: EncoderSpec) -> Path:
+    name = spec.source()
+    folder = Path(name).expanduser()
+    if folder.is_dir():
+        return folder
+    no_folder = f"encoder {spec.name}: there is no folder {name}"
+    if name.startswith((".", "/", "~")):
+        raise UsageError(no_folder)
+    try:
+        patterns = ["*.json", "*.safetensors", "*.txt", "*.model"]
+        return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=["*/*"]))
+    except HFValidationError as error:
+        raise UsageError(no_folder) from error
+    except (HfHubHTTPError, OSError) as error:
+        raise UsageError(
+            f"{no_folder}, and no model of that name could be had from the Hugging Face Hub ({_first_line(error)})"
+        ) from error
+
+
+def _verify(spec: EncoderSpec, source: Path) -> None:
+    for name, expected in spec.sha256.items():
+        path = source / name
+        found = _sha256(path) if path.is_file() else "no such file"
+        if found != expected:
+            raise UsageError(
+                f"encoder {spec.name}: {path} is not the expected file (SHA-256 expected {expected}, found {found}); "
+                "install or download it again"
+            )
+
+
+def _config(spec: EncoderSpec, source: Path) -> Any:
+    if not (source / "config.json").is_file():
+        raise UsageError(f"encoder {spec.name}: {source} has no config.json; it must be a model in Hugging Face format")
+    try:
+        model_type = json.loads((source / "config.json").read_bytes()).get("model_type")
+        if spec.head_sites is None and model_type not in families.FAMILIES:
+            raise UsageError(
+                f"encoder {spec.name}: family {model_type!r} is not known; known are {', '.join(families.FAMILIES)}; "
+                "a plugin may register another with EncoderSpec(head_sites=...)"
+            )
+        return transformers.AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError) as error:
+        raise UsageError(f"encoder {spec.name}: cannot read {source / 'config.json'}: {_first_line(error)}") from error
+
+
+def _tokenizer(spec: EncoderSpec, source: Path) -> Any:
+    """The fast tokenizer: only these map tokens to words and are the same in every thread."""
+    try:
+        tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False, local_files_only=True)
+    except (OSError, ValueError, ImportError, AttributeError) as error:
+        raise UsageError(f"encoder {spec.name}: cannot load a tokenizer from {source}: {_first_line(error)}") from error
+    if not tokenizer.is_fast:
+        raise UsageError(f"encoder {spec.name}: {source} has no fast tokenizer; save one with a tokenizer.json")
+    return tokenizer
+
+
+def _digest(spec: EncoderSpec, source: Path) -> str:
+    """SHA-256 of the contents that the encoder computes from; names of folders and versions of writers are left out."""
+    names = [*_weight_files(spec, source), *(name for name in TOKENIZER_FILES if (source / name).is_file())]
+    contents: dict[str, Any] = {}
+    for name in ("config.json", *names):
+        if name in ("config.json", "tokenizer_config.json"):
+            settings: Mapping[str, Any] = json.loads((source / name).read_bytes())
+            contents[name] = {key: value for key, value in settings.items() if key not in _NOT_CONTENT}
+        else:
+            contents[name] = _sha256(source / name)
+    return hashlib.sha256(json.dumps(contents, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _weight_files(spec: EncoderSpec, source: Path) -> list[str]:
+    """One file, or the shards that an index lists."""
+    if (source / WEIGHTS).is_file():
+        return [WEIGHTS]
+    index = source / f"{WEIGHTS}.index.json"
+    if index.is_file():
+        return sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+    if any(source.glob("*.bin")):
+        raise UsageError(
+            f"encoder {spec.name}: {source} has its weights as pickle only, which can run code when it is opened; "
+            "convert them to safetensors (https://huggingface.co/docs/safetensors/convert-weights)"
+        )
+    raise UsageError(f"encoder {spec.name}: {source} has no {WEIGHTS}")
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _first_line(error: BaseException) -> str:
+    return str(error).strip().partition("\n")[0]

@@ -1,0 +1,93 @@
+"""What GradTS knows of each encoder family, in one table: where its heads are, and which task heads transformers gives it.
+Read from transformers 5; `tests/unit/learning/test_encoders.py` proves every entry against the model itself."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from torch import nn
+
+from gradts_engine.contracts import HeadSites, Projection
+
+Config = Any
+"""A transformers configuration (the package has no types that mypy could check)."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """`attention` lists the attention modules in the order of the forward pass; `projections` are the linear modules in them, a
+    single name where query, key and value are the rows of one. `sentence_head` names the dense and output layers of the
+    family's AutoModelForSequenceClassification, `token_head` the output layer of AutoModelForTokenClassification; both are
+    None where that class computes something else than our heads. `settings` are configuration values that make it the same."""
+
+    attention: Callable[[Config], Sequence[str]]
+    projections: tuple[str, ...] = ("query", "key", "value")
+    sentence_head: tuple[str, str] | None = None
+    token_head: str | None = "classifier"
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+
+def _stack(pattern: str) -> Callable[[Config], Sequence[str]]:
+    return lambda config: [pattern.format(layer) for layer in range(config.num_hidden_layers)]
+
+
+def _albert(config: Config) -> Sequence[str]:
+    """Layers share the weights of their group; a group may hold several inner layers, each run once a layer."""
+    return [
+        # The group as AlbertTransformer.forward computes it.
+        f"encoder.albert_layer_groups.{int(layer / (config.num_hidden_layers / config.num_hidden_groups))}"
+        f".albert_layers.{inner}.attention"
+        for layer in range(config.num_hidden_layers)
+        for inner in range(config.inner_group_num)
+    ]
+
+
+_BERT = Family(_stack("encoder.layer.{}.attention.self"))
+_ROBERTA = replace(_BERT, sentence_head=("classifier.dense", "classifier.out_proj"))
+
+FAMILIES: Mapping[str, Family] = {
+    "albert": Family(_albert, sentence_head=("albert.pooler", "classifier")),
+    "bert": replace(_BERT, sentence_head=("bert.pooler.dense", "classifier")),
+    "camembert": _ROBERTA,
+    "deberta-v2": replace(
+        _BERT,
+        projections=("query_proj", "key_proj", "value_proj"),
+        sentence_head=("pooler.dense", "classifier"),
+        settings={"pooler_hidden_act": "tanh"},
+    ),
+    # Its sentence head has a ReLU where ours has tanh.
+    "distilbert": Family(_stack("transformer.layer.{}.attention"), projections=("q_lin", "k_lin", "v_lin")),
+    # Its sentence head has a GELU.
+    "electra": _BERT,
+    # Both its heads have a GELU and a normalisation.
+    "modernbert": Family(_stack("layers.{}.attn"), projections=("Wqkv",), token_head=None),
+    "mpnet": replace(_ROBERTA, attention=_stack("encoder.layer.{}.attention.attn"), projections=("q", "k", "v")),
+    "roberta": _ROBERTA,
+    "xlm-roberta": _ROBERTA,
+}
+"""By `model_type`."""
+
+
+def head_sites(module: nn.Module, config: Config) -> HeadSites:
+    """The projections of every layer of a model of a known family; sizes come from the modules, head counts from `config`."""
+    family = FAMILIES[config.model_type]
+    calls: Counter[str] = Counter()
+    layers = []
+    for attention in family.attention(config):
+        names = [f"{attention}.{name}" for name in family.projections]
+        fused = len(names) == 1
+        layer = {}
+        for i, kind in enumerate(("query", "key", "value")):
+            name = names[0] if fused else names[i]
+            rows: int = module.get_submodule(name).out_features // (3 if fused else 1)  # type: ignore[assignment, operator]
+            start = i * rows if fused else 0
+            layer[kind] = Projection(name, start, start + rows, config.num_attention_heads, calls[attention])
+        calls[attention] += 1
+        layers.append(layer)
+    # DeBERTa with shared attention keys sends its relative position embeddings, which have no batch axis, through the query and
+    # key projections too; without, they have projections of their own.
+    shared = getattr(config, "relative_attention", False) and getattr(config, "share_att_key", False)
+    return HeadSites(tuple(layers), batched=not shared)
