@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import inspect
 import json
@@ -16,6 +17,7 @@ import transformers
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from safetensors import SafetensorError
+from tokenizers import pre_tokenizers
 from torch import nn
 
 from gradts_engine.contracts import EncoderSpec, HeadSites
@@ -90,6 +92,21 @@ class Encoder:
             more = f" and {len(missing) - 1} more" if missing[1:] else ""
             raise UsageError(f"encoder {self.name}: {self.source} has no weights for {missing[0]}{more}; save the model again")
         return module.eval()  # type: ignore[no-any-return]
+
+    def tokenizer_for(self, word_level: bool) -> Any:
+        """A copy of the tokenizer for the caller alone (its padding and truncation are state).
+
+        For `word_level` tasks a byte-level one puts a space before every word, which else gets the tokens of a word's middle.
+        """
+        tokenizer = copy.deepcopy(self.tokenizer)
+        first = tokenizer.backend_tokenizer.pre_tokenizer
+        steps: Any = first if isinstance(first, pre_tokenizers.Sequence) else [first]
+        for step in steps:
+            if word_level and isinstance(step, pre_tokenizers.ByteLevel):
+                step.add_prefix_space = True
+                # Some tokenizer classes build their steps anew from this setting when they are loaded.
+                tokenizer.add_prefix_space = tokenizer.init_kwargs["add_prefix_space"] = True
+        return tokenizer
 
     def head_sites(self, module: nn.Module) -> HeadSites:
         """Where the attention heads of `module` (made by `build`) are."""
@@ -180,7 +197,11 @@ def _weight_files(spec: EncoderSpec, source: Path) -> list[str]:
         return [WEIGHTS]
     index = source / f"{WEIGHTS}.index.json"
     if index.is_file():
-        return sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+        names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+        for name in names:
+            if not (source / name).is_file():
+                raise UsageError(f"encoder {spec.name}: {source / name} is missing; download or save the model again")
+        return names
     if any(source.glob("*.bin")):
         raise UsageError(
             f"encoder {spec.name}: {source} has its weights as pickle only, which can run code when it is opened; "
