@@ -1,4 +1,4 @@
-"""The hint that turns an unknown name into a known one."""
+"""Words for messages about names: the nearest known one, and a spelling that cannot break a line or a terminal."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -13,5 +13,11 @@ def did_you_mean(name: str, known: Iterable[str], cutoff: float = 0.6) -> str:
 def unknown(kind: str, name: str, known: Iterable[str]) -> str:
     """`unknown KIND 'name'` with the nearest known name, or all of them where none is near."""
     names = sorted(known)
+    name = printable(name[:80])
     hint = did_you_mean(name, names) or f", expected one of: {', '.join(names) or '(none is known)'}"
     return f"unknown {kind} '{name}'{hint}"
+
+
+def printable(text: str) -> str:
+    """`text` with line ends, control and direction characters escaped, and half surrogate pairs too."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -30,7 +30,7 @@ from gradts_engine.config.schema import (
 )
 from gradts_engine.contracts import EncoderSpec, Source, TaskSpec
 from gradts_engine.errors import ProblemsError, UsageError
-from gradts_engine.nearest import did_you_mean, unknown
+from gradts_engine.nearest import did_you_mean, printable, unknown
 
 MAX_BYTES = 2**20
 """Largest tasks.toml: 1 MiB. Whatever is larger is data, given as the wrong file."""
@@ -149,7 +149,7 @@ def _lines(path: Path, text: str, problems: Problems) -> list[str]:
     """Problems as `FILE:LINE: key.path: what is wrong`, in the order of the file."""
     find = LineFinder(text)
     located = sorted((find(key), _dotted(key), what) for key, what in problems)
-    return [f"{path}:{line}: {key}: {what}" for line, key, what in located]
+    return [printable(f"{path}:{line}: {key}: {what}") for line, key, what in located]
 
 
 def _dotted(key: Key) -> str:
@@ -217,8 +217,7 @@ def _resolve_task(name: str, table: TaskTable, context: Context, problems: Probl
         if split in given:
             given[split] = _absolute(given[split], context.folder)
     if base is None and (missing := [key for key in ("type", "train") if key not in given]):
-        expected = "expected both type and train, or base = a registered task"
-        problems.append((at, f"{' and '.join(missing)} missing, {expected}"))
+        problems.append((at, f"no {' and no '.join(missing)}, and no base = a registered task to take it from"))
         return None
     if "dev" in given and "dev_fraction" in given:
         problems.append(((*at, "dev_fraction"), "dev is given too, expected one of the two"))

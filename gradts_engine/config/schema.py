@@ -121,7 +121,9 @@ class Section(BaseModel):
 class RunSettings(Section):
     """`[run]`: which encoder, which tasks, on which devices."""
 
-    encoder: str = Field(min_length=1, description="A registered encoder, a folder (relative to this file), or a Hub name.")
+    encoder: Annotated[_Filled, AfterValidator(_known_encoder)] = Field(
+        description="A registered encoder, a folder (relative to this file), or a Hub name."
+    )
     tasks: Annotated[tuple[_Task, ...], *_LIST] = Field(
         default=(), description="Registered tasks to use, besides those defined in this file."
     )

@@ -1,0 +1,27 @@
+"""Data that are too large, or not free enough, to live in the repository; tests that need them are skipped without them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def _folder(variable: str, default: Path) -> Path:
+    folder = Path(os.environ.get(variable, default))
+    if not folder.is_dir():
+        pytest.skip(f"no folder {folder}: set {variable} to run this test")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Real labelled tasks: `tasks/NAME/SPLIT.jsonl` and `index.json`."""
+    return _folder("GRADTS_DATA", SHARED / "data")
+
+
+@pytest.fixture(scope="session")
+def golden_dir() -> Path:
+    """Results of the published code, to compare with."""
+    return _folder("GRADTS_GOLDEN", SHARED / "golden")

@@ -1,0 +1,322 @@
+import subprocess
+import sys
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradts_engine import config
+from gradts_engine.config import Experiment, load_experiment
+from gradts_engine.config.lines import LineFinder
+from gradts_engine.config.schema import Section, Sections, TaskTable
+from gradts_engine.contracts import EncoderSpec, ExecutorSpec, StrategySpec, TaskSpec, TaskTypeSpec
+from gradts_engine.errors import ProblemsError, UsageError
+
+
+def nothing(*args, **options):
+    """Nothing is loaded to check a configuration."""
+    raise AssertionError
+
+
+@dataclass(frozen=True)
+class Names:
+    tasks: dict = field(default_factory=dict)
+    task_types: dict = field(default_factory=dict)
+    encoders: dict = field(default_factory=dict)
+    strategies: dict = field(default_factory=dict)
+    executors: dict = field(default_factory=dict)
+
+
+def by_name(*specs):
+    return {spec.name: spec for spec in specs}
+
+
+NAMES = Names(
+    tasks=by_name(
+        TaskSpec(name="rte", type="classification", train="/rte/train.jsonl", dev="/rte/dev.jsonl", text=("a", "b")),
+        TaskSpec(name="toy", type="regression", train=nothing, dev=nothing, options={"rows": 5}),
+    ),
+    task_types=by_name(
+        TaskTypeSpec(name="classification", metrics=("accuracy", "mcc"), texts=(1, 2), load=nothing),
+        TaskTypeSpec(name="regression", metrics=("pearson",), texts=(1, 2), load=nothing),
+        TaskTypeSpec(name="token_classification", metrics=("span_f1",), texts=(1,), load=nothing),
+    ),
+    encoders=by_name(EncoderSpec(name="minilm-l6", source=nothing)),
+    strategies=by_name(
+        StrategySpec(name="trial", load=nothing), StrategySpec(name="threshold", load=nothing, needs_threshold=True)
+    ),
+    executors=by_name(ExecutorSpec(name="threads", load=nothing)),
+)
+RUN = '[run]\nencoder = "minilm-l6"\ntasks = ["rte", "toy"]\n'
+OWN = '[tasks.own]\ntype = "classification"\ntrain = "train.csv"\ndev = "dev.csv"\n'
+
+
+@pytest.fixture
+def load(tmp_path: Path):
+    def load(text: str | bytes) -> Experiment:
+        path = tmp_path / "tasks.toml"
+        path.write_bytes(text.encode() if isinstance(text, str) else text)
+        return load_experiment(path, NAMES)
+
+    return load
+
+
+@pytest.fixture
+def problems(load, tmp_path: Path):
+    """Problems of a file, each `LINE: key: ...`."""
+
+    def problems(text: str) -> list[str]:
+        with pytest.raises(ProblemsError) as caught:
+            load(text)
+        return [line.removeprefix(f"{tmp_path / 'tasks.toml'}:") for line in caught.value.problems]
+
+    return problems
+
+
+# --- what is read ----------------------------------------------------------------------------------------------------
+
+
+def test_defaults(load):
+    experiment = load(RUN)
+    assert experiment.tasks == NAMES.tasks
+    assert experiment.primaries == ("rte", "toy")
+    assert experiment.candidates("rte") == ("toy",)
+    assert experiment.encoder is NAMES.encoders["minilm-l6"]
+    assert (experiment.training.epochs, experiment.multitask.epochs, experiment.multitask.accumulation) == (3, 7, 4)
+    assert experiment.limits["rte"] == {"train": None, "dev": None, "test": None}
+    assert config.STEPS_FACTOR == 3
+
+
+def test_own_tasks_come_after_the_registered_ones_and_find_their_files(load, tmp_path: Path):
+    experiment = load(RUN + OWN + 'test = "hf:owner/name:test"\n')
+    assert tuple(experiment.tasks) == ("rte", "toy", "own")
+    own = experiment.tasks["own"]
+    assert (own.train, own.dev, own.test) == (f"{tmp_path}/train.csv", f"{tmp_path}/dev.csv", "hf:owner/name:test")
+
+
+def test_a_variant_takes_what_it_does_not_give(load, tmp_path: Path):
+    text = (
+        '[run]\nencoder="minilm-l6"\n[tasks.rte]\nmetric="mcc"\ndev_fraction=0.2\n[tasks.small]\nbase="toy"\noptions={rows=1}\n'
+    )
+    experiment = load(text)
+    assert experiment.tasks["rte"] == replace(NAMES.tasks["rte"], metric="mcc", dev=None, dev_fraction=0.2)
+    assert experiment.tasks["small"] == replace(NAMES.tasks["toy"], name="small", options={"rows": 1})
+
+
+def test_a_tasks_own_limit_goes_before_the_common_one(load):
+    experiment = load(RUN + "[data]\ntrain_limit = 9\ndev_limit = 8\n[tasks.rte]\ntrain_limit = 1\n")
+    assert experiment.limits["rte"] == {"train": 1, "dev": 8, "test": None}
+    assert experiment.limits["toy"] == {"train": 9, "dev": 8, "test": None}
+
+
+def test_encoder_may_be_a_folder_or_a_name_for_the_hub(load, tmp_path: Path):
+    (tmp_path / "model").mkdir()
+    assert load(RUN.replace("minilm-l6", "model")).encoder.source() == str(tmp_path / "model")
+    assert load(RUN.replace("minilm-l6", "google-bert/bert-base-cased")).encoder.source() == "google-bert/bert-base-cased"
+    assert load(RUN.replace("minilm-l6", "gpt2")).encoder.source() == "gpt2"
+
+
+def test_byte_order_mark_and_windows_line_ends(load):
+    assert load(b"\xef\xbb\xbf" + RUN.replace("\n", "\r\n").encode()).tasks == NAMES.tasks
+
+
+# --- what is refused -------------------------------------------------------------------------------------------------
+
+
+def test_all_problems_at_once_in_the_order_of_the_file(problems):
+    found = problems(
+        '[run]\nencoder = "minilm-l7"\nseeed = 1\ntasks = ["rta"]\nprimary = [\n  "own",\n  "mine",\n]\n'
+        '[training]\nepochs = "3"\noptimizer = "adam"\nwarmup = 1.5\nlearning_rate = nan\n'
+        '[selection]\nstrategy = "treshold"\n[scorin]\n'
+        '[tasks.own]\ntype = "clasification"\ntrain = "x"\ndev = "y"\nlable = "z"\n'
+    )
+    assert found == [
+        "2: run.encoder: no encoder or folder 'minilm-l7', expected a registered encoder, a folder, or a Hub name as "
+        "owner/name; did you mean 'minilm-l6'?",
+        "3: run.seeed: unknown key 'seeed'; did you mean 'seed'?",
+        "4: run.tasks[0]: unknown task 'rta'; did you mean 'rte'?",
+        '10: training.epochs: got "3", should be a valid integer',
+        "11: training.optimizer: got \"adam\", expected 'adamw' or 'adamax'; did you mean 'adamw'?",
+        "12: training.warmup: got 1.5, should be less than or equal to 1",
+        "13: training.learning_rate: got NaN, should be a finite number",
+        "15: selection.strategy: unknown strategy 'treshold'; did you mean 'threshold'?",
+        "16: scorin: unknown key 'scorin'; did you mean 'scoring'?",
+        "18: tasks.own.type: unknown task type 'clasification'; did you mean 'classification'?",
+        "21: tasks.own.lable: unknown key 'lable'; did you mean 'label'?",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "1: run: is missing, expected: A table [run] with at least an encoder."),
+        ("run = 3", "1: run: got 3, should be a table"),
+        ("tasks = 3\n" + RUN, "1: tasks: got 3, should be a table"),
+        (RUN.replace('"rte", "toy"', '"rte"'), "3: run.tasks: 1 in use, expected at least 2: a primary and a candidate"),
+        (RUN.replace('"toy"', '"rte"'), "3: run.tasks: 'rte' is named twice"),
+        (RUN + 'primary = ["rte", "tay"]', "4: run.primary: unknown task 'tay'; did you mean 'toy'?"),
+        (RUN + 'devices = ["cpu", "gpu"]', '4: run.devices[1]: got "gpu", expected auto, cpu, cuda or cuda:N'),
+        (RUN + "devices = []", "4: run.devices: is empty"),
+        (RUN + 'executor = "thread"', "4: run.executor: unknown executor 'thread'; did you mean 'threads'?"),
+        (RUN + "seed = true", "4: run.seed: got true, should be a valid integer"),
+        (RUN + "[data]\ntrain_limit = 0", "5: data.train_limit: got 0, should be greater than or equal to 1"),
+        (RUN + '[scoring]\nprojections = ["key", "key"]', "5: scoring.projections: 'key' is named twice"),
+        (
+            RUN + '[selection]\nstrategy = "threshold"',
+            "4: selection: strategy 'threshold' needs a threshold, expected: threshold = a number from -1 to 1",
+        ),
+        (
+            RUN + OWN.replace('dev = "dev.csv"', ""),
+            '4: tasks.own: no dev split: give dev = "FILE" or dev_fraction = 0.1',
+        ),
+        (RUN + OWN + "dev_fraction = 0.1", "8: tasks.own.dev_fraction: dev is given too, expected one of the two"),
+        (RUN + OWN + 'text = ["a", "b", "c"]', "8: tasks.own.text: 3 columns, expected 1 or 2 for type 'classification'"),
+        (RUN + OWN + "text = 3", "8: tasks.own.text: got 3, should be a list"),
+        (
+            RUN + OWN + 'metric = "acuracy"',
+            "8: tasks.own.metric: unknown classification metric 'acuracy'; did you mean 'accuracy'?",
+        ),
+        (
+            RUN + OWN + "options = {a = 1}",
+            "8: tasks.own.options: only data made by a function have options, but these are read from files",
+        ),
+        (RUN + "[tasks.new]\ntest = 'x'", "4: tasks.new: no type and no train, and no base = a registered task to take it from"),
+        (RUN + "[tasks.new]\nbase = 'rtx'", "5: tasks.new.base: unknown task 'rtx'; did you mean 'rte'?"),
+        (
+            RUN + OWN.replace("own", "Own"),
+            "4: tasks.Own: not a task name, expected up to 64 of a-z, 0-9, '.', '_', '-', the first a letter or digit",
+        ),
+    ],
+)
+def test_one_problem(problems, text, problem):
+    assert problems(text) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"[run]\nencoder = ", "tasks.toml:2: not valid TOML: Invalid value (column 11)"),
+        (b"[run]\n# \xff", "tasks.toml:2: is not UTF-8"),
+        (b"#" * (2**20 + 1), "tasks.toml: is larger than 1 MiB"),
+        (b"a = " + b"[" * 100_000, "tasks.toml: not valid TOML"),
+    ],
+)
+def test_files_that_are_not_toml(load, content, message):
+    with pytest.raises(UsageError) as caught:
+        load(content)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_paths_that_are_no_file(tmp_path: Path):
+    (tmp_path / "tasks.toml").touch()
+    with pytest.raises(UsageError, match=r"task\.toml: no such file; did you mean 'tasks.toml'\?"):
+        load_experiment(tmp_path / "task.toml", NAMES)
+    with pytest.raises(UsageError, match="is a folder"):
+        load_experiment(tmp_path, NAMES)
+    with pytest.raises(UsageError, match="not a regular file"):
+        load_experiment("/dev/zero", NAMES)
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_experiment("a\0b", NAMES)
+
+
+# --- any file --------------------------------------------------------------------------------------------------------
+
+SECTIONS = {name: info.annotation for name, info in Sections.model_fields.items() if name != "tasks"}
+KEYS = {**{f"[{name}]": model for name, model in SECTIONS.items()}, "[tasks.own]": TaskTable, "[tasks.rte]": TaskTable}
+VALUES = st.sampled_from(
+    [
+        *('"x"', '"rte"', '""', "[]", '["rte"]', '[1, "a"]', "[\n1,\n2,\n]", "{a = 1}", "[{}]", "nan", "-inf", "true"),
+        *("0", "1", "0.5", "-1", "9" * 5000, "1979-05-27", '"""a\n[run]\nb = 1"""', f'"{"x" * 5000}"', '"\\u0000"'),
+        *('"hf:"', '"trial"', '"threshold"', '"../x"', '"\\u202e"'),
+    ]
+)
+
+
+@st.composite
+def documents(draw) -> str:
+    """Known and unknown keys of known and unknown sections, each once, with values of all types."""
+    lines = []
+    for header in draw(st.lists(st.sampled_from([*KEYS, "[other]", "[tasks.'A b']"]), unique=True)):
+        known = list(KEYS[header].model_fields) if header in KEYS else []
+        lines.append(header)
+        lines += [f"{key} = {draw(VALUES)}" for key in draw(st.lists(st.sampled_from([*known, "x"]), unique=True))]
+    return "\n".join(lines)
+
+
+@given(text=st.one_of(documents(), st.text(), documents().map(lambda text: RUN + text.replace("[run]\n", ""))))
+def test_any_text_gives_an_experiment_or_problems(tmp_path_factory, text):
+    path = tmp_path_factory.mktemp("any") / "tasks.toml"
+    path.write_bytes(text.encode())
+    try:
+        assert isinstance(load_experiment(path, NAMES), Experiment)
+    except UsageError as error:
+        for problem in getattr(error, "problems", [str(error)]):
+            assert problem.isprintable()
+            if isinstance(error, ProblemsError):
+                check_place(problem.removeprefix(f"{path}:"), text)
+
+
+def check_place(problem: str, text: str) -> None:
+    """The line of a problem holds its key, unless the key is missing: then it is that of the table around it."""
+    line, key, _ = problem.split(": ", 2)
+    written = text.split("\n")[int(line) - 1]
+    assert line == "1" or any(part.split("[")[0] in written for part in key.split("."))
+
+
+@given(content=st.binary())
+def test_any_bytes(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("bytes") / "tasks.toml"
+    path.write_bytes(content)
+    with pytest.raises(UsageError):
+        load_experiment(path, NAMES)
+
+
+@given(data=st.data())
+def test_order_and_comments_do_not_matter(tmp_path_factory, data):
+    sections = {
+        "[run]": ['encoder = "gpt2"', 'tasks = ["toy", "rte"]', "seed = 3"],
+        "[training]": ["epochs = 2", "warmup = 0.5"],
+        "[scoring]": ['projections = ["query"]'],
+        "[tasks.own]": ['type = "regression"', 'train = "a.csv"', "dev_fraction = 0.5", "train_limit = 3"],
+    }
+    path = tmp_path_factory.mktemp("order") / "tasks.toml"
+    loaded = []
+    for order in (list(sections), data.draw(st.permutations(list(sections)))):
+        lines = [line for header in order for line in (header, *data.draw(st.permutations(sections[header])))]
+        path.write_text("\n".join(line + data.draw(st.sampled_from(["", " # note", "\n# [x]\n"])) for line in lines))
+        loaded.append(load_experiment(path, NAMES))
+    first, second = (replace(experiment, encoder=NAMES.encoders["minilm-l6"]) for experiment in loaded)
+    assert first == second
+    assert list(first.tasks) == list(second.tasks)
+
+
+def test_lines_of_keys():
+    find = LineFinder('a.b = 1\n"c d" = [\n 1,\n]\n\n[t]\n# x\ns = """\n[u]\n"""\n[[l]]\nx = {y = {\n z = 1 }}\n[[l]]\nx = 2\n')
+    assert [find(key) for key in (("a",), ("a", "b"), ("c d",), ("c d", 0), ("t",), ("t", "s"))] == [1, 1, 2, 2, 6, 8]
+    assert [find(key) for key in (("l",), ("l", 0, "x"), ("l", 0, "x", "y", "z"), ("t", "missing"), ("u",))] == [11, 12, 12, 6, 1]
+
+
+# --- what the reference documentation is made from -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("model", [*SECTIONS.values(), TaskTable], ids=lambda model: model.__name__)
+def test_every_setting_is_described_in_one_line(model: type[Section]):
+    for info in model.model_fields.values():
+        assert info.description
+        assert info.description.endswith(".")
+        assert "\n" not in info.description
+
+
+def test_defaults_are_valid():
+    for name, model in SECTIONS.items():
+        if name != "run":
+            assert model(**model().model_dump()) == model()
+
+
+def test_nothing_heavy_is_imported():
+    code = "import sys, gradts_engine.config, gradts_engine.learning.rows, gradts_engine.learning.data\n"
+    code += "assert not {'torch', 'transformers', 'datasets', 'pyarrow'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
