@@ -64,34 +64,19 @@ class Encoder:
     def build(self) -> nn.Module:
         """A new float32 module in eval mode with the pretrained weights and without a pooler. Draws no random numbers; safe to
         call from several threads. Raises UsageError if the weights do not load or do not fill the model."""
-        with _LOADING:
-            if self.spec.model is None:
-                return self._pretrained()
+        if self.spec.model is not None:
             # A plugin's own way of building may draw random numbers.
-            with torch.random.fork_rng(devices=[]):
+            with _LOADING, torch.random.fork_rng(devices=[]):
                 torch.default_generator.manual_seed(0)
                 return self.spec.model(str(self.source)).float().eval()
-
-    def _pretrained(self) -> nn.Module:
-        model_class = transformers.MODEL_MAPPING[type(self.config)]
-        has_pooler = "add_pooling_layer" in inspect.signature(model_class).parameters
         try:
-            module, info = model_class.from_pretrained(
-                self.source,
-                **({"add_pooling_layer": False} if has_pooler else {}),
-                attn_implementation="sdpa" if model_class._supports_sdpa else "eager",
-                dtype=torch.float32,
-                local_files_only=True,
-                output_loading_info=True,
-                trust_remote_code=False,
-                use_safetensors=True,
-            )
+            module, missing = load_pretrained(transformers.MODEL_MAPPING[type(self.config)], self.source)
         except (OSError, ValueError, RuntimeError, SafetensorError) as error:
             raise UsageError(f"encoder {self.name}: cannot load {self.source}: {_first_line(error)}") from error
-        if missing := sorted(info["missing_keys"]):
+        if missing:
             more = f" and {len(missing) - 1} more" if missing[1:] else ""
             raise UsageError(f"encoder {self.name}: {self.source} has no weights for {missing[0]}{more}; save the model again")
-        return module.eval()  # type: ignore[no-any-return]
+        return module
 
     def tokenizer_for(self, word_level: bool) -> Any:
         """A copy of the tokenizer for the caller alone (its padding and truncation are state).
@@ -111,6 +96,24 @@ class Encoder:
     def head_sites(self, module: nn.Module) -> HeadSites:
         """Where the attention heads of `module` (made by `build`) are."""
         return self.spec.head_sites(module) if self.spec.head_sites else families.head_sites(module, self.config)
+
+
+def load_pretrained(model_class: Any, folder: Path) -> tuple[nn.Module, list[str]]:
+    """A float32 model of a class of transformers, in eval mode and without a pooler that it can do without, and the weights that
+    the folder lacks. Neither code nor pickles in the folder are run."""
+    optional_pooler = "add_pooling_layer" in inspect.signature(model_class).parameters
+    with _LOADING:
+        module, info = model_class.from_pretrained(
+            folder,
+            **({"add_pooling_layer": False} if optional_pooler else {}),
+            attn_implementation="sdpa" if model_class._supports_sdpa else "eager",
+            dtype=torch.float32,
+            local_files_only=True,
+            output_loading_info=True,
+            trust_remote_code=False,
+            use_safetensors=True,
+        )
+    return module.eval(), sorted(info["missing_keys"])
 
 
 def load_encoder(spec: EncoderSpec) -> Encoder:

@@ -1,5 +1,5 @@
 """What GradTS knows of each encoder family, in one table: where its heads are, and which task heads transformers gives it.
-Read from transformers 5; `tests/unit/learning/test_encoders.py` proves every entry against the model itself."""
+Read from transformers 5; `tests/unit/learning/test_families.py` proves every entry against the model itself."""
 
 from __future__ import annotations
 
