@@ -1,4 +1,4 @@
-"""A task's sources -> checked instances, classes and a digest; or all bad rows at once, each with file and line."""
+"""A task's sources -> checked instances, classes and digests; or all bad rows at once, each with file and line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from gradts_engine.contracts import Instance, Label, Source, TaskData, TaskSpec,
 from gradts_engine.errors import ProblemsError, UsageError
 from gradts_engine.learning.rows import Record, read_rows
 from gradts_engine.learning.seeds import derive_seed
-from gradts_engine.nearest import did_you_mean
+from gradts_engine.nearest import did_you_mean, printable
 
 SHOWN = 10
 """Bad rows that are shown; the others are counted."""
@@ -82,7 +82,7 @@ def _read_split(spec: TaskSpec, task_type: TaskType, source: Source, limit: int 
             try:
                 yield _instance(spec, task_type, record)
             except ValueError as error:
-                split.bad.append(f"{_where(source, record)}: {error}")
+                split.bad.append(printable(f"{_where(source, record)}: {error}"))
 
     split.instances = tuple(islice(good(), limit))
     return split

@@ -13,6 +13,7 @@ from gradts_engine.config.lines import LineFinder
 from gradts_engine.config.schema import Section, Sections, TaskTable
 from gradts_engine.contracts import EncoderSpec, ExecutorSpec, StrategySpec, TaskSpec, TaskTypeSpec
 from gradts_engine.errors import ProblemsError, UsageError
+from gradts_engine.hooks.catalog import load_catalog
 
 
 def nothing(*args, **options):
@@ -116,6 +117,12 @@ def test_encoder_may_be_a_folder_or_a_name_for_the_hub(load, tmp_path: Path):
     assert load(RUN.replace("minilm-l6", "model")).encoder.source() == str(tmp_path / "model")
     assert load(RUN.replace("minilm-l6", "google-bert/bert-base-cased")).encoder.source() == "google-bert/bert-base-cased"
     assert load(RUN.replace("minilm-l6", "gpt2")).encoder.source() == "gpt2"
+
+
+def test_the_real_catalog_will_do(tmp_path: Path):
+    path = tmp_path / "tasks.toml"
+    path.write_text('[run]\nencoder = "gpt2"\n' + OWN + OWN.replace("own", "two"))
+    assert tuple(load_experiment(path, load_catalog()).tasks) == ("own", "two")
 
 
 def test_byte_order_mark_and_windows_line_ends(load):
