@@ -167,11 +167,19 @@ def _compare(tuned: Tuned, folder: Path, length: int) -> None:
 
 def _usage(task: str, native: bool) -> str:
     """How to load the model, for its README."""
-    load = "from gradts_engine.learning.export import load_model  # pip install gradts\n\nmodel = load_model(folder)"
+    imports = "from gradts_engine.learning.export import load_model  # pip install gradts\nfrom transformers import AutoTokenizer"
+    load = "load_model(folder)"
     if native:
         auto = f"AutoModelFor{'Token' if task == 'token_classification' else 'Sequence'}Classification"
-        load = f"from transformers import {auto}\n\nmodel = {auto}.from_pretrained(folder)"
+        imports, load = f"from transformers import {auto}, AutoTokenizer", f"{auto}.from_pretrained(folder)"
     inputs = "[words], is_split_into_words=True" if task == "token_classification" else "texts"
-    call = f'logits = model(**tokenizer({inputs}, truncation=True, padding=True, return_tensors="pt")).logits'
-    tokenizer = "from transformers import AutoTokenizer\n\ntokenizer = AutoTokenizer.from_pretrained(folder)"
-    return f"## Loading\n\n```python\n{load}\n\n{tokenizer}\n{call}\n```\n"
+    return f"""## Loading
+
+```python
+{imports}
+
+model = {load}
+tokenizer = AutoTokenizer.from_pretrained(folder)
+logits = model(**tokenizer({inputs}, truncation=True, padding=True, return_tensors="pt")).logits
+```
+"""

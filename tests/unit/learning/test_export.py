@@ -86,6 +86,9 @@ def test_a_folder_computes_what_was_trained(family: str, task: str, tmp_path: Pa
     card = (folder / "README.md").read_text()
     assert card.startswith("# A model\n")
     assert ("AutoModelFor" in card) is native
+    variables: dict[str, Any] = {"folder": folder, "texts": [" ".join(words) for words in TEXTS], "words": TEXTS[0]}
+    exec(card.partition("```python")[2].partition("```")[0], variables)
+    assert variables["logits"].shape[-1] == (len(LABELS[task]) or 1)
     for path in folder.glob("*.json"):
         assert str(tmp_path) not in path.read_text()
 
