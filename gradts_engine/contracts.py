@@ -37,7 +37,6 @@ class TaskSpec:
 
     `text` names one column, or two for a pair. `labels` fixes the classes and their order; without it they are collected from
     all splits and sorted. `options` are keyword arguments for sources that are functions (the dials of generated data).
-    `version` enters the cache key of nothing: data are known by their content.
     """
 
     name: str
@@ -67,9 +66,10 @@ class Instance:
 
 @dataclass(frozen=True, kw_only=True)
 class TaskData:
-    """A task as read: checked instances a split, classes, main metric, and a digest of everything a model can see.
+    """A task as read: checked instances, bad rows left out, and a digest of what a model can see, of each split.
 
-    `labels` is empty for a task whose labels are numbers. `skipped` counts the bad rows left out of each split.
+    `labels` is empty for a task whose labels are numbers. The digests are of each split by itself, since not every stage
+    depends on every split: a corrected test row must not cost a training.
     """
 
     name: str
@@ -78,7 +78,7 @@ class TaskData:
     labels: tuple[str, ...]
     splits: Mapping[str, Sequence[Instance]]
     skipped: Mapping[str, int]
-    digest: str
+    digests: Mapping[str, str]
 
 
 class TaskType(Protocol):
@@ -222,7 +222,7 @@ T = TypeVar("T")
 
 
 class Executor(Protocol):
-    """Runs jobs, at most one at a time on a device. `submit` may be called from one thread only."""
+    """Runs jobs, at most one at a time on a device. `submit` may be called from several threads."""
 
     devices: tuple[str, ...]
 

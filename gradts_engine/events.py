@@ -1,6 +1,6 @@
 """What happens in a run, one frozen dataclass an event: stored with the run, drawn by the command line, seen by plugins.
 
-`stage` is one of embed, tune, score, correlate, trial, final; `subject` says of what, a task or a primary with its auxiliaries.
+`stage` is one of embed, tune, score, correlate, trial, test, export; `subject` says of what, a task or a primary with its auxiliaries.
 """
 
 from __future__ import annotations
@@ -33,11 +33,22 @@ class RunStarted(Event):
 
 @dataclass(frozen=True)
 class TaskRead(Event):
-    """Instances of each split, bad rows skipped, and train instances cut at `max_length` tokens."""
+    """Instances of each split, and bad rows that were left out."""
 
     task: str
+    type: str
+    metric: str
     sizes: Mapping[str, int]
     skipped: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class Tokenised(Event):
+    """A split is ready for the encoder; `truncated` of its instances were cut at `max_length` tokens."""
+
+    task: str
+    split: str
+    instances: int
     truncated: int
 
 
@@ -90,6 +101,17 @@ class StageFailed(Event):
 
 
 @dataclass(frozen=True)
+class TrialScored(Event):
+    """Best dev score of a primary trained with auxiliaries (task to number of instances), or NaN and the reason."""
+
+    primary: str
+    auxiliaries: Mapping[str, int]
+    score: float
+    key: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class Proposed(Event):
     """A strategy's selection for a primary: task to number of instances. `digest` names exactly this proposal."""
 
@@ -120,11 +142,14 @@ class CommandAnswered(Event):
 
 @dataclass(frozen=True)
 class FinalModel(Event):
-    """Dev score of the final model of a primary, and the folder that holds it."""
+    """Best dev score of a primary's final model, the folder that holds it, and how the model and the primary trained alone
+    for equally many steps do on the test split, where there is one."""
 
     primary: str
     score: float
     model: str
+    test: float | None = None
+    alone_test: float | None = None
 
 
 @dataclass(frozen=True)
@@ -138,3 +163,14 @@ class RunEnded(Event):
 
     state: str
     reason: str = ""
+
+
+def from_record(record: Mapping[str, Any]) -> Event | None:
+    """The event of an `as_record` dictionary; None for one that this version does not know or cannot read."""
+    kinds = {kind.__name__: kind for kind in Event.__subclasses__()}
+    fields = dict(record)
+    kind = kinds.get(fields.pop("event", ""))
+    try:
+        return kind(**fields) if kind else None
+    except TypeError:
+        return None

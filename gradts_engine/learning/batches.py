@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -40,6 +40,11 @@ class Encoded:
 
     def __len__(self) -> int:
         return len(self.targets)
+
+    def take(self, rows: Sequence[int]) -> Encoded:
+        """Only the instances at `rows`, in that order."""
+        inputs = {name: [values[i] for i in rows] for name, values in self.inputs.items()}
+        return replace(self, inputs=inputs, targets=[self.targets[i] for i in rows])
 
     def batch(self, rows: Sequence[int] | np.ndarray, device: str = "cpu") -> tuple[dict[str, Tensor], Tensor]:
         """Inputs [B, T] padded to the longest of `rows`, and targets, on `device`."""
@@ -124,13 +129,13 @@ def epoch_batches(lengths: np.ndarray, batch_size: int, seed: int, limit: int | 
 
 
 def mixed_epoch(
-    lengths: Mapping[str, np.ndarray], batch_size: int, *, seed: int, epoch: int, limit: int | None = None
+    lengths: Mapping[str, np.ndarray], batch_size: int, *, seed: int, epoch: int, limits: Mapping[str, int] | None = None
 ) -> list[Batch]:
-    """One pass over all tasks, their batches mixed at random in proportion to size; `limit` caps every task's instances."""
+    """One pass over all tasks, their batches mixed at random in proportion to size; `limits` caps the instances of a task."""
     batches = [
         Batch(task, rows)
         for task, task_lengths in lengths.items()
-        for rows in epoch_batches(task_lengths, batch_size, derive_seed(seed, "order", task, epoch), limit)
+        for rows in epoch_batches(task_lengths, batch_size, derive_seed(seed, "order", task, epoch), (limits or {}).get(task))
     ]
     order = np.random.default_rng(derive_seed(seed, "mix", *sorted(lengths), epoch)).permutation(len(batches))
     return [batches[i] for i in order]
@@ -153,16 +158,16 @@ def plan_steps(
     batch_size: int,
     accumulation: int,
     seed: int,
-    limit: int | None,
+    limits: Mapping[str, int] | None = None,
 ) -> Plan:
     """Exactly `steps` optimiser steps over as many passes as that takes, cut into `evaluations` epochs of equal length
-    (to a step). `limit` caps the instances that a task contributes to a pass."""
+    (to a step). `limits` caps the instances that a task contributes to a pass."""
     needed = steps * accumulation
     batches: list[Batch] = []
     epoch = 0
     while len(batches) < needed:
         epoch += 1
-        batches += mixed_epoch(lengths, batch_size, seed=seed, epoch=epoch, limit=limit)
+        batches += mixed_epoch(lengths, batch_size, seed=seed, epoch=epoch, limits=limits)
     all_steps = _steps(batches[:needed], accumulation)
     cuts = [round(steps * k / evaluations) for k in range(evaluations + 1)]
     return [all_steps[a:b] for a, b in itertools.pairwise(cuts) if b > a]

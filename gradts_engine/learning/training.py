@@ -59,7 +59,7 @@ class Progress:
     """Called by the loop: `step(done, total, loss)` after each optimiser step, `epoch(number, score)` after each evaluation;
     both may raise to stop the training."""
 
-    step: Callable[[int, int, float | None], None] = lambda done, total, loss: None
+    step: Callable[[int, int, float], None] = lambda done, total, loss: None
     epoch: Callable[[int, float], None] = lambda number, score: None
 
 

@@ -1,0 +1,144 @@
+"""Immutable results of stages, named by the SHA-256 key of everything they depend on, verified by hash when they are read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gradts_engine.errors import RunError
+
+META = "meta.json"
+
+
+def canonical(value: Any) -> bytes:
+    """JSON with one spelling: sorted keys, no spaces, ASCII. Floats are written so that they read back the same."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
+
+
+def content_key(stage: str, version: int, **parts: Any) -> str:
+    """Key of a stage's result: SHA-256 hex of the stage, its version and everything it depends on (JSON values)."""
+    return hashlib.sha256(canonical({"stage": stage, "version": version, **parts})).hexdigest()
+
+
+def file_digest(path: Path) -> str:
+    """SHA-256 hex of a file's content."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fsync(path: Path) -> None:
+    """Have the disk keep a file or the entries of a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+class DamagedArtifact(RunError):
+    """Stored bytes are not those that were written."""
+
+
+@dataclass(frozen=True)
+class Artifact:
+    """A stored result: small values in `result`, arrays in files of `folder`."""
+
+    stage: str
+    key: str
+    folder: Path
+    result: Mapping[str, Any]
+    files: Mapping[str, str]
+
+    def verify(self) -> None:
+        """Raises `DamagedArtifact` if a file is not as it was written."""
+        for name, expected in self.files.items():
+            path = self.folder / name
+            if not path.is_file() or file_digest(path) != expected:
+                raise DamagedArtifact(f"{path} is damaged")
+
+    def arrays(self, name: str) -> dict[str, Any]:
+        """The numpy arrays of one safetensors file."""
+        from safetensors.numpy import load_file
+
+        return load_file(self.folder / name)
+
+
+class ArtifactStore:
+    """Artifacts below one folder, `STAGE/KEY/`. Several processes may share it: an artifact appears whole, by a rename, and two
+    writers of one key write the same thing."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def find(self, stage: str, key: str, *, files: bool = True, warn: Callable[[str], None] = lambda _: None) -> Artifact | None:
+        """The artifact, or None. `files=False` leaves large files unverified, for a caller who needs the result alone.
+
+        A damaged one is set aside under `damaged/`, reported to `warn`, and counts as missing, so that it is computed again.
+        """
+        folder = self.root / stage / key
+        if not folder.is_dir():
+            return None
+        try:
+            artifact = self._read(folder)
+            if files:
+                artifact.verify()
+        except DamagedArtifact as error:
+            aside = Path(tempfile.mkdtemp(dir=self._folder("damaged"), prefix=f"{stage}-{key[:16]}-"))
+            os.rename(folder, aside / key)
+            warn(f"{error}; moved to {aside} and computed again")
+            return None
+        return artifact
+
+    def save(self, stage: str, key: str, result: Mapping[str, Any], write: Callable[[Path], None] = lambda _: None) -> Artifact:
+        """Store a result: `write(folder)` puts files into a temporary folder, which then becomes the artifact at once."""
+        temporary = Path(tempfile.mkdtemp(dir=self._folder("unfinished"), prefix=f"{stage}-"))
+        try:
+            write(temporary)
+            files = {}
+            for path in sorted(temporary.iterdir()):
+                fsync(path)
+                files[path.name] = file_digest(path)
+            body = {"stage": stage, "key": key, "result": dict(result), "files": files}
+            meta = temporary / META
+            meta.write_bytes(canonical({**body, "sha256": hashlib.sha256(canonical(body)).hexdigest()}))
+            fsync(meta)
+            fsync(temporary)
+            folder = self._folder(stage) / key
+            if not folder.exists():
+                os.rename(temporary, folder)
+                fsync(folder.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return self._read(folder)
+
+    def __iter__(self) -> Iterator[Artifact]:
+        for path in sorted(self.root.glob(f"*/*/{META}")):
+            try:
+                yield self._read(path.parent)
+            except DamagedArtifact:
+                continue
+
+    def _folder(self, name: str) -> Path:
+        folder = self.root / name
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return folder
+
+    @staticmethod
+    def _read(folder: Path) -> Artifact:
+        path = folder / META
+        try:
+            body = json.loads(path.read_bytes())
+            digest = body.pop("sha256")
+            intact = hashlib.sha256(canonical(body)).hexdigest() == digest
+        except (OSError, ValueError, KeyError, AttributeError, RecursionError):
+            intact = False
+        if not intact or body["key"] != folder.name:
+            raise DamagedArtifact(f"{path} is damaged")
+        return Artifact(body["stage"], body["key"], folder, body["result"], body["files"])

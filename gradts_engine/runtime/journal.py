@@ -1,0 +1,121 @@
+"""The events of a run: one writer thread keeps them in SQLite, in order, and shows them to listeners."""
+
+from __future__ import annotations
+
+import json
+import queue
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from types import TracebackType
+
+from gradts_engine.errors import RunError
+from gradts_engine.events import Event, StageProgress, from_record
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY, time REAL NOT NULL, record TEXT NOT NULL) STRICT;
+PRAGMA user_version = 1;
+"""
+PROGRESS_INTERVAL = 0.1
+"""Seconds between two progress events of one stage and subject; the first and the last are always kept."""
+
+Listener = Callable[[Event], None]
+
+
+class Journal:
+    """Appends events to `path`. `emit` may be called from any thread; for a state event it returns when the disk has it.
+
+    `journal_mode=DELETE` works on network file systems, where WAL's shared memory does not; there is one writer, this object.
+    """
+
+    def __init__(self, path: Path, listeners: tuple[Listener, ...] = ()) -> None:
+        self.path = path
+        self.listeners = listeners
+        self.queue: queue.SimpleQueue[tuple[Event, threading.Event] | None] = queue.SimpleQueue()
+        self.last: dict[tuple[str, str], float] = {}
+        self.failure: Exception | None = None
+        self.thread = threading.Thread(target=self._write, name="journal", daemon=True)
+
+    def __enter__(self) -> Journal:
+        self.thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self.queue.put(None)
+        self.thread.join()
+
+    def emit(self, event: Event) -> None:
+        """Record an event. Raises `RunError` if the journal cannot be written any more."""
+        if self.failure:
+            raise RunError(f"{self.path} cannot be written: {self.failure}") from self.failure
+        if isinstance(event, StageProgress) and not self._due(event):
+            return
+        written = threading.Event()
+        self.queue.put((event, written))
+        if not event.progress:
+            written.wait()
+            if self.failure:
+                raise RunError(f"{self.path} cannot be written: {self.failure}") from self.failure
+
+    def _due(self, event: StageProgress) -> bool:
+        now = time.monotonic()
+        key = (event.stage, event.subject)
+        if 0 < event.done < event.total and now - self.last.get(key, -1e9) < PROGRESS_INTERVAL:
+            return False
+        self.last[key] = now
+        return True
+
+    def _write(self) -> None:
+        waiting: list[tuple[Event, threading.Event]] = []
+        try:
+            with closing(sqlite3.connect(self.path, timeout=30)) as database:
+                database.execute("PRAGMA journal_mode=DELETE")
+                database.execute("PRAGMA synchronous=EXTRA")
+                database.executescript(SCHEMA)
+                while (first := self.queue.get()) is not None:
+                    waiting = [first, *self._more()]
+                    rows = [(time.time(), json.dumps(event.as_record())) for event, _ in waiting]
+                    with database:
+                        database.executemany("INSERT INTO event (time, record) VALUES (?, ?)", rows)
+                    for event, written in waiting:
+                        self._show(event)
+                        written.set()
+        except Exception as error:
+            self.failure = error
+            for _, written in [*waiting, *self._more()]:
+                written.set()
+
+    def _more(self) -> Iterator[tuple[Event, threading.Event]]:
+        """What else is in the queue, so that it shares a commit."""
+        while not self.queue.empty():
+            if (item := self.queue.get()) is None:
+                self.queue.put(None)
+                return
+            yield item
+
+    def _show(self, event: Event) -> None:
+        for listener in self.listeners:
+            listener(event)
+
+
+def read_events(path: Path, after: int = 0) -> Iterator[tuple[int, float, Event]]:
+    """Sequence number, Unix time and event, for all events after a sequence number; opens the file read-only.
+
+    Events of a newer version that are not known here are passed over.
+    """
+    if not path.exists():
+        return
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as database:
+        try:
+            rows = database.execute("SELECT seq, time, record FROM event WHERE seq > ? ORDER BY seq", (after,)).fetchall()
+        except sqlite3.DatabaseError as error:
+            if "no such table" in str(error):  # the writer is just making it
+                return
+            raise RunError(f"{path} cannot be read: {error}") from error
+    for seq, when, record in rows:
+        event = from_record(json.loads(record))
+        if event is not None:
+            yield seq, when, event

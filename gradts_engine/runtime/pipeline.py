@@ -1,0 +1,254 @@
+"""The whole method, from a checked experiment to trained models; read it top to bottom."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gradts_engine import events
+from gradts_engine.config import Experiment
+from gradts_engine.contracts import Auxiliary, Evidence, Executor, Selection, TaskData, TaskType
+from gradts_engine.errors import GradTSError, Interrupted, RunError, TrainingDiverged, UsageError, WaitingForConfirmation
+from gradts_engine.hooks.catalog import Catalog
+from gradts_engine.runtime import stages
+from gradts_engine.runtime.artifacts import Artifact, canonical
+from gradts_engine.runtime.executors import resolve_devices
+from gradts_engine.runtime.inbox import read_confirms
+from gradts_engine.runtime.journal import Journal, Listener
+from gradts_engine.runtime.store import RunFolder, Store
+from gradts_engine.runtime.view import RunView
+from gradts_engine.runtime.workbench import Workbench
+
+Ask = Callable[[RunFolder, str], Sequence[str] | None]
+"""Asks a person to confirm a primary's proposal, with the run to look at: the names of the auxiliaries to train with, or None to
+decide later."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a run is to be made, as opposed to what (which is the experiment)."""
+
+    listeners: tuple[Listener, ...] = ()
+    ask: Ask = lambda run, primary: None
+    accept: bool = False
+    """Take every proposal as it is, whatever tasks.toml says."""
+    stop: threading.Event = field(default_factory=threading.Event)
+    """Set it to have the run end at the next safe point."""
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, options: Options) -> RunFolder:
+    """Run all stages; what the store already has is not computed again.
+
+    Raises `WaitingForConfirmation` where a person has to decide first, `Interrupted` after `options.stop`, and `RunError` where
+    a primary has no result. Everything finished before is kept in each case.
+    """
+    from gradts_engine.learning.encoders import load_encoder
+
+    try:
+        devices = resolve_devices(experiment.run.devices)
+    except ValueError as error:
+        raise UsageError(f"{experiment.path}: run.devices: {error}") from error
+    types = {name: catalog.task_types[spec.type].load() for name, spec in experiment.tasks.items()}
+    data = read_tasks(experiment, catalog, types)
+    encoder = load_encoder(experiment.encoder)
+    run = store.create(run_id(experiment, data, encoder.digest))
+    with run.locked(), Journal(run.events, options.listeners) as journal:
+        journal.emit(events.RunStarted(run.id, encoder.name, tuple(data), experiment.primaries, devices, options.versions))
+        for name, task in data.items():
+            counts = {split: len(rows) for split, rows in task.splits.items()}
+            journal.emit(events.TaskRead(name, task.type, task.metric, counts, task.skipped))
+        bench = Workbench(experiment, data, types, encoder, store.artifacts, journal.emit, options.stop)
+        try:
+            with closing(catalog.executors[experiment.run.executor].load(devices)) as executor:
+                Pipeline(bench, executor, run, catalog, options).run()
+        except BaseException as error:
+            journal.emit(_ended(error))
+            raise
+        journal.emit(events.RunEnded("done"))
+    return run
+
+
+def _ended(error: BaseException) -> events.RunEnded:
+    if isinstance(error, WaitingForConfirmation):
+        return events.RunEnded("waiting", str(error))
+    if isinstance(error, Interrupted | KeyboardInterrupt):
+        return events.RunEnded("interrupted")
+    return events.RunEnded("failed", str(error) or type(error).__name__)
+
+
+def read_tasks(experiment: Experiment, catalog: Catalog, types: Mapping[str, TaskType]) -> dict[str, TaskData]:
+    """Read and check the data of all tasks."""
+    from gradts_engine.learning.data import read_task
+
+    return {
+        name: read_task(
+            spec,
+            types[name],
+            spec.metric or catalog.task_types[spec.type].metrics[0],
+            experiment.limits[name],
+            experiment.data.on_bad_row,
+            experiment.run.seed,
+        )
+        for name, spec in experiment.tasks.items()
+    }
+
+
+def run_id(experiment: Experiment, data: Mapping[str, TaskData], encoder: str) -> str:
+    """The file's name and a digest of settings, data and encoder: the same content is the same run, wherever it lies."""
+    sections = ("training", "multitask", "scoring", "selection")
+    settings = {name: getattr(experiment, name).model_dump(mode="json") for name in sections}
+    tasks = [[name, task.metric, dict(task.digests)] for name, task in data.items()]
+    content = [settings, tasks, encoder, experiment.data.max_length, experiment.run.seed, experiment.primaries]
+    return f"{experiment.path.stem}-{hashlib.sha256(canonical(content)).hexdigest()[:8]}"
+
+
+class Pipeline:
+    """One execution of a run."""
+
+    def __init__(self, bench: Workbench, executor: Executor, run: RunFolder, catalog: Catalog, options: Options) -> None:
+        self.bench = bench
+        self.experiment = bench.experiment
+        self.executor = executor
+        self.folder = run
+        self.catalog = catalog
+        self.options = options
+
+    def run(self) -> None:
+        """Score every task once; then, for each primary: rank, propose, confirm, train."""
+        scores, states = self.score_tasks()
+        primaries = [p for p in self.experiment.primaries if p in scores]
+        correlations = {p: stages.correlate(self.bench, p, scores, states) for p in primaries}
+        # Primaries wait for each other's devices, not for each other: a thread each, of which the devices' workers do the work.
+        with ThreadPoolExecutor(max(1, len(primaries)), "primary") as pool:
+            proposals = dict(zip(primaries, pool.map(lambda p: self.propose(p, correlations[p]), primaries), strict=True))
+            decisions = {p: self.confirm(p, selection, digest) for p, (selection, digest) in proposals.items()}
+            confirmed = {p: selection for p, selection in decisions.items() if selection is not None}
+            list(pool.map(lambda p: self.finish(p, confirmed[p]), confirmed))
+        if failed := [p for p in self.experiment.primaries if p not in scores]:
+            raise RunError(f"no result for {', '.join(failed)}: the fine-tuning failed (see above)")
+        if waiting := [p for p in primaries if p not in confirmed]:
+            raise WaitingForConfirmation(
+                f"waiting for confirmation of {', '.join(waiting)}: look with `gradts-engine results {self.folder.id}`, "
+                f"decide with `gradts-engine confirm {self.folder.id}`, then give the same command again"
+            )
+
+    # --- evidence -----------------------------------------------------------------------------------------------------
+
+    def score_tasks(self) -> tuple[dict[str, Artifact], dict[str, np.ndarray]]:
+        """Importance and mean state of every task; a task whose training failed is left out (its events say why)."""
+        embedding = {t: self.executor.submit(lambda d, t=t: stages.embed(self.bench, t, d)) for t in self.bench.data}
+        scoring = {t: self.executor.submit(lambda d, t=t: stages.score(self.bench, t, d)) for t in self.bench.data}
+        scores = {}
+        for task, future in scoring.items():
+            try:
+                scores[task] = future.result()
+            except TrainingDiverged as error:
+                self.bench.emit(events.Warned(f"{task} is left out: {error}"))
+        return scores, {task: future.result() for task, future in embedding.items()}
+
+    def propose(self, primary: str, correlation: Artifact) -> tuple[Selection, str]:
+        """Run the strategy; the selection and the digest of the proposal."""
+        selection = self.experiment.selection
+        instance_tau = correlation.arrays(stages.TAU)
+        missing = dict.fromkeys(self.experiment.candidates(primary), math.nan)
+        evidence = Evidence(
+            primary=primary,
+            candidates=self.experiment.candidates(primary),
+            tau=missing | correlation.result["tau"],
+            embedding=missing | correlation.result["embedding"],
+            instance_tau=instance_tau.__getitem__,
+        )
+        strategy = self.catalog.strategies[selection.strategy].load()
+        chosen = strategy(evidence, lambda s: self.evaluate(primary, s), threshold=selection.threshold, keep=selection.keep)
+        proposal = stages.propose(self.bench, primary, correlation, chosen)
+        self.bench.emit(events.Proposed(primary, proposal.key, stages.sizes(self.bench, chosen)))
+        return chosen, proposal.key
+
+    def evaluate(self, primary: str, selections: Sequence[Selection]) -> list[float]:
+        """Dev scores of trials, NaN for one that failed."""
+        futures = [self.executor.submit(lambda d, s=s: stages.trial(self.bench, primary, s, d)) for s in selections]
+        scores = []
+        for future in futures:
+            try:
+                scores.append(float(future.result().result["score"]))
+            except TrainingDiverged:
+                scores.append(math.nan)
+        return scores
+
+    # --- decision -----------------------------------------------------------------------------------------------------
+
+    def confirm(self, primary: str, proposed: Selection, digest: str) -> Selection | None:
+        """What to train: the proposal or a person's edit of it; None where nobody has decided yet."""
+        self.read_inbox()
+        view = self.folder.view()
+        if decision := view.confirmed(primary):
+            return self.edited(proposed, list(decision.auxiliaries))
+        if self.options.accept or self.experiment.selection.confirm == "auto":
+            names, by = [a.task for a in proposed], "policy"
+        else:
+            answer = self.options.ask(self.folder, primary)
+            if answer is None:
+                return None
+            names, by = list(answer), "person"
+        selection = self.edited(proposed, names)
+        self.bench.emit(events.Confirmed(primary, digest, stages.sizes(self.bench, selection), by))
+        return selection
+
+    def edited(self, proposed: Selection, names: Sequence[str]) -> Selection:
+        """Auxiliaries by name: with the proposed instances where they were proposed, with all where they were added."""
+        instances = {a.task: a.instances for a in proposed}
+        return tuple(Auxiliary(name, instances.get(name)) for name in names)
+
+    def read_inbox(self) -> None:
+        """Take the confirmations that were sent to this run; one that answers another proposal is refused."""
+        view: RunView = self.folder.view()
+        for path, command in read_confirms(self.folder.inbox):
+            proposal = view.proposals.get(command.primary)
+            if command.id not in view.answers:
+                reason = self.objection(command.primary, command.auxiliaries) if proposal else "there is no proposal"
+                if proposal and proposal.digest != command.digest:
+                    reason = "it answers another proposal than the present one; look again and confirm again"
+                if proposal and not reason:
+                    names = proposal.auxiliaries if command.auxiliaries is None else command.auxiliaries
+                    counts = {n: proposal.auxiliaries.get(n, len(self.bench.data[n].splits["train"])) for n in names}
+                    self.bench.emit(events.Confirmed(command.primary, command.digest, counts, "person"))
+                self.bench.emit(events.CommandAnswered("confirm", command.id, not reason, reason))
+                if reason:
+                    self.bench.emit(events.Warned(f"confirmation of {command.primary} refused: {reason}"))
+            path.unlink(missing_ok=True)
+
+    def objection(self, primary: str, names: Sequence[str] | None) -> str:
+        """What is wrong with a list of auxiliaries, if anything."""
+        unknown = [n for n in names or () if n not in self.experiment.candidates(primary)]
+        return f"{', '.join(unknown)} not among the candidates of {primary}" if unknown else ""
+
+    # --- final training -----------------------------------------------------------------------------------------------
+
+    def finish(self, primary: str, selection: Selection) -> None:
+        """Train with the confirmed selection (a trial that was run before is taken as it is), compare with the primary alone, and
+        export the model."""
+        alone, final = self.evaluate(primary, [(), selection])
+        if math.isnan(final):
+            raise RunError(f"the final training of {primary} failed (see above)")
+        folder = self.folder.models / primary
+        bench = self.bench
+
+        def job(device: str) -> events.FinalModel:
+            test = stages.test_score(bench, primary, selection, device)
+            alone_test = None if math.isnan(alone) else stages.test_score(bench, primary, (), device)
+            stages.export(bench, primary, selection, device, folder, json.dumps({"score": final}))
+            return events.FinalModel(primary, final, str(folder), test, alone_test)
+
+        bench.emit(self.executor.submit(job).result())
+
+
+__all__ = ["GradTSError", "Options", "Pipeline", "read_tasks", "run_experiment", "run_id"]

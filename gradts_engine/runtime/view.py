@@ -1,0 +1,108 @@
+"""What a run's events add up to. A pure fold, shared by every reader: the command line, reports, the terminal UI."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from gradts_engine import events
+from gradts_engine.events import Event
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of one subject: waiting for nothing, `running`, `done`, `cached` or `failed`."""
+
+    state: str
+    key: str = ""
+    done: int = 0
+    total: int = 0
+    loss: float | None = None
+    seconds: float = 0.0
+    reason: str = ""
+    epochs: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunView:
+    """State of a run. `stages` by (stage, subject); `trials[primary]` by the set of auxiliaries, in order of their scoring."""
+
+    state: str = "starting"
+    reason: str = ""
+    started: events.RunStarted | None = None
+    tasks: Mapping[str, events.TaskRead] = field(default_factory=dict)
+    truncated: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    stages: Mapping[tuple[str, str], Stage] = field(default_factory=dict)
+    trials: Mapping[str, tuple[events.TrialScored, ...]] = field(default_factory=dict)
+    proposals: Mapping[str, events.Proposed] = field(default_factory=dict)
+    confirmations: Mapping[str, events.Confirmed] = field(default_factory=dict)
+    finals: Mapping[str, events.FinalModel] = field(default_factory=dict)
+    answers: Mapping[str, events.CommandAnswered] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    first: float = 0.0
+    last: float = 0.0
+    failures: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    def confirmed(self, primary: str) -> events.Confirmed | None:
+        """The decision on a primary's present proposal, if one was made."""
+        decision, proposal = self.confirmations.get(primary), self.proposals.get(primary)
+        return decision if decision and proposal and decision.digest == proposal.digest else None
+
+
+def _stage(view: RunView, stage: str, subject: str, **changes: Any) -> RunView:
+    before = view.stages.get((stage, subject), Stage("running"))
+    return replace(view, stages={**view.stages, (stage, subject): replace(before, **changes)})
+
+
+def _with(view: RunView, name: str, key: Any, value: Any) -> RunView:
+    changed: dict[str, Any] = {name: {**getattr(view, name), key: value}}
+    return replace(view, **changed)
+
+
+def apply(view: RunView, event: Event) -> RunView:
+    """The view after one more event; an event that it has no use for leaves it as it is."""
+    match event:
+        case events.RunStarted():
+            return replace(
+                view, state="running", reason="", started=event, proposals={}, finals={}, warnings=(), failures={}
+            )
+        case events.RunEnded(state, reason):
+            return replace(view, state=state, reason=reason)
+        case events.TaskRead(task):
+            return _with(view, "tasks", task, event)
+        case events.Tokenised(task, split, truncated=count):
+            return _with(view, "truncated", (task, split), count)
+        case events.StageStarted(stage, subject, key):
+            return _with(view, "stages", (stage, subject), Stage("running", key))
+        case events.StageProgress(stage, subject, done, total, loss):
+            return _stage(view, stage, subject, done=done, total=total, loss=loss)
+        case events.EpochScored(stage, subject, score=score):
+            before = view.stages.get((stage, subject), Stage("running")).epochs
+            return _stage(view, stage, subject, epochs=(*before, score))
+        case events.StageFinished(stage, subject, key, seconds, cached):
+            return _stage(view, stage, subject, state="cached" if cached else "done", key=key, seconds=seconds)
+        case events.StageFailed(stage, subject, reason):
+            return _with(_stage(view, stage, subject, state="failed", reason=reason), "failures", (stage, subject), reason)
+        case events.TrialScored(primary, auxiliaries):
+            others = [t for t in view.trials.get(primary, ()) if t.auxiliaries != auxiliaries]
+            return _with(view, "trials", primary, (*others, event))
+        case events.Proposed(primary):
+            return _with(view, "proposals", primary, event)
+        case events.Confirmed(primary):
+            return _with(view, "confirmations", primary, event)
+        case events.FinalModel(primary):
+            return _with(view, "finals", primary, event)
+        case events.CommandAnswered(id=identifier):
+            return _with(view, "answers", identifier, event)
+        case events.Warned(message):
+            return replace(view, warnings=(*view.warnings, message))
+    return view
+
+
+def fold(timed: Iterable[tuple[float, Event]], view: RunView | None = None) -> RunView:
+    """The view after all events, given with their Unix times, on top of an earlier view."""
+    view = view or RunView()
+    for when, event in timed:
+        view = replace(apply(view, event), first=view.first or when, last=when)
+    return view

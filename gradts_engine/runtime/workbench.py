@@ -1,0 +1,155 @@
+"""What all stages of a run share: finding or computing an artifact, tokenised splits, fresh and trained models, stopping."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradts_engine import events
+from gradts_engine.config import Experiment, TrainingSettings
+from gradts_engine.contracts import TaskData, TaskType
+from gradts_engine.errors import Interrupted, TrainingDiverged
+from gradts_engine.runtime.artifacts import Artifact, ArtifactStore
+
+if TYPE_CHECKING:
+    from gradts_engine.learning.batches import Encoded, Plan
+    from gradts_engine.learning.encoders import Encoder
+    from gradts_engine.learning.model import MultiTaskModel
+
+MODEL = "model.safetensors"
+
+Result = tuple[Mapping[str, Any], Callable[[Path], None]]
+"""What a stage computed: its small values, and a function that writes its files into a folder."""
+
+
+class Workbench:
+    """One experiment's data, encoder and store. Its methods may be called from any worker thread."""
+
+    def __init__(
+        self,
+        experiment: Experiment,
+        data: Mapping[str, TaskData],
+        types: Mapping[str, TaskType],
+        encoder: Encoder,
+        artifacts: ArtifactStore,
+        emit: Callable[[events.Event], None],
+        stop: threading.Event,
+    ) -> None:
+        self.experiment = experiment
+        self.data = data
+        self.types = types
+        self.encoder = encoder
+        self.artifacts = artifacts
+        self.emit = emit
+        self.stop = stop
+        self._encoded: dict[tuple[str, str], Encoded] = {}
+        self._encoding = threading.Lock()
+
+    def run(self, stage: str, subject: str, key: str, compute: Callable[[], Result], *, files: bool = True) -> Artifact:
+        """The stored artifact, or a new one from what `compute` returns. `files=False`: the caller needs the result alone."""
+        self.check_stop()
+        artifact = self.artifacts.find(stage, key, files=files, warn=lambda message: self.emit(events.Warned(message)))
+        if artifact:
+            self.emit(events.StageFinished(stage, subject, key, 0.0, cached=True))
+            return artifact
+        self.emit(events.StageStarted(stage, subject, key))
+        began = time.monotonic()
+        try:
+            artifact = self.artifacts.save(stage, key, *compute())
+        except TrainingDiverged as error:
+            self.emit(events.StageFailed(stage, subject, str(error)))
+            raise
+        self.emit(events.StageFinished(stage, subject, key, time.monotonic() - began, cached=False))
+        return artifact
+
+    def check_stop(self) -> None:
+        if self.stop.is_set():
+            raise Interrupted("interrupted")
+
+    def encoded(self, task: str, split: str) -> Encoded:
+        """A split as the encoder takes it, kept in memory once it is made."""
+        from gradts_engine.learning.batches import encode
+
+        with self._encoding:
+            if (task, split) not in self._encoded:
+                data = self.data[task]
+                made = encode(
+                    task,
+                    self.types[task],
+                    data.labels,
+                    data.splits[split],
+                    self.encoder.tokenizer,
+                    self.experiment.data.max_length,
+                )
+                self._encoded[task, split] = made
+                self.emit(events.Tokenised(task, split, len(made), made.truncated))
+            return self._encoded[task, split]
+
+    def model(self, tasks: tuple[str, ...], seed: int, dropout: float) -> MultiTaskModel:
+        """A fresh encoder with a fresh head for each task."""
+        from gradts_engine.learning.model import MultiTaskModel, initialise_head
+        from gradts_engine.learning.seeds import derive_seed
+
+        heads = {
+            task: initialise_head(
+                self.types[task].head(self.encoder.hidden_size, self.data[task].labels, dropout), derive_seed(seed, "head", task)
+            )
+            for task in tasks
+        }
+        return MultiTaskModel(self.encoder.build(), heads)
+
+    def load_model(self, tasks: tuple[str, ...], artifact: Artifact) -> MultiTaskModel:
+        """The trained model of a `tune` or `trial` artifact."""
+        from safetensors.torch import load_model
+
+        model = self.model(tasks, 0, 0.0)
+        load_model(model, artifact.folder / MODEL)
+        return model.eval()
+
+    def train(
+        self,
+        stage: str,
+        subject: str,
+        primary: str,
+        train: Mapping[str, Encoded],
+        plan: Plan,
+        settings: TrainingSettings,
+        seed: int,
+        device: str,
+    ) -> Result:
+        """Train a fresh model on the tasks of `train`, judged by the dev split of `primary`."""
+        from safetensors.torch import save_model
+
+        from gradts_engine.learning import training
+
+        metric = self.data[primary].metric
+
+        def step(done: int, total: int, loss: float) -> None:
+            self.check_stop()
+            self.emit(events.StageProgress(stage, subject, done, total, loss))
+
+        def epoch(number: int, score: float) -> None:
+            self.emit(events.EpochScored(stage, subject, number, metric, score))
+
+        model = self.model(tuple(train), seed, settings.dropout)
+        trained = training.train(
+            model,
+            train,
+            plan,
+            training.Dev(self.encoded(primary, "dev"), metric),
+            settings,
+            device=device,
+            seed=seed,
+            progress=training.Progress(step, epoch),
+        )
+        result = {
+            "scores": trained.scores,
+            "best": trained.best,
+            "score": trained.score,
+            "steps": trained.steps,
+            "metric": metric,
+        }
+        return result, lambda folder: save_model(model.cpu(), str(folder / MODEL))
