@@ -201,9 +201,7 @@ class Evidence:
 class Strategy(Protocol):
     """A function of evidence: the same evidence and scores give the same selection, so it has no state to save."""
 
-    def __call__(
-        self, evidence: Evidence, evaluate: Evaluate, *, threshold: float | None, keep: float
-    ) -> Selection: ...
+    def __call__(self, evidence: Evidence, evaluate: Evaluate, *, threshold: float | None, keep: float) -> Selection: ...
 
 
 @dataclass(frozen=True, kw_only=True)

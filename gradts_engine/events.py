@@ -1,6 +1,7 @@
 """What happens in a run, one frozen dataclass an event: stored with the run, drawn by the command line, seen by plugins.
 
-`stage` is one of embed, tune, score, correlate, trial, test, export; `subject` says of what, a task or a primary with its auxiliaries.
+`stage` is one of embed, tune, score, correlate, proposal, trial, test; `subject` says of what: a task, or a primary with its
+auxiliaries.
 """
 
 from __future__ import annotations
@@ -23,7 +24,10 @@ class Event:
 
 @dataclass(frozen=True)
 class RunStarted(Event):
+    """`config` is the absolute path of tasks.toml, for readers who want to find the data again."""
+
     run: str
+    config: str
     encoder: str
     tasks: tuple[str, ...]
     primaries: tuple[str, ...]

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import os
-import traceback
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
+import click
 import pluggy
 
 from gradts_engine.contracts import EncoderSpec, ExecutorSpec, StrategySpec, TaskSpec, TaskTypeSpec
 from gradts_engine.errors import PluginError
+from gradts_engine.events import Event
 from gradts_engine.hooks import specs
 
-Spec = TypeVar("Spec", TaskSpec, TaskTypeSpec, EncoderSpec, StrategySpec, ExecutorSpec)
+AnySpec = TaskSpec | TaskTypeSpec | EncoderSpec | StrategySpec | ExecutorSpec
+Spec = TypeVar("Spec", bound=AnySpec)
+T = TypeVar("T")
 
 KINDS: Mapping[str, type] = {
     "tasks": TaskSpec,
@@ -25,6 +28,8 @@ KINDS: Mapping[str, type] = {
     "strategies": StrategySpec,
     "executors": ExecutorSpec,
 }
+
+BUILTIN = "gradts_engine.hooks.builtin"
 
 
 class Registry(dict[str, Spec]):
@@ -51,6 +56,17 @@ class Registry(dict[str, Spec]):
                 f"GRADTS_DISABLED_PLUGINS={second}"
             )
         return super().__getitem__(name)
+
+    @overload
+    def get(self, name: str, default: None = None, /) -> Spec | None: ...
+    @overload
+    def get(self, name: str, default: Spec | T, /) -> Spec | T: ...
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """The specification, or `default`; raises as `[]` does for a name that two plugins claim."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
 
 
 @dataclass(frozen=True)
@@ -83,8 +99,7 @@ class Catalog:
 
 def installed() -> tuple[EntryPoint, ...]:
     """Entry points of all plugins, the built-in one first, without importing them."""
-    found = {e.name: e for e in entry_points(group=specs.GROUP)}
-    return tuple(sorted(found.values(), key=lambda e: (e.name != "builtin", e.name)))
+    return tuple(sorted(entry_points(group=specs.GROUP), key=lambda e: (e.value != BUILTIN, e.name, e.value)))
 
 
 def _names(variable: str) -> set[str]:
@@ -97,18 +112,39 @@ def _enabled(name: str) -> bool:
     return name == "builtin" or ((not allowed or name in allowed) and name not in _names("GRADTS_DISABLED_PLUGINS"))
 
 
-def _collect(catalog: Catalog, name: str, module: object) -> None:
-    """Check and add everything that one plugin answers."""
-    hooks = catalog.manager.get_hookcallers(module) or []
-    for hook in hooks:
-        kind = hook.name.removeprefix("gradts_")
-        if kind not in KINDS:
-            continue
-        own = [impl for impl in hook.get_hookimpls() if impl.plugin is module]
-        for spec in own[0].function():
-            if not isinstance(spec, KINDS[kind]):
-                raise TypeError(f"{hook.name}() returned {spec!r}, not a {KINDS[kind].__name__}")
-            getattr(catalog, kind).register(name, spec)
+def _provided(hook: pluggy.HookCaller, module: object) -> Sequence[AnySpec]:
+    """What a plugin's implementation of a hook answers, checked."""
+    (own,) = (impl for impl in hook.get_hookimpls() if impl.plugin is module)
+    kind = KINDS[_kind(hook)]
+    answer: Any = own.function()
+    if not isinstance(answer, Sequence):
+        raise TypeError(f"{hook.name}() returned {answer!r}, not a list of {kind.__name__}")
+    for spec in answer:
+        if not isinstance(spec, kind):
+            raise TypeError(f"{hook.name}() returned {spec!r}, not a {kind.__name__}")
+    return answer
+
+
+def _kind(hook: pluggy.HookCaller) -> str:
+    return hook.name.removeprefix("gradts_")
+
+
+def _add(catalog: Catalog, name: str, module: object) -> None:
+    """Register a plugin and all that it provides, or, if it raises, nothing of it."""
+    manager = catalog.manager
+    if manager.has_plugin(name) or manager.is_registered(module):
+        raise ValueError(f"another plugin has the name {name!r} or the same module")
+    try:
+        manager.register(module, name)
+        manager.check_pending()
+        hooks = [hook for hook in manager.get_hookcallers(module) or () if _kind(hook) in KINDS]
+        provided = [(_kind(hook), spec) for hook in hooks for spec in _provided(hook, module)]
+    except BaseException:
+        if manager.is_registered(module):
+            manager.unregister(module)
+        raise
+    for kind, spec in provided:
+        getattr(catalog, kind).register(name, spec)
 
 
 @cache
@@ -124,13 +160,29 @@ def load_catalog() -> Catalog:
         error = ""
         if _enabled(entry.name):
             try:
-                module = entry.load()
-                manager.register(module, entry.name)
-                manager.check_pending()
-                _collect(catalog, entry.name, module)
-            except Exception as failure:  # whatever a plugin's code raises must stay its own problem
-                error = traceback.format_exception_only(failure)[-1].strip()
-                if manager.has_plugin(entry.name):
-                    manager.unregister(name=entry.name)
+                _add(catalog, entry.name, entry.load())
+            except (Exception, SystemExit) as failure:  # whatever a plugin's code raises must stay its own problem
+                error = " ".join(f"{type(failure).__name__}: {failure}".split())
         plugins.append(Plugin(entry.name, distribution, version, error, not _enabled(entry.name)))
-    return Catalog(tuple(plugins), manager, *(getattr(catalog, kind) for kind in KINDS))
+    return replace(catalog, plugins=tuple(plugins))
+
+
+def observers(catalog: Catalog) -> list[Callable[[Event], None]]:
+    """What plugins want called with every event; one that fails is reported once and then left alone."""
+    return [_guarded(impl) for impl in catalog.manager.hook.gradts_event.get_hookimpls()]
+
+
+def _guarded(observer: pluggy.HookImpl) -> Callable[[Event], None]:
+    failed = False
+
+    def call(event: Event) -> None:
+        nonlocal failed
+        if failed:
+            return
+        try:
+            observer.function(event)
+        except Exception as error:  # whatever a plugin's code raises must stay its own problem
+            failed = True
+            click.echo(f"warning: plugin {observer.plugin_name} no longer sees events: {error!r}", err=True)
+
+    return call

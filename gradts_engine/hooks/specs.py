@@ -17,26 +17,31 @@ hookimpl = pluggy.HookimplMarker("gradts")
 @hookspec
 def gradts_tasks() -> Sequence[TaskSpec]:
     """Tasks that can be named in `[run] tasks`."""
+    return ()
 
 
 @hookspec
 def gradts_task_types() -> Sequence[TaskTypeSpec]:
     """Kinds of task that can be named as a task's `type`."""
+    return ()
 
 
 @hookspec
 def gradts_encoders() -> Sequence[EncoderSpec]:
     """Encoders that can be named in `[run] encoder`."""
+    return ()
 
 
 @hookspec
 def gradts_strategies() -> Sequence[StrategySpec]:
     """Strategies that can be named in `[selection] strategy`."""
+    return ()
 
 
 @hookspec
 def gradts_executors() -> Sequence[ExecutorSpec]:
     """Executors that can be named in `[run] executor`."""
+    return ()
 
 
 @hookspec

@@ -114,7 +114,7 @@ class Regression(Classification):
         """A finite number."""
         try:
             number = float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             raise ValueError(f"label {value!r} is not a number") from None
         if isinstance(value, bool) or not math.isfinite(number):
             raise ValueError(f"label {value!r} is not a finite number")

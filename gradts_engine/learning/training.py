@@ -116,7 +116,7 @@ def train(
     seed: int,
     progress: Progress | None = None,
 ) -> Trained:
-    """Train `model` (moved to `device`) along `plan`, evaluate after each of its epochs, and leave the best epoch's weights in it.
+    """Train `model` (moved to `device`) along `plan`, evaluate after each of its epochs, and leave the best epoch's weights in.
 
     `data[task]` is the train split that the plan's rows point into. Raises `TrainingDiverged` if a loss or gradient is not
     finite. The loss of a step is the mean of its micro-batches' losses.

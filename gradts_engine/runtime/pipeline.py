@@ -3,23 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 
 from gradts_engine import events
 from gradts_engine.config import Experiment
 from gradts_engine.contracts import Auxiliary, Evidence, Executor, Selection, TaskData, TaskType
-from gradts_engine.errors import GradTSError, Interrupted, RunError, TrainingDiverged, UsageError, WaitingForConfirmation
+from gradts_engine.errors import Interrupted, RunError, TrainingDiverged, UsageError, WaitingForConfirmation
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.runtime import stages
 from gradts_engine.runtime.artifacts import Artifact, canonical
+from gradts_engine.runtime.card import model_card
 from gradts_engine.runtime.executors import resolve_devices
 from gradts_engine.runtime.inbox import read_confirms
 from gradts_engine.runtime.journal import Journal, Listener
@@ -62,7 +63,10 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
     encoder = load_encoder(experiment.encoder)
     run = store.create(run_id(experiment, data, encoder.digest))
     with run.locked(), Journal(run.events, options.listeners) as journal:
-        journal.emit(events.RunStarted(run.id, encoder.name, tuple(data), experiment.primaries, devices, options.versions))
+        config = str(experiment.path.absolute())
+        journal.emit(
+            events.RunStarted(run.id, config, encoder.name, tuple(data), experiment.primaries, devices, options.versions)
+        )
         for name, task in data.items():
             counts = {split: len(rows) for split, rows in task.splits.items()}
             journal.emit(events.TaskRead(name, task.type, task.metric, counts, task.skipped))
@@ -145,8 +149,8 @@ class Pipeline:
 
     def score_tasks(self) -> tuple[dict[str, Artifact], dict[str, np.ndarray]]:
         """Importance and mean state of every task; a task whose training failed is left out (its events say why)."""
-        embedding = {t: self.executor.submit(lambda d, t=t: stages.embed(self.bench, t, d)) for t in self.bench.data}
-        scoring = {t: self.executor.submit(lambda d, t=t: stages.score(self.bench, t, d)) for t in self.bench.data}
+        embedding = {t: self.executor.submit(partial(stages.embed, self.bench, t)) for t in self.bench.data}
+        scoring = {t: self.executor.submit(partial(stages.score, self.bench, t)) for t in self.bench.data}
         scores = {}
         for task, future in scoring.items():
             try:
@@ -175,7 +179,7 @@ class Pipeline:
 
     def evaluate(self, primary: str, selections: Sequence[Selection]) -> list[float]:
         """Dev scores of trials, NaN for one that failed."""
-        futures = [self.executor.submit(lambda d, s=s: stages.trial(self.bench, primary, s, d)) for s in selections]
+        futures = [self.executor.submit(partial(stages.trial, self.bench, primary, s)) for s in selections]
         scores = []
         for future in futures:
             try:
@@ -239,16 +243,15 @@ class Pipeline:
         alone, final = self.evaluate(primary, [(), selection])
         if math.isnan(final):
             raise RunError(f"the final training of {primary} failed (see above)")
-        folder = self.folder.models / primary
+        folder = (self.folder.models / primary).absolute()
         bench = self.bench
 
         def job(device: str) -> events.FinalModel:
             test = stages.test_score(bench, primary, selection, device)
             alone_test = None if math.isnan(alone) else stages.test_score(bench, primary, (), device)
-            stages.export(bench, primary, selection, device, folder, json.dumps({"score": final}))
-            return events.FinalModel(primary, final, str(folder), test, alone_test)
+            result = events.FinalModel(primary, final, str(folder), test, alone_test)
+            card = model_card(bench, selection, result, alone, self.options.versions)
+            stages.export(bench, primary, selection, device, folder, card)
+            return result
 
         bench.emit(self.executor.submit(job).result())
-
-
-__all__ = ["GradTSError", "Options", "Pipeline", "read_tasks", "run_experiment", "run_id"]

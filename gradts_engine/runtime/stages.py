@@ -135,7 +135,7 @@ def score(bench: Workbench, task: str, device: str) -> Artifact:
             progress=progress,
         )
         arrays = {"raw": raw, "row": np.array([i.row for i in bench.data[task].splits["train"]], np.int64)}
-        result = {"dev": tuned.result["score"], "metric": tuned.result["metric"], "truncated": data.truncated}
+        result = {"dev": tuned.result["score"], "metric": tuned.result["metric"], "data": bench.data[task].digests["train"]}
         return result, lambda folder: save_file(arrays, folder / RAW)
 
     settings = {"head_axis": scoring.head_axis, "projections": sorted(scoring.projections)}
@@ -153,7 +153,7 @@ def correlate(bench: Workbench, primary: str, scores: Mapping[str, Artifact], st
         from safetensors.numpy import save_file
 
         from gradts_engine.scoring.correlation import kendall_tau
-        from gradts_engine.scoring.importance import normalise, task_importance
+        from gradts_engine.scoring.normalise import normalise, task_importance
 
         main = task_importance(scores[primary].arrays(RAW)["raw"])
         tau, cosine, instance_tau = {}, {}, {}
@@ -270,7 +270,7 @@ def test_score(bench: Workbench, primary: str, selection: Selection, device: str
 
 
 def export(bench: Workbench, primary: str, selection: Selection, device: str, folder: Path, card: str) -> None:
-    """Write the final model of a primary in Hugging Face format; a folder that holds this very model already is left alone."""
+    """Write the final model of a primary in Hugging Face format."""
     from gradts_engine.learning.export import export_model
 
     artifact = trial(bench, primary, selection, device, files=True)

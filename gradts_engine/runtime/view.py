@@ -64,9 +64,7 @@ def apply(view: RunView, event: Event) -> RunView:
     """The view after one more event; an event that it has no use for leaves it as it is."""
     match event:
         case events.RunStarted():
-            return replace(
-                view, state="running", reason="", started=event, proposals={}, finals={}, warnings=(), failures={}
-            )
+            return replace(view, state="running", reason="", started=event, proposals={}, finals={}, warnings=(), failures={})
         case events.RunEnded(state, reason):
             return replace(view, state=state, reason=reason)
         case events.TaskRead(task):
@@ -85,8 +83,10 @@ def apply(view: RunView, event: Event) -> RunView:
         case events.StageFailed(stage, subject, reason):
             return _with(_stage(view, stage, subject, state="failed", reason=reason), "failures", (stage, subject), reason)
         case events.TrialScored(primary, auxiliaries):
-            others = [t for t in view.trials.get(primary, ()) if t.auxiliaries != auxiliaries]
-            return _with(view, "trials", primary, (*others, event))
+            known = view.trials.get(primary, ())
+            if any(t.auxiliaries == auxiliaries for t in known):  # scored again: its place stays
+                return _with(view, "trials", primary, tuple(event if t.auxiliaries == auxiliaries else t for t in known))
+            return _with(view, "trials", primary, (*known, event))
         case events.Proposed(primary):
             return _with(view, "proposals", primary, event)
         case events.Confirmed(primary):

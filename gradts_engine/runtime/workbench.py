@@ -47,14 +47,18 @@ class Workbench:
         self.stop = stop
         self._encoded: dict[tuple[str, str], Encoded] = {}
         self._encoding = threading.Lock()
+        self._announced: set[str] = set()
 
     def run(self, stage: str, subject: str, key: str, compute: Callable[[], Result], *, files: bool = True) -> Artifact:
         """The stored artifact, or a new one from what `compute` returns. `files=False`: the caller needs the result alone."""
         self.check_stop()
         artifact = self.artifacts.find(stage, key, files=files, warn=lambda message: self.emit(events.Warned(message)))
         if artifact:
-            self.emit(events.StageFinished(stage, subject, key, 0.0, cached=True))
+            if key not in self._announced:
+                self.emit(events.StageFinished(stage, subject, key, 0.0, cached=True))
+            self._announced.add(key)
             return artifact
+        self._announced.add(key)
         self.emit(events.StageStarted(stage, subject, key))
         began = time.monotonic()
         try:
@@ -81,7 +85,7 @@ class Workbench:
                     self.types[task],
                     data.labels,
                     data.splits[split],
-                    self.encoder.tokenizer,
+                    self.encoder.tokenizer_for(self.types[task].word_level),
                     self.experiment.data.max_length,
                 )
                 self._encoded[task, split] = made

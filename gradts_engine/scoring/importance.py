@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 import torch
@@ -19,6 +18,10 @@ from gradts_engine.contracts import HeadAxis, HeadSites, Projection
 from gradts_engine.errors import TrainingDiverged
 from gradts_engine.learning.batches import Encoded, token_batches
 from gradts_engine.learning.model import MultiTaskModel
+from gradts_engine.scoring.normalise import normalise, task_importance
+
+
+__all__ = ["HeadGradients", "importance_batches", "instance_importance", "normalise", "task_importance"]
 
 
 class HeadGradients:
@@ -146,21 +149,3 @@ def importance_batches(
     finally:
         torch.backends.cuda.matmul.allow_tf32 = tf32
         model.requires_grad_(True)
-
-
-def normalise(raw: Any) -> np.ndarray:
-    """Importance scaled as published: each layer's row divided by its sum, then the matrix to [0, 1] by its minimum and maximum.
-
-    `raw` is [..., L, H]; the result has its shape, float32. All-zero, constant or non-finite matrices give NaN.
-    """
-    raw = np.asarray(raw, np.float64)
-    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        shares = raw / raw.sum(-1, keepdims=True)
-        low = shares.min((-2, -1), keepdims=True)
-        high = shares.max((-2, -1), keepdims=True)
-        return ((shares - low) / (high - low)).astype(np.float32)
-
-
-def task_importance(raw: np.ndarray) -> np.ndarray:
-    """Normalised importance [L, H] of a task: the mean of raw [N, L, H] over its instances, then `normalise`."""
-    return normalise(raw.mean(0, dtype=np.float64))

@@ -1,0 +1,119 @@
+"""The results of a run, from its events and artifacts alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradts_engine.errors import UsageError
+from gradts_engine.nearest import unknown
+from gradts_engine.runtime.artifacts import Artifact
+from gradts_engine.runtime.stages import RAW, ROWS, TAU
+from gradts_engine.runtime.store import RunFolder, Store
+from gradts_engine.runtime.view import RunView
+
+CAVEAT = (
+    "A ranking is a short-list, not a verdict. On real tasks, changing only the seed moved a task's own ranking to tau 0.54-0.75 with "
+    "itself (output axis), while different tasks sit at 0.33 on average. The trials decide, and the trials of one seed are noisy too."
+)
+
+
+def number(value: float | None) -> float | None:
+    """The value, None where it is not finite, since JSON has no NaN."""
+    return None if value is None or not math.isfinite(value) else value
+
+
+def results(store: Store, run: RunFolder) -> dict[str, Any]:
+    """All results of a run, as far as it has come, ready for JSON."""
+    view = run.view()
+    primaries = view.started.primaries if view.started else ()
+    correlations = {p: found.result for p in primaries if (found := artifact(store, view, "correlate", p))}
+    return {
+        "run": run.id,
+        "state": run.state(),
+        "encoder": view.started.encoder if view.started else None,
+        "tasks": list(view.started.tasks if view.started else ()),
+        "tau": {p: {a: number(x) for a, x in result["tau"].items()} for p, result in correlations.items()},
+        "primaries": {p: _primary(view, p, correlations.get(p)) for p in primaries},
+    }
+
+
+def _primary(view: RunView, primary: str, correlation: Mapping[str, Any] | None) -> dict[str, Any]:
+    ranking: list[dict[str, Any]] = []
+    if correlation:
+        tau = {a: number(x) for a, x in correlation["tau"].items()}
+        ranked = sorted(tau, key=lambda a: math.inf if tau[a] is None else -(tau[a] or 0.0))
+        ranking = [{"task": a, "tau": tau[a], "embedding": number(correlation["embedding"][a])} for a in ranked]
+    proposal, decision, final = view.proposals.get(primary), view.confirmed(primary), view.finals.get(primary)
+    return {
+        "metric": view.tasks[primary].metric if primary in view.tasks else None,
+        "ranking": ranking,
+        "trials": [
+            {"auxiliaries": list(t.auxiliaries), "instances": dict(t.auxiliaries), "score": number(t.score), "reason": t.reason}
+            for t in view.trials.get(primary, ())
+        ],
+        "proposed": [{"task": a, "instances": n} for a, n in proposal.auxiliaries.items()] if proposal else None,
+        "digest": proposal.digest if proposal else None,
+        "confirmed": [{"task": a, "instances": n} for a, n in decision.auxiliaries.items()] if decision else None,
+        "final": final
+        and {
+            "score": number(final.score),
+            "model": final.model,
+            "test": number(final.test),
+            "alone": number(alone_score(view, primary)),
+            "alone_test": number(final.alone_test),
+        },
+    }
+
+
+def alone_score(view: RunView, primary: str) -> float | None:
+    """Best dev score of trial 0, the primary alone."""
+    return next((t.score for t in view.trials.get(primary, ()) if not t.auxiliaries), None)
+
+
+def artifact(store: Store, view: RunView, stage: str, subject: str) -> Artifact | None:
+    """The artifact of a finished stage."""
+    found = view.stages.get((stage, subject))
+    return store.artifacts.find(stage, found.key) if found and found.state in ("done", "cached") else None
+
+
+def importance(store: Store, view: RunView, task: str) -> dict[str, np.ndarray]:
+    """`raw` and `instances` [N, L, H] (raw, and each normalised by itself), `task` [L, H], float32, and `row` int64 [N], the
+    instances' positions in the source. Raises `UsageError` for a task without scores."""
+    from gradts_engine.scoring.normalise import normalise, task_importance
+
+    found = artifact(store, view, "score", task)
+    if found is None:
+        scored = [subject for stage, subject in view.stages if stage == "score"]
+        raise UsageError(f"{unknown('task', task, scored)} (a task that was scored in this run)")
+    arrays = found.arrays(RAW)
+    return {
+        "raw": arrays["raw"],
+        "instances": normalise(arrays["raw"]),
+        "task": task_importance(arrays["raw"]),
+        "row": arrays["row"],
+    }
+
+
+def selected_instances(store: Store, view: RunView, primary: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """For each auxiliary of the confirmed selection, or of the proposal where nothing is confirmed: positions of its chosen
+    instances in its train split, and their tau with the primary."""
+    chosen = view.confirmed(primary) or view.proposals.get(primary)
+    correlation = artifact(store, view, "correlate", primary)
+    proposal = artifact(store, view, "proposal", primary)
+    if chosen is None or correlation is None or proposal is None:
+        raise UsageError(f"{unknown('primary', primary, view.proposals)} (a primary with a proposal in this run)")
+    taus, rows = correlation.arrays(TAU), proposal.arrays(ROWS)
+    positions = {task: rows.get(task, np.arange(len(taus[task]))) for task in chosen.auxiliaries}
+    return {task: (where, taus[task][where]) for task, where in positions.items()}
+
+
+def export_importance(store: Store, run: RunFolder, task: str, path: Path) -> None:
+    """Write `importance` to a safetensors file."""
+    from safetensors.numpy import save_file
+
+    save_file(importance(store, run.view(), task), path)

@@ -1,0 +1,58 @@
+"""The model card that goes with a final model: what it is, what it was trained with, how it compares, how it was made."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+
+from gradts_engine.contracts import Selection
+from gradts_engine.events import FinalModel
+from gradts_engine.runtime.stages import sizes
+from gradts_engine.runtime.workbench import Workbench
+
+
+def model_card(bench: Workbench, selection: Selection, final: FinalModel, alone: float, versions: Mapping[str, str]) -> str:
+    """Markdown with the metadata block of the Hugging Face Hub. `alone`: best dev score of the primary trained alone."""
+    from huggingface_hub import ModelCardData
+
+    experiment, data = bench.experiment, bench.data[final.primary]
+    meta = ModelCardData(library_name="transformers", tags=["gradts", "multi-task"], metrics=[data.metric])
+    rows = [
+        f"| {split} | {data.metric} | {_number(with_)} | {_number(without)} |"
+        for split, with_, without in (("dev (chose the auxiliaries)", final.score, alone), ("test", final.test, final.alone_test))
+        if with_ is not None
+    ]
+    auxiliaries = ", ".join(f"{task} ({count} instances)" for task, count in sizes(bench, selection).items()) or "none"
+    equal = "equally many optimiser steps" if experiment.multitask.length == "steps" else "its own epochs"
+    settings = {
+        "seed": experiment.run.seed,
+        "data": experiment.data.model_dump(mode="json"),
+        "multitask": experiment.multitask.model_dump(mode="json"),
+        "selection": experiment.selection.model_dump(mode="json"),
+        "scoring": experiment.scoring.model_dump(mode="json"),
+    }
+    return "\n".join(
+        [
+            f"---\n{meta.to_yaml()}\n---\n",
+            f"# {final.primary}: {bench.encoder.name} with auxiliary tasks chosen by GradTS\n",
+            f"- encoder: {bench.encoder.name}",
+            f"- primary task: {final.primary} ({data.type}, {len(data.splits['train'])} train instances)",
+            f"- auxiliaries: {auxiliaries}",
+            f"- candidates: {', '.join(experiment.candidates(final.primary))}",
+            f"- strategy: {experiment.selection.strategy}\n",
+            f"| split | metric | this model | {final.primary} alone, {equal} |",
+            "| --- | --- | --- | --- |",
+            *rows,
+            "\nOne seed; a difference smaller than the spread over seeds means nothing.\n",
+            "## Settings\n",
+            f"```json\n{json.dumps(settings, indent=2)}\n```\n",
+            "## Versions\n",
+            *(f"- {name} {version}" for name, version in versions.items()),
+            "",
+        ]
+    )
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None or math.isnan(value) else f"{value:.4f}"

@@ -1,0 +1,25 @@
+"""From raw to comparable importance (Ma et al., EMNLP 2021, section 3.1). Needs numpy alone, so that readers need no torch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+
+def normalise(raw: Any) -> np.ndarray:
+    """Importance scaled as published: each layer's row divided by its sum, then the matrix to [0, 1] by its minimum and maximum.
+
+    `raw` is [..., L, H]; the result has its shape, float32. All-zero, constant or non-finite matrices give NaN.
+    """
+    raw = np.asarray(raw, np.float64)
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        shares = raw / raw.sum(-1, keepdims=True)
+        low = shares.min((-2, -1), keepdims=True)
+        high = shares.max((-2, -1), keepdims=True)
+        return ((shares - low) / (high - low)).astype(np.float32)
+
+
+def task_importance(raw: np.ndarray) -> np.ndarray:
+    """Normalised importance [L, H] of a task: the mean of raw [N, L, H] over its instances, then `normalise`."""
+    return normalise(raw.mean(0, dtype=np.float64))

@@ -1,0 +1,42 @@
+"""A selection as data for other programs: the chosen instances themselves, read from their sources again."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from gradts_engine.config import load_experiment
+from gradts_engine.errors import UsageError
+from gradts_engine.hooks.catalog import load_catalog
+from gradts_engine.report import artifact, number, selected_instances
+from gradts_engine.runtime.pipeline import read_tasks
+from gradts_engine.runtime.store import RunFolder, Store
+
+
+def export_selection(store: Store, run: RunFolder, primary: str, path: Path) -> int:
+    """Write the instances that were confirmed (or proposed) for `primary` to a JSONL file, highest tau first in a task; how many.
+
+    Raises `UsageError` where tasks.toml or its data are no longer those of the run.
+    """
+    view = run.view()
+    selected = selected_instances(store, view, primary)
+    assert view.started is not None
+    catalog = load_catalog()
+    experiment = load_experiment(view.started.config, catalog)
+    types = {name: catalog.task_types[spec.type].load() for name, spec in experiment.tasks.items()}
+    data = read_tasks(experiment, catalog, types)
+    count = 0
+    with path.open("w", encoding="utf-8") as file:
+        for task, (positions, taus) in selected.items():
+            scored = artifact(store, view, "score", task)
+            if task not in data or scored is None or scored.result["data"] != data[task].digests["train"]:
+                raise UsageError(
+                    f"{experiment.path}: the train rows of {task} are no longer those of run {run.id}; run it again first"
+                )
+            ranked = sorted(zip(positions.tolist(), taus.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
+            for position, tau in ranked:
+                instance = data[task].splits["train"][position]
+                record = {"task": task, "row": instance.row, "tau": number(tau), "text": instance.text, "label": instance.label}
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+                count += 1
+    return count

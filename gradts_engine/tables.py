@@ -1,0 +1,131 @@
+"""Results as rich tables. One renderer draws every matrix: digits in each cell, on a ramp of rising brightness."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich import box
+from rich.console import Group, RenderableType
+from rich.style import Style
+from rich.table import Table
+from rich.text import Text
+
+from gradts_engine.nearest import printable
+from gradts_engine.report import CAVEAT
+
+RAMP = ("#2d0a4e", "#3b2f80", "#31608d", "#218f8b", "#4fbf6b", "#b5de2b")
+"""Backgrounds from low to high, each brighter than the one before (after viridis), so that it reads without colour vision."""
+
+
+def label(value: object, style: str = "") -> Text:
+    """Any text from data, tasks or plugins: never read as markup, control characters escaped."""
+    return Text(printable(str(value)), style)
+
+
+def cell(value: float | None, low: float, high: float, digits: int = 2) -> Text:
+    """A number on its place of the ramp between `low` and `high`."""
+    if value is None or math.isnan(value):
+        return Text("-", "dim")
+    share = (value - low) / (high - low) if high > low else 0.0
+    step = min(int(share * len(RAMP)), len(RAMP) - 1)
+    return Text(f"{value:.{digits}f}", Style(color="black" if step > 3 else "white", bgcolor=RAMP[step]))
+
+
+def matrix(
+    rows: Sequence[str], columns: Sequence[str], values: Mapping[tuple[str, str], float | None], corner: str = ""
+) -> Table:
+    """A matrix with names; pairs that are missing stay empty."""
+    finite = [v for v in values.values() if v is not None and math.isfinite(v)]
+    low, high = min(finite, default=0.0), max(finite, default=1.0)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(Text(corner), no_wrap=True)
+    for column in columns:
+        table.add_column(label(column), justify="right")
+    for row in rows:
+        cells = (cell(values[row, column], low, high) if (row, column) in values else Text("") for column in columns)
+        table.add_row(label(row), *cells)
+    return table
+
+
+def heat_map(importance: Any) -> Table:
+    """Task importance [L, H] with layers as rows, the last on top, and heads as columns, both counted from 0."""
+    layers, heads = importance.shape
+    values = {(str(i), str(h)): float(importance[i, h]) for i in range(layers) for h in range(heads)}
+    return matrix([str(i) for i in reversed(range(layers))], [str(h) for h in range(heads)], values, "layer \\ head")
+
+
+def records(rows: Sequence[Mapping[str, object]]) -> Table:
+    """A plain table of records with the same keys."""
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    for name in rows[0] if rows else ():
+        table.add_column(Text(name), justify="right" if isinstance(rows[0][name], int | float) else "left")
+    for row in rows:
+        table.add_row(*(label("" if value is None else value) for value in row.values()))
+    return table
+
+
+def _score(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
+
+
+def _gain(value: float | None, alone: float | None) -> str:
+    return "" if value is None or alone is None else f"{value - alone:+.4f}"
+
+
+def _names(auxiliaries: Sequence[Mapping[str, Any]] | None) -> str:
+    if auxiliaries is None:
+        return "not yet"
+    return ", ".join(f"{a['task']} ({a['instances']} instances)" for a in auxiliaries) or "none: the primary alone"
+
+
+def primary_results(primary: str, result: Mapping[str, Any]) -> RenderableType:
+    """Ranking, trials, choice and gain of one primary."""
+    parts: list[RenderableType] = [label(f"{primary} ({result['metric']})", "bold")]
+    if result["ranking"]:
+        ranking = [
+            {"rank": i, "candidate": r["task"], "tau": _score(r["tau"]), "embedding": _score(r["embedding"])}
+            for i, r in enumerate(result["ranking"], 1)
+        ]
+        parts += [Text("candidates by Kendall's tau of head rankings:"), records(ranking)]
+    alone = next((t["score"] for t in result["trials"] if not t["auxiliaries"]), None)
+    if result["trials"]:
+        trials = [
+            {
+                "trained with": " + ".join(t["auxiliaries"]) or "(alone)",
+                "dev": _score(t["score"]),
+                "against alone": _gain(t["score"], alone) if t["auxiliaries"] else "",
+                "": t["reason"],
+            }
+            for t in result["trials"]
+        ]
+        parts += [Text("trials, best dev score of each at equal optimiser steps:"), records(trials)]
+    parts.append(label(f"proposed:  {_names(result['proposed'])}"))
+    parts.append(label(f"confirmed: {_names(result['confirmed'])}"))
+    if final := result["final"]:
+        parts.append(
+            label(f"dev:       {_score(final['score'])}  alone {_score(final['alone'])}  {_gain(final['score'], final['alone'])}")
+        )
+        if final["test"] is not None:
+            gain = _gain(final["test"], final["alone_test"])
+            parts.append(label(f"test:      {_score(final['test'])}  alone {_score(final['alone_test'])}  {gain}"))
+        parts.append(label(f"model:     {final['model']}"))
+    return Group(*parts, Text(""))
+
+
+def run_results(results: Mapping[str, Any]) -> RenderableType:
+    """Everything that `report.results` says of a run."""
+    tau = {(p, a): x for p, row in results["tau"].items() for a, x in row.items()}
+    parts: list[RenderableType] = [
+        label(f"run {results['run']}: {results['state']}, encoder {results['encoder']}", "bold"),
+        Text(""),
+    ]
+    if tau:
+        parts += [
+            Text("Kendall's tau between head rankings (rows: primaries):"),
+            matrix(list(results["tau"]), results["tasks"], tau),
+        ]
+        parts += [Text(CAVEAT, "dim"), Text("")]
+    parts += [primary_results(p, result) for p, result in results["primaries"].items()]
+    return Group(*parts)
