@@ -1,0 +1,38 @@
+# `make demo` or `make test` is enough on a fresh machine: each installs first.
+PYTHON ?= python3
+
+BIN := .venv/bin
+PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
+PLUGINS := $(patsubst %/pyproject.toml,-e %,$(filter plugins/%,$(PROJECTS)))
+
+.PHONY: help install demo test check clean
+
+help:
+	@echo 'make install   a virtual environment in .venv with the engine, the plugins and the tools'
+	@echo 'make demo      a whole run, from tasks.toml to an exported model'
+	@echo 'make test      all tests'
+	@echo 'make check     style, types, and which module may import which'
+	@echo 'make clean     remove .venv and caches; runs and their results (.gradts) stay'
+
+install: .venv/installed
+
+.venv/installed: $(PROJECTS) constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "GradTS needs Python 3.11 or newer, this is %d.%d: name one with make PYTHON=python3.11" % sys.version_info[:2])'
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install -c constraints.txt -e '.[dev]' $(PLUGINS)
+	@touch $@
+
+demo: install
+	$(BIN)/gradts-engine run tasks.toml
+
+test: install
+	$(BIN)/python -m pytest
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+clean:
+	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
