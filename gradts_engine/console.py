@@ -70,6 +70,7 @@ class Display:
             console=self.console,
             disable=not self.bars,
         )
+        self.asking = False
         self.rows: dict[tuple[str, str], TaskID] = {}
         self.shown: dict[tuple[str, str], float] = {}
 
@@ -84,9 +85,11 @@ class Display:
     def suspended(self) -> Iterator[Console]:
         """Without bars, to ask a question."""
         self.progress.stop()
+        self.asking = True
         try:
             yield self.console
         finally:
+            self.asking = False
             self.progress.start()
 
     def say(self, text: str) -> None:

@@ -24,13 +24,14 @@ def label(value: object, style: str = "") -> Text:
     return Text(printable(str(value)), style)
 
 
-def cell(value: float | None, low: float, high: float, digits: int = 2) -> Text:
-    """A number on its place of the ramp between `low` and `high`."""
+def cell(value: float | None, low: float, high: float) -> Text:
+    """A number of at most 1, two digits of it in at most four columns, on its place of the ramp between `low` and `high`."""
     if value is None or math.isnan(value):
         return Text("-", "dim")
     share = (value - low) / (high - low) if high > low else 0.0
     step = min(int(share * len(RAMP)), len(RAMP) - 1)
-    return Text(f"{value:.{digits}f}", Style(color="black" if step > 3 else "white", bgcolor=RAMP[step]))
+    digits = f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 0.995 else f"{value:.1f}"
+    return Text(digits, Style(color="black" if step > 3 else "white", bgcolor=RAMP[step]))
 
 
 def matrix(
@@ -39,10 +40,10 @@ def matrix(
     """A matrix with names; pairs that are missing stay empty."""
     finite = [v for v in values.values() if v is not None and math.isfinite(v)]
     low, high = min(finite, default=0.0), max(finite, default=1.0)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
     table.add_column(Text(corner), no_wrap=True)
-    for column in columns:
-        table.add_column(label(column), justify="right")
+    for column in columns:  # long names fold, numbers do not
+        table.add_column(label(column), justify="right", overflow="fold", min_width=4)
     for row in rows:
         cells = (cell(values[row, column], low, high) if (row, column) in values else Text("") for column in columns)
         table.add_row(label(row), *cells)

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 def schedule(progress: float, warmup: float) -> float:
@@ -37,25 +37,25 @@ class PublishedAdamax(torch.optim.Optimizer):
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
         """Update every parameter that has a gradient."""
         for group in self.param_groups:
-            by_step: dict[int, list[nn.Parameter]] = {}
+            by_step: dict[int, list[Tensor]] = {}
             for parameter in group["params"]:
                 if parameter.grad is not None:
                     by_step.setdefault(self._state(parameter)["step"], []).append(parameter)
             for step, parameters in by_step.items():
                 self._update(group, step, parameters)
 
-    def _state(self, parameter: nn.Parameter) -> dict[str, Any]:
+    def _state(self, parameter: Tensor) -> dict[str, Any]:
         state: dict[str, Any] = self.state[parameter]
         if not state:
             state |= {"step": 0, "mean": torch.zeros_like(parameter), "norm": torch.zeros_like(parameter)}
         return state
 
-    def _update(self, group: Mapping[str, Any], step: int, parameters: list[nn.Parameter]) -> None:
+    def _update(self, group: Mapping[str, Any], step: int, parameters: list[Tensor]) -> None:
         """One update of all parameters that are at the same step, in a few calls over the whole list."""
         beta1, beta2 = group["betas"]
         states = [self.state[parameter] for parameter in parameters]
         means, norms = [state["mean"] for state in states], [state["norm"] for state in states]
-        gradients = [parameter.grad for parameter in parameters]
+        gradients = [parameter.grad for parameter in parameters if parameter.grad is not None]
         torch._foreach_lerp_(means, gradients, 1 - beta1)
         sizes = torch._foreach_abs(gradients)
         torch._foreach_add_(sizes, group["eps"])

@@ -24,12 +24,23 @@ EVALUATION_TOKENS = 4000
 class Settings(Protocol):
     """What the loop needs of `[training]` or `[multitask]`; see `gradts_engine.config` for units and defaults."""
 
-    optimizer: str
-    learning_rate: float
-    weight_decay: float
-    warmup: float
-    max_grad_norm: float
-    precision: str
+    @property
+    def optimizer(self) -> str: ...
+
+    @property
+    def learning_rate(self) -> float: ...
+
+    @property
+    def weight_decay(self) -> float: ...
+
+    @property
+    def warmup(self) -> float: ...
+
+    @property
+    def max_grad_norm(self) -> float: ...
+
+    @property
+    def precision(self) -> str: ...
 
 
 @dataclass(frozen=True)

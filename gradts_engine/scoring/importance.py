@@ -20,7 +20,6 @@ from gradts_engine.learning.batches import Encoded, token_batches
 from gradts_engine.learning.model import MultiTaskModel
 from gradts_engine.scoring.normalise import normalise, task_importance
 
-
 __all__ = ["HeadGradients", "importance_batches", "instance_importance", "normalise", "task_importance"]
 
 
@@ -144,7 +143,7 @@ def importance_batches(
             for rows in token_batches(data.lengths, batch_tokens if sites.batched else 1):
                 inputs, targets = data.batch(rows, device)
                 sums, counts = data.type.loss(model(data.task, inputs), targets)
-                (sums / counts).sum().backward()  # type: ignore[no-untyped-call]
+                (sums / counts).sum().backward()
                 yield rows, gradients.take().cpu().numpy()
     finally:
         torch.backends.cuda.matmul.allow_tf32 = tf32

@@ -17,7 +17,8 @@ def normalise(raw: Any) -> np.ndarray:
         shares = raw / raw.sum(-1, keepdims=True)
         low = shares.min((-2, -1), keepdims=True)
         high = shares.max((-2, -1), keepdims=True)
-        return ((shares - low) / (high - low)).astype(np.float32)
+        scaled: np.ndarray = (shares - low) / (high - low)
+    return scaled.astype(np.float32)
 
 
 def task_importance(raw: np.ndarray) -> np.ndarray:

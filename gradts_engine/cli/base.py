@@ -1,0 +1,84 @@
+"""What the commands share: the group, options, and printing as a table or as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from gradts_engine.runtime.store import Store
+
+STORE = ".gradts"
+
+store_option = click.option(
+    "--store",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="GRADTS_STORE",
+    help="Folder that keeps runs and results; default: .gradts beside tasks.toml, or in this folder. Also GRADTS_STORE.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
+run_argument = click.argument("run", required=False)
+
+
+def open_store(folder: Path | None, beside: Path | None = None) -> Store:
+    """The store that was named, or the one beside a file or in this folder."""
+    from gradts_engine.runtime.store import Store
+
+    return Store(folder or (beside.parent if beside else Path()) / STORE)
+
+
+def show(data: Any, as_json: bool, table: Callable[[], RenderableType]) -> None:
+    """Print as JSON or as a table; piped tables are not cut to a width."""
+    if as_json:
+        click.echo(json.dumps(data, indent=2, allow_nan=False))
+        return
+    from rich.console import Console
+
+    console = Console(markup=False, highlight=False)
+    console.print(table(), width=None if console.is_terminal else 200)
+
+
+def versions() -> dict[str, str]:
+    """Versions of engine, torch, transformers and plugins, read from their metadata without importing them."""
+    from importlib.metadata import version
+
+    from gradts_engine.hooks.catalog import installed
+
+    names = ["gradts", "torch", "transformers", *(entry.dist.name for entry in installed() if entry.dist)]
+    return {name: version(name) for name in dict.fromkeys(names)}
+
+
+def _print_versions(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if wanted:
+        for name, number in versions().items():
+            click.echo(f"{name} {number}")
+        context.exit()
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_print_versions,
+    help="Versions of engine, torch, transformers and plugins.",
+)
+def cli() -> None:
+    """Which other tasks should I train with?
+
+    Fine-tunes an encoder on each task alone, ranks candidates by the importance of attention heads, tries the best, and trains
+    the final model. Everything is kept: the same command again goes on where it stopped.
+
+    \b
+      gradts-engine run tasks.toml          from settings to a trained model
+      gradts-engine results                 ranking, trials, choice and gain of the latest run
+      gradts-engine results --heatmap rte   importance of every head for one task
+      gradts-engine confirm                 accept what a run proposes
+    """

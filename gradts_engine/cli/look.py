@@ -1,0 +1,184 @@
+"""`status`, `results` and the listings: the commands that only read."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradts_engine.cli.base import cli, json_option, open_store, run_argument, show, store_option
+from gradts_engine.errors import UsageError
+
+if TYPE_CHECKING:
+    from gradts_engine.runtime.store import RunFolder
+
+
+@cli.command()
+@run_argument
+@store_option
+@json_option
+def status(run: str | None, store: Path | None, as_json: bool) -> None:
+    """List runs, or the stages of one.
+
+    \b
+      gradts-engine status
+      gradts-engine status tasks-1a2b3c4d --json
+    """
+    from gradts_engine import tables
+
+    kept = open_store(store)
+    if run is None:
+        rows = [_run_row(folder) for folder in kept.runs()]
+        show(rows, as_json, lambda: tables.records(rows) if rows else tables.label(f"no runs in {kept.root}"))
+        return
+    folder = kept.run(run)
+    view = folder.view()
+    stages = [
+        {
+            "stage": stage,
+            "subject": subject,
+            "state": s.state,
+            "done": s.done,
+            "of": s.total,
+            "seconds": round(s.seconds, 1),
+            "reason": s.reason,
+        }
+        for (stage, subject), s in view.stages.items()
+    ]
+    show({**_run_row(folder), "stages": stages}, as_json, lambda: tables.records(stages))
+
+
+def _run_row(folder: RunFolder) -> dict[str, Any]:
+    view = folder.view()
+    finished = sum(s.state in ("done", "cached") for s in view.stages.values())
+    when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(view.last))
+    return {
+        "run": folder.id,
+        "state": folder.state(),
+        "stages": finished,
+        "last event": when,
+        "engine": folder.engine(),
+        "reason": view.reason,
+    }
+
+
+@cli.command()
+@run_argument
+@store_option
+@json_option
+@click.option("--heatmap", metavar="TASK", help="Draw the importance of every head for a task.")
+def results(run: str | None, store: Path | None, as_json: bool, heatmap: str | None) -> None:
+    """Show what a run found.
+
+    Correlations, rankings, trials, choices and gains; the latest run without a name.
+
+    \b
+      gradts-engine results
+      gradts-engine results tasks-1a2b3c4d --json | jq .tau
+      gradts-engine results --heatmap rte
+    """
+    from gradts_engine import report, tables
+
+    kept = open_store(store)
+    folder = kept.run(run)
+    if heatmap:
+        found = report.importance(kept, folder.view(), heatmap)["task"]
+        numbers = [[report.number(x) for x in row] for row in found.tolist()]
+        show({"task": heatmap, "importance": numbers}, as_json, lambda: tables.heat_map(found))
+        return
+    everything = report.results(kept, folder)
+    show(everything, as_json, lambda: tables.run_results(everything))
+
+
+@cli.group(invoke_without_command=True)
+@json_option
+@click.pass_context
+def tasks(context: click.Context, as_json: bool) -> None:
+    """List the tasks of plugins, or show one.
+
+    \b
+      gradts-engine tasks
+      gradts-engine tasks show NAME
+    """
+    if context.invoked_subcommand is None:
+        _listing("tasks", as_json, lambda s: {"type": s.type, "licence": s.licence, "description": s.description})
+
+
+@tasks.command("show")
+@click.argument("name")
+@json_option
+def show_task(name: str, as_json: bool) -> None:
+    """Sizes, labels and first examples of a registered task."""
+    from gradts_engine import tables
+    from gradts_engine.hooks.catalog import load_catalog
+    from gradts_engine.learning.data import read_task
+    from gradts_engine.nearest import unknown
+
+    catalog = load_catalog()
+    if name not in catalog.tasks:
+        raise UsageError(unknown("task", name, catalog.tasks))
+    spec = catalog.tasks[name]
+    kind = catalog.task_types[spec.type]
+    data = read_task(spec, kind.load(), spec.metric or kind.metrics[0], {}, "skip", 0)
+    facts: dict[str, Any] = {
+        "task": name,
+        "type": data.type,
+        "metric": data.metric,
+        "sizes": {split: len(rows) for split, rows in data.splits.items()},
+        "labels": list(data.labels),
+        "description": spec.description,
+        "licence": spec.licence,
+        "citation": spec.citation,
+        "examples": [{"text": list(i.text), "label": i.label} for i in data.splits["train"][:3]],
+    }
+    show(facts, as_json, lambda: tables.records([{"": key, " ": value} for key, value in facts.items()]))
+
+
+@cli.command()
+@json_option
+def encoders(as_json: bool) -> None:
+    """List the encoders of plugins.
+
+    Any Hugging Face encoder works too, by folder or Hub name.
+    """
+    _listing("encoders", as_json, lambda s: {"description": s.description})
+
+
+@cli.command()
+@json_option
+def strategies(as_json: bool) -> None:
+    """List the ways to choose auxiliaries."""
+    _listing("strategies", as_json, lambda s: {"description": s.description})
+
+
+@cli.command()
+@json_option
+def plugins(as_json: bool) -> None:
+    """List installed plugins, broken ones with their error."""
+    from gradts_engine import tables
+    from gradts_engine.hooks.catalog import load_catalog
+
+    rows = [
+        {
+            "plugin": p.name,
+            "distribution": p.distribution,
+            "version": p.version,
+            "state": "disabled" if p.disabled else "broken" if p.error else "in use",
+            "error": p.error,
+        }
+        for p in load_catalog().plugins
+    ]
+    show(rows, as_json, lambda: tables.records(rows))
+
+
+def _listing(kind: str, as_json: bool, facts: Callable[[Any], dict[str, Any]]) -> None:
+    """What plugins register of one kind."""
+    from gradts_engine import tables
+    from gradts_engine.hooks.catalog import load_catalog
+
+    registry = getattr(load_catalog(), kind)
+    rows = [{"name": name, "plugin": registry.plugin[name], **facts(spec)} for name, spec in registry.items()]
+    show(rows, as_json, lambda: tables.records(rows) if rows else tables.label(f"no plugin registers {kind}"))
