@@ -24,7 +24,7 @@ class Event:
 
 @dataclass(frozen=True)
 class RunStarted(Event):
-    """`config` is the absolute path of tasks.toml, for readers who want to find the data again."""
+    """`config` is the absolute path of tasks.toml, for readers who want to find the data again; `settings` its sections."""
 
     run: str
     config: str
@@ -32,6 +32,7 @@ class RunStarted(Event):
     tasks: tuple[str, ...]
     primaries: tuple[str, ...]
     devices: tuple[str, ...]
+    settings: Mapping[str, Any]
     versions: Mapping[str, str]
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gradts_engine.nearest import printable
-from gradts_engine.report import CAVEAT
+from gradts_engine.report import caveat
 
 RAMP = ("#2d0a4e", "#3b2f80", "#31608d", "#218f8b", "#4fbf6b", "#b5de2b")
 """Backgrounds from low to high, each brighter than the one before (after viridis), so that it reads without colour vision."""
@@ -81,7 +81,13 @@ def _names(auxiliaries: Sequence[Mapping[str, Any]] | None) -> str:
     return ", ".join(f"{a['task']} ({a['instances']} instances)" for a in auxiliaries) or "none: the primary alone"
 
 
-def primary_results(primary: str, result: Mapping[str, Any]) -> RenderableType:
+def thresholds(kept: Mapping[str, Mapping[str, int]]) -> Table:
+    """How many instances of each auxiliary a threshold would keep."""
+    limits = list(next(iter(kept.values()), {}))
+    return records([{"tau >=": limit, **{task: counts[limit] for task, counts in kept.items()}} for limit in limits])
+
+
+def primary_results(primary: str, result: Mapping[str, Any], settings: Mapping[str, Any]) -> RenderableType:
     """Ranking, trials, choice and gain of one primary."""
     parts: list[RenderableType] = [label(f"{primary} ({result['metric']})", "bold")]
     if result["ranking"]:
@@ -94,14 +100,18 @@ def primary_results(primary: str, result: Mapping[str, Any]) -> RenderableType:
     if result["trials"]:
         trials = [
             {
-                "trained with": " + ".join(t["auxiliaries"]) or "(alone)",
+                "trained with": " + ".join(f"{task} ({n})" for task, n in t["instances"].items()) or "(alone)",
                 "dev": _score(t["score"]),
                 "against alone": _gain(t["score"], alone) if t["auxiliaries"] else "",
                 "": t["reason"],
             }
             for t in result["trials"]
         ]
-        parts += [Text("trials, best dev score of each at equal optimiser steps:"), records(trials)]
+        equal = "equal optimiser steps" if settings["multitask"]["length"] == "steps" else "equal epochs"
+        parts += [Text(f"trials, best dev score of each at {equal}:"), records(trials)]
+    if settings["selection"]["strategy"] == "fine-grained" and result["proposed"]:
+        chosen = {a["task"]: result["kept"][a["task"]] for a in result["proposed"]}
+        parts += [Text("instances that a threshold would keep:"), thresholds(chosen)]
     parts.append(label(f"proposed:  {_names(result['proposed'])}"))
     parts.append(label(f"confirmed: {_names(result['confirmed'])}"))
     if final := result["final"]:
@@ -127,6 +137,6 @@ def run_results(results: Mapping[str, Any]) -> RenderableType:
             Text("Kendall's tau between head rankings (rows: primaries):"),
             matrix(list(results["tau"]), results["tasks"], tau),
         ]
-        parts += [Text(CAVEAT, "dim"), Text("")]
-    parts += [primary_results(p, result) for p, result in results["primaries"].items()]
+        parts += [Text(), Text(caveat(results["settings"]["scoring"]["head_axis"]), "dim"), Text("")]
+    parts += [primary_results(p, result, results["settings"]) for p, result in results["primaries"].items()]
     return Group(*parts)

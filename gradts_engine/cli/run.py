@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -82,16 +83,17 @@ def _interrupter(stop: threading.Event, display: Display, config: Path) -> Calla
 
 def _ask(store: Store, folder: RunFolder, primary: str, display: Display) -> Sequence[str] | None:
     """Show a proposal to whoever is at the terminal and take the decision; None where nobody is."""
-    if not (click.get_text_stream("stdin").isatty() and display.console.is_terminal):
+    if not (sys.stdin.isatty() and display.console.is_terminal):
         return None
     from gradts_engine import report, tables
 
-    found = report.results(store, folder)["primaries"][primary]
+    everything = report.results(store, folder)
+    found = everything["primaries"][primary]
     proposed = [a["task"] for a in found["proposed"]]
     candidates = [r["task"] for r in found["ranking"]]
     question = f"Train {primary} as proposed? [y]es, [a]lone, [l]ater, or auxiliaries by name (a,b,c)"
     with display.suspended() as console:
-        console.print(tables.primary_results(primary, found))
+        console.print(tables.primary_results(primary, found, everything["settings"]))
         while True:
             try:
                 answer = click.prompt(question, default="y", err=True).strip()

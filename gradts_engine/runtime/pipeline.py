@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -63,9 +64,17 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
     encoder = load_encoder(experiment.encoder)
     run = store.create(run_id(experiment, data, encoder.digest))
     with run.locked(), Journal(run.events, options.listeners) as journal:
-        config = str(experiment.path.absolute())
         journal.emit(
-            events.RunStarted(run.id, config, encoder.name, tuple(data), experiment.primaries, devices, options.versions)
+            events.RunStarted(
+                run=run.id,
+                config=str(experiment.path.absolute()),
+                encoder=encoder.name,
+                tasks=tuple(data),
+                primaries=experiment.primaries,
+                devices=devices,
+                settings=_settings(experiment),
+                versions=options.versions,
+            )
         )
         for name, task in data.items():
             counts = {split: len(rows) for split, rows in task.splits.items()}
@@ -108,11 +117,16 @@ def read_tasks(experiment: Experiment, catalog: Catalog, types: Mapping[str, Tas
 
 def run_id(experiment: Experiment, data: Mapping[str, TaskData], encoder: str) -> str:
     """The file's name and a digest of settings, data and encoder: the same content is the same run, wherever it lies."""
+    tasks = [[name, task.metric, dict(task.digests)] for name, task in data.items()]
+    content = [_settings(experiment), tasks, encoder, experiment.primaries]
+    return f"{experiment.path.stem}-{hashlib.sha256(canonical(content)).hexdigest()[:8]}"
+
+
+def _settings(experiment: Experiment) -> dict[str, Any]:
+    """What was set, as JSON; which rows and which encoder is known by their content instead."""
     sections = ("training", "multitask", "scoring", "selection")
     settings = {name: getattr(experiment, name).model_dump(mode="json") for name in sections}
-    tasks = [[name, task.metric, dict(task.digests)] for name, task in data.items()]
-    content = [settings, tasks, encoder, experiment.data.max_length, experiment.run.seed, experiment.primaries]
-    return f"{experiment.path.stem}-{hashlib.sha256(canonical(content)).hexdigest()[:8]}"
+    return settings | {"seed": experiment.run.seed, "max_length": experiment.data.max_length}
 
 
 class Pipeline:

@@ -110,6 +110,10 @@ def tune(bench: Workbench, task: str, device: str) -> Artifact:
 def score(bench: Workbench, task: str, device: str) -> Artifact:
     """Raw importance [N, L, H] of every head for every train instance (step 2); `result` has the dev score of the tuned model."""
     scoring = bench.experiment.scoring
+    settings = {"head_axis": scoring.head_axis, "projections": sorted(scoring.projections)}
+    key = _key("score", tune=tune_key(bench, task, device), **settings)
+    if not bench.has("score", key):
+        tune(bench, task, device)
 
     def compute() -> Result:
         from safetensors.numpy import save_file
@@ -138,8 +142,7 @@ def score(bench: Workbench, task: str, device: str) -> Artifact:
         result = {"dev": tuned.result["score"], "metric": tuned.result["metric"], "data": bench.data[task].digests["train"]}
         return result, lambda folder: save_file(arrays, folder / RAW)
 
-    settings = {"head_axis": scoring.head_axis, "projections": sorted(scoring.projections)}
-    return bench.run("score", task, _key("score", tune=tune_key(bench, task, device), **settings), compute)
+    return bench.run("score", task, key, compute)
 
 
 # --- a primary and its candidates ------------------------------------------------------------------------------------

@@ -52,7 +52,7 @@ class Workbench:
     def run(self, stage: str, subject: str, key: str, compute: Callable[[], Result], *, files: bool = True) -> Artifact:
         """The stored artifact, or a new one from what `compute` returns. `files=False`: the caller needs the result alone."""
         self.check_stop()
-        artifact = self.artifacts.find(stage, key, files=files, warn=lambda message: self.emit(events.Warned(message)))
+        artifact = self.artifacts.find(stage, key, files=files, warn=self._warn)
         if artifact:
             if key not in self._announced:
                 self.emit(events.StageFinished(stage, subject, key, 0.0, cached=True))
@@ -69,7 +69,15 @@ class Workbench:
         self.emit(events.StageFinished(stage, subject, key, time.monotonic() - began, cached=False))
         return artifact
 
+    def has(self, stage: str, key: str) -> bool:
+        """Whether a result is there and intact."""
+        return self.artifacts.find(stage, key, warn=self._warn) is not None
+
+    def _warn(self, message: str) -> None:
+        self.emit(events.Warned(message))
+
     def check_stop(self) -> None:
+        """Raises `Interrupted` once the run is to stop."""
         if self.stop.is_set():
             raise Interrupted("interrupted")
 
