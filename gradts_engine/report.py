@@ -17,7 +17,7 @@ from gradts_engine.runtime.view import RunView
 
 SEEDS = {"output": "0.54-0.75", "input": "0.95-0.97"}
 OTHERS = {"output": "0.33", "input": "0.75"}
-"""What was measured on 8 real tasks with a small encoder: tau of a task's own matrix over two seeds, mean tau of different tasks."""
+"""Measured on 8 real tasks with a small encoder: tau of a task's own matrix over two seeds, mean tau of different tasks."""
 
 THRESHOLDS = tuple(round(-0.2 + 0.1 * i, 1) for i in range(12))
 """For which `kept` counts instances."""
@@ -27,8 +27,8 @@ def caveat(axis: str) -> str:
     """What a reader of a ranking has to know."""
     return (
         "A ranking is a short-list, not a verdict: on real tasks, changing only the seed moved a task's own ranking to "
-        f"tau {SEEDS[axis]} with itself ({axis} axis), while different tasks sat at {OTHERS[axis]} on average. The trials decide, "
-        "and the trials of one seed are noisy too."
+        f"tau {SEEDS[axis]} with itself ({axis} axis), while different tasks sat at {OTHERS[axis]} on average. The trials "
+        "decide, and the trials of one seed are noisy too."
     )
 
 

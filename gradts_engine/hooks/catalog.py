@@ -9,7 +9,6 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar, overload
 
-import click
 import pluggy
 
 from gradts_engine.contracts import EncoderSpec, ExecutorSpec, StrategySpec, TaskSpec, TaskTypeSpec
@@ -168,21 +167,5 @@ def load_catalog() -> Catalog:
 
 
 def observers(catalog: Catalog) -> list[Callable[[Event], None]]:
-    """What plugins want called with every event; one that fails is reported once and then left alone."""
-    return [_guarded(impl) for impl in catalog.manager.hook.gradts_event.get_hookimpls()]
-
-
-def _guarded(observer: pluggy.HookImpl) -> Callable[[Event], None]:
-    failed = False
-
-    def call(event: Event) -> None:
-        nonlocal failed
-        if failed:
-            return
-        try:
-            observer.function(event)
-        except Exception as error:  # whatever a plugin's code raises must stay its own problem
-            failed = True
-            click.echo(f"warning: plugin {observer.plugin_name} no longer sees events: {error!r}", err=True)
-
-    return call
+    """What plugins want called with every event."""
+    return [impl.function for impl in catalog.manager.hook.gradts_event.get_hookimpls()]

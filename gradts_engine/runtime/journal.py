@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from gradts_engine.errors import RunError
-from gradts_engine.events import Event, StageProgress, from_record
+from gradts_engine.events import Event, StageProgress, Warned, from_record
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY, time REAL NOT NULL, record TEXT NOT NULL) STRICT;
@@ -33,7 +33,7 @@ class Journal:
 
     def __init__(self, path: Path, listeners: tuple[Listener, ...] = ()) -> None:
         self.path = path
-        self.listeners = listeners
+        self.listeners = list(listeners)
         self.queue: queue.SimpleQueue[tuple[Event, threading.Event] | None] = queue.SimpleQueue()
         self.last: dict[tuple[str, str], float] = {}
         self.failure: Exception | None = None
@@ -97,8 +97,14 @@ class Journal:
             yield item
 
     def _show(self, event: Event) -> None:
-        for listener in self.listeners:
-            listener(event)
+        """A listener that fails (a terminal that went away, a plugin's bug) is reported once and dropped; the run goes on."""
+        for listener in tuple(self.listeners):
+            try:
+                listener(event)
+            except Exception as error:
+                self.listeners.remove(listener)
+                message = f"{listener.__module__} no longer sees events: {type(error).__name__}: {error}"
+                self.queue.put((Warned(message), threading.Event()))
 
 
 def read_events(path: Path, after: int = 0) -> Iterator[tuple[int, float, Event]]:
