@@ -166,6 +166,7 @@ def load_catalog() -> Catalog:
     return replace(catalog, plugins=tuple(plugins))
 
 
-def observers(catalog: Catalog) -> list[Callable[[Event], None]]:
+def observers(catalog: Catalog) -> list[Callable[[Event], object]]:
     """What plugins want called with every event."""
-    return [impl.function for impl in catalog.manager.hook.gradts_event.get_hookimpls()]
+    listeners: list[Callable[..., object]] = [impl.function for impl in catalog.manager.hook.gradts_event.get_hookimpls()]
+    return [*listeners]

@@ -22,7 +22,7 @@ PRAGMA user_version = 1;
 PROGRESS_INTERVAL = 0.1
 """Seconds between two progress events of one stage and subject; the first and the last are always kept."""
 
-Listener = Callable[[Event], None]
+Listener = Callable[[Event], object]
 
 
 class Journal:
