@@ -5,13 +5,14 @@ BIN := .venv/bin
 PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 PLUGINS := $(patsubst %/pyproject.toml,-e %,$(filter plugins/%,$(PROJECTS)))
 
-.PHONY: help install demo test check clean
+.PHONY: help install demo test check docs clean
 
 help:
 	@echo 'make install   a virtual environment in .venv with the engine, the plugins and the tools'
 	@echo 'make demo      a whole run, from tasks.toml to an exported model'
 	@echo 'make test      all tests'
 	@echo 'make check     style, types, and which module may import which'
+	@echo 'make docs      write docs/settings.md again'
 	@echo 'make clean     remove .venv and caches; runs and their results (.gradts) stay'
 
 install: .venv/installed
@@ -33,6 +34,9 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: install
+	$(BIN)/python docs/make_settings.py
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache

@@ -109,7 +109,7 @@ def test_two_plugins_with_one_name_conflict_only_when_it_is_asked_for(install):
     assert "shared" in found
     for ask in (found.__getitem__, found.get):
         with pytest.raises(
-            PluginError, match="'shared' is registered by two plugins, 'first' and 'second'.*DISABLED_PLUGINS=second"
+            PluginError, match=r"'shared' is registered by two plugins, 'first' and 'second'.*DISABLED_PLUGINS=second"
         ):
             ask("shared")
     assert found.get("none of these") is None
