@@ -111,9 +111,13 @@ class ArtifactStore:
             fsync(meta)
             fsync(temporary)
             folder = self._folder(stage) / key
-            if not folder.exists():
+            try:
                 os.rename(temporary, folder)
-                fsync(folder.parent)
+            except OSError:
+                if not folder.is_dir():
+                    raise
+                # another writer was first
+            fsync(folder.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return self._read(folder)
@@ -136,9 +140,9 @@ class ArtifactStore:
         try:
             body = json.loads(path.read_bytes())
             digest = body.pop("sha256")
-            intact = hashlib.sha256(canonical(body)).hexdigest() == digest
-        except (OSError, ValueError, KeyError, AttributeError, RecursionError):
+            intact = hashlib.sha256(canonical(body)).hexdigest() == digest and body["key"] == folder.name
+        except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
             intact = False
-        if not intact or body["key"] != folder.name:
+        if not intact:
             raise DamagedArtifact(f"{path} is damaged")
         return Artifact(body["stage"], body["key"], folder, body["result"], body["files"])
