@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradts_engine.errors import UsageError
+from gradts_engine.events import TaskRead
 from gradts_engine.nearest import unknown
 from gradts_engine.runtime.artifacts import Artifact
 from gradts_engine.runtime.stages import RAW, ROWS, TAU
@@ -48,8 +49,23 @@ def results(store: Store, run: RunFolder) -> dict[str, Any]:
         "encoder": view.started.encoder if view.started else None,
         "settings": dict(view.started.settings) if view.started else {},
         "tasks": list(view.started.tasks if view.started else ()),
+        "data": [_data(store, view, task) for task in view.tasks.values()],
         "tau": {p: {a: number(x) for a, x in found.result["tau"].items()} for p, found in correlations.items()},
         "primaries": {p: _primary(view, p, correlations.get(p)) for p in primaries},
+    }
+
+
+def _data(store: Store, view: RunView, task: TaskRead) -> dict[str, Any]:
+    """Sizes of a task, what was left out or cut, and how well the model does that was tuned on it alone."""
+    scored = artifact(store, view, "score", task.task)
+    return {
+        "task": task.task,
+        "type": task.type,
+        **{split: task.sizes.get(split) for split in ("train", "dev", "test")},
+        "skipped": sum(task.skipped.values()),
+        "cut": sum(n for (name, _), n in view.truncated.items() if name == task.task),
+        "metric": task.metric,
+        "dev score": round(scored.result["dev"], 4) if scored else None,
     }
 
 
@@ -99,7 +115,7 @@ def artifact(store: Store, view: RunView, stage: str, subject: str) -> Artifact 
 
 
 def importance(store: Store, view: RunView, task: str) -> dict[str, np.ndarray]:
-    """`raw` and `instances` [N, L, H] (raw, and each normalised by itself), `task` [L, H], float32, and `row` int64 [N], the
+    """`raw` and `instances` [N, L, H] (raw, and each normalised by itself), `task` [L, H], float32, and `ids` int64 [N], the
     instances' positions in the source. Raises `UsageError` for a task without scores."""
     from gradts_engine.scoring.normalise import normalise, task_importance
 

@@ -132,6 +132,11 @@ def run_results(results: Mapping[str, Any]) -> RenderableType:
         label(f"run {results['run']}: {results['state']}, encoder {results['encoder']}", "bold"),
         Text(""),
     ]
+    if results["data"]:
+        parts += [
+            Text("tasks, each tuned alone (skipped: bad rows; cut: texts longer than max_length):"),
+            records(results["data"]),
+        ]
     if tau:
         parts += [
             Text("Kendall's tau between head rankings (rows: primaries):"),

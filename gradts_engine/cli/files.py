@@ -27,7 +27,7 @@ def export_importance(task: str, path: Path, run: str | None, store: Path | None
     """Importance of every head for every train instance of TASK, as safetensors.
 
     \b
-    raw [N, L, H] and instances [N, L, H] (normalised one by one), task [L, H], float32; row [N] int64: where each instance
+    raw [N, L, H] and instances [N, L, H] (normalised one by one), task [L, H], float32; ids [N] int64: where each instance
     stands in its source, from 0.
     """
     from gradts_engine.report import export_importance
