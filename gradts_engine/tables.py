@@ -59,9 +59,9 @@ def heat_map(importance: Any) -> Table:
 
 def records(rows: Sequence[Mapping[str, object]]) -> Table:
     """A plain table of records with the same keys."""
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in rows[0] if rows else ():
-        table.add_column(Text(name), justify="right" if isinstance(rows[0][name], int | float) else "left")
+        table.add_column(Text(name), justify="right" if isinstance(rows[0][name], int | float) else "left", overflow="fold")
     for row in rows:
         table.add_row(*(label("" if value is None else value) for value in row.values()))
     return table
