@@ -85,8 +85,10 @@ class Journal:
                         written.set()
         except Exception as error:
             self.failure = error
-            for _, written in [*waiting, *self._more()]:
+            for _, written in waiting:
                 written.set()
+            while (item := self.queue.get()) is not None:  # nobody who was just about to emit waits for ever
+                item[1].set()
 
     def _more(self) -> Iterator[tuple[Event, threading.Event]]:
         """What else is in the queue, so that it shares a commit."""
@@ -114,14 +116,23 @@ def read_events(path: Path, after: int = 0) -> Iterator[tuple[int, float, Event]
     """
     if not path.exists():
         return
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=10)) as database:
+    try:
         try:
-            rows = database.execute("SELECT seq, time, record FROM event WHERE seq > ? ORDER BY seq", (after,)).fetchall()
-        except sqlite3.DatabaseError as error:
-            if "no such table" in str(error):  # the writer is just making it
-                return
-            raise RunError(f"{path} cannot be read: {error}") from error
+            rows = _select(path, "ro", after)
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+                raise
+            rows = _select(path, "rw", after)  # an engine died while it wrote: SQLite undoes its half transaction first
+    except sqlite3.DatabaseError as error:
+        if "no such table" in str(error):  # the writer is just making it
+            return
+        raise RunError(f"{path} cannot be read: {error}") from error
     for seq, when, record in rows:
         event = from_record(json.loads(record))
         if event is not None:
             yield seq, when, event
+
+
+def _select(path: Path, mode: str, after: int) -> list[tuple[int, float, str]]:
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=10)) as database:
+        return database.execute("SELECT seq, time, record FROM event WHERE seq > ? ORDER BY seq", (after,)).fetchall()
