@@ -35,11 +35,24 @@ def send_confirm(inbox: Path, primary: str, digest: str, auxiliaries: Sequence[s
 
 
 def read_confirms(inbox: Path) -> list[tuple[Path, Confirm]]:
-    """The confirmations that wait, oldest first, each with its file, which is to be removed when it is answered."""
-    found = []
-    for path in sorted(inbox.glob("*.json"), key=lambda p: (p.stat().st_mtime_ns, p.name)):
-        record = json.loads(path.read_bytes())
-        if record.pop("command", None) == "confirm":
-            names = record.pop("auxiliaries")
-            found.append((path, Confirm(**record, auxiliaries=None if names is None else tuple(names))))
-    return found
+    """The confirmations that wait, oldest first, each with its file, which is to be removed when it is answered. Files that are
+    no confirmation stay where they are."""
+    files = sorted(inbox.glob("*.json"), key=lambda p: (p.stat().st_mtime_ns, p.name))
+    return [(path, command) for path in files if (command := _parse(path.read_bytes()))]
+
+
+def _parse(content: bytes) -> Confirm | None:
+    try:
+        match json.loads(content):
+            case {
+                "command": "confirm",
+                "id": str(identifier),
+                "primary": str(primary),
+                "digest": str(digest),
+                "auxiliaries": list() | None as names,
+                **others,
+            } if not others and all(isinstance(name, str) for name in names or ()):
+                return Confirm(identifier, primary, digest, None if names is None else tuple(names))
+    except (ValueError, RecursionError):
+        pass
+    return None
