@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from gradts_engine.errors import RunError, UsageError
 from gradts_engine.nearest import unknown
@@ -19,6 +20,8 @@ from gradts_engine.runtime.journal import read_events
 from gradts_engine.runtime.view import RunView, fold
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+PATIENCE = 0.5
+"""Seconds after which a lock that is held is another engine's."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +54,7 @@ class RunFolder:
     def locked(self) -> Iterator[None]:
         """Hold the run, so that only one engine works on it; the lock goes with the process. Raises `RunError` if held."""
         with (self.path / "lock").open("a+") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                file.seek(0)
-                raise RunError(f"run {self.id} is already being worked on: {_owner(file.read())}") from None
+            _acquire(file, self.id)
             boot = BOOT_ID.read_text().strip() if BOOT_ID.exists() else ""
             owner = {"host": socket.gethostname(), "pid": os.getpid(), "boot": boot, "since": time.time()}
             file.truncate(0)
@@ -84,6 +83,19 @@ class RunFolder:
         if self.engine():
             return "running"
         return self.view().state if self.view().state != "running" else "died"
+
+
+def _acquire(file: TextIO, run: str) -> None:
+    """Take the lock; a reader that asks who holds it is in the way for an instant only."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if time.monotonic() > deadline:
+                file.seek(0)
+                raise RunError(f"run {run} is already being worked on: {_owner(file.read())}") from None
+            time.sleep(0.01)
 
 
 def _owner(text: str) -> str:
