@@ -15,7 +15,7 @@ from gradts_engine.nearest import printable
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line; the exit code: 0 done, 1 failed, 2 usage or configuration, 3 waiting, 130 interrupted."""
     try:
-        cli.main(arguments, prog_name="gradts-engine", standalone_mode=False)
+        return cli.main(arguments, prog_name="gradts-engine", standalone_mode=False) or 0
     except click.ClickException as error:
         error.show()
         return error.exit_code
@@ -25,7 +25,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in str(error).splitlines():
             print(printable(line), file=sys.stderr)  # noqa: T201 (the one place that reports errors)
         return error.exit_code
-    return 0
 
 
 if __name__ == "__main__":

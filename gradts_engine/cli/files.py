@@ -77,7 +77,7 @@ def cache_verify(store: Path | None) -> None:
     """Check every stored result against its hash; damaged ones are set aside and computed again by the next run."""
     kept = open_store(store)
     good = bad = 0
-    for folder in sorted(path.parent for path in kept.artifacts.root.glob("*/*/meta.json")):
+    for folder in kept.artifacts.folders():
         found = kept.artifacts.find(folder.parent.name, folder.name, warn=click.echo)
         good, bad = good + (found is not None), bad + (found is None)
     click.echo(f"{good} intact, {bad} damaged")

@@ -15,6 +15,7 @@ from typing import Any
 from gradts_engine.errors import RunError
 
 META = "meta.json"
+UNFINISHED = "unfinished"
 
 
 def canonical(value: Any) -> bytes:
@@ -98,7 +99,7 @@ class ArtifactStore:
 
     def save(self, stage: str, key: str, result: Mapping[str, Any], write: Callable[[Path], None] = lambda _: None) -> Artifact:
         """Store a result: `write(folder)` puts files into a temporary folder, which then becomes the artifact at once."""
-        temporary = Path(tempfile.mkdtemp(dir=self._folder("unfinished"), prefix=f"{stage}-"))
+        temporary = Path(tempfile.mkdtemp(dir=self._folder(UNFINISHED), prefix=f"{stage}-"))
         try:
             write(temporary)
             files = {}
@@ -122,10 +123,15 @@ class ArtifactStore:
             shutil.rmtree(temporary, ignore_errors=True)
         return self._read(folder)
 
+    def folders(self) -> list[Path]:
+        """The folders of all artifacts, damaged ones too, but not what a running engine is just writing."""
+        found = (path.parent for path in self.root.glob(f"*/*/{META}"))
+        return sorted(folder for folder in found if folder.parent.name != UNFINISHED)
+
     def __iter__(self) -> Iterator[Artifact]:
-        for path in sorted(self.root.glob(f"*/*/{META}")):
+        for folder in self.folders():
             try:
-                yield self._read(path.parent)
+                yield self._read(folder)
             except DamagedArtifact:
                 continue
 
