@@ -1,0 +1,251 @@
+"""A place to run in: a tiny encoder, four toy tasks of all kinds, and a tasks.toml that takes seconds."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gradts_engine import events
+from gradts_engine.__main__ import main
+from gradts_engine.runtime.journal import read_events
+from gradts_engine.runtime.store import RunFolder, Store
+from gradts_engine.testing import tiny_encoder
+
+GOOD, BAD = "lovely nice fine dear".split(), "grim awful sad sour".split()
+NAMES, OTHERS = "anna otto".split(), "tomato bread buys sells the a red blue".split()
+WORDS = [*GOOD, *BAD, *NAMES, *OTHERS]
+SIZES = {task: {"train": 10 if task == "mood" else 36, "dev": 16, "test": 16} for task in ("mood", "pair", "stars", "tags")}
+"""Rows. `mood` has so few that `pair` and `stars`, whose labels depend on the same words, help it."""
+
+Rows = list[dict[str, Any]]
+Settings = dict[str, dict[str, Any]]
+
+
+def _words(rng: random.Random, of: list[str]) -> list[str]:
+    words = [*rng.choices(of, k=2), *rng.choices(OTHERS, k=rng.randint(1, 3))]
+    rng.shuffle(words)
+    return words
+
+
+def _mood(rng: random.Random) -> dict[str, Any]:
+    good = rng.random() < 0.5
+    return {"text": " ".join(_words(rng, GOOD if good else BAD)), "label": "good" if good else "bad"}
+
+
+def _pair(rng: random.Random) -> dict[str, Any]:
+    good = rng.random() < 0.5
+    return {"one": " ".join(_words(rng, GOOD if good else BAD)), "two": rng.choice(OTHERS), "label": int(good)}
+
+
+def _stars(rng: random.Random) -> dict[str, Any]:
+    words = _words(rng, [*GOOD, *BAD])
+    return {"text": " ".join(words), "label": sum((w in GOOD) - 0.5 * (w in BAD) for w in words)}
+
+
+def _tags(rng: random.Random) -> dict[str, Any]:
+    words = _words(rng, NAMES)
+    return {"words": words, "tags": ["B-name" if word in NAMES else "O" for word in words]}
+
+
+def toy_rows() -> dict[str, dict[str, Rows]]:
+    """Rows of every split of every task, always the same."""
+    makers = {"mood": _mood, "pair": _pair, "stars": _stars, "tags": _tags}
+    return {
+        task: {split: [make(random.Random(f"{task} {split} {i}")) for i in range(count)] for split, count in SIZES[task].items()}
+        for task, make in makers.items()
+    }
+
+
+def toy_settings(encoder: Path) -> Settings:
+    """Tables of tasks.toml by name."""
+    training = {"batch_size": 4, "learning_rate": 0.003}
+    files = {task: {split: f"data/{task}.{split}.jsonl" for split in splits} for task, splits in SIZES.items()}
+    return {
+        "run": {"encoder": str(encoder), "primary": ["mood"], "devices": ["cpu"], "seed": 3},
+        "data": {"max_length": 32},
+        "training": {"epochs": 2, **training},
+        "multitask": {"epochs": 2, "steps": 12, "accumulation": 1, **training},
+        "scoring": {},
+        "selection": {"confirm": "auto"},
+        "tasks.mood": {"type": "classification", **files["mood"]},
+        "tasks.pair": {"type": "classification", "text": ["one", "two"], **files["pair"]},
+        "tasks.stars": {"type": "regression", **files["stars"]},
+        "tasks.tags": {"type": "token_classification", "text": "words", "label": "tags", **files["tags"]},
+    }
+
+
+@dataclass
+class Result:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """Standard output as strict JSON."""
+
+        def refuse(name: str) -> None:
+            raise AssertionError(f"{name} is not JSON")
+
+        return json.loads(self.out, parse_constant=refuse)
+
+    @property
+    def line(self) -> str:
+        """The one line of an error message."""
+        assert self.code not in (0, 3)
+        assert self.out == ""
+        (line,) = self.err.splitlines()
+        return line
+
+
+@dataclass
+class Place:
+    """A folder with tasks.toml, its data and its store. Change `settings` and `rows`, then `write()`."""
+
+    folder: Path
+    settings: Settings
+    rows: dict[str, dict[str, Rows]]
+    capture: pytest.CaptureFixture[str]
+    seen: dict[str, int] = field(default_factory=dict)
+
+    def write(self) -> None:
+        """Write tasks.toml and its data."""
+        data = self.folder / "data"
+        shutil.rmtree(data, ignore_errors=True)
+        data.mkdir(parents=True)
+        for task, splits in self.rows.items():
+            for split, rows in splits.items():
+                lines = (json.dumps(row) + "\n" for row in rows)
+                (data / f"{task}.{split}.jsonl").write_text("".join(lines), encoding="utf-8")
+        tables = []
+        for name, table in self.settings.items():
+            tables += [f"[{name}]", *(f"{key} = {json.dumps(value)}" for key, value in table.items())]
+        self.config.write_text("\n".join(tables) + "\n", encoding="utf-8")
+
+    @property
+    def config(self) -> Path:
+        """Path of tasks.toml."""
+        return self.folder / "tasks.toml"
+
+    @property
+    def store(self) -> Store:
+        """The store, opened for reading."""
+        return Store(self.folder / ".gradts")
+
+    @property
+    def latest(self) -> RunFolder:
+        """The run with the latest event."""
+        return self.store.run(None)
+
+    def __call__(self, command: str, *arguments: str) -> Result:
+        """A command on this place's store, in this process."""
+        self.capture.readouterr()
+        code = main([*command.split(), *arguments, "--store", str(self.folder / ".gradts")])
+        return Result(code, *self.capture.readouterr())
+
+    def run(self, *arguments: str) -> Result:
+        """`gradts-engine run` on this place's tasks.toml."""
+        return self("run", str(self.config), *arguments)
+
+    def done(self, *arguments: str) -> set[tuple[str, str]]:
+        """Run to the end; the stages, with subjects, that were computed by this command."""
+        result = self.run(*arguments)
+        assert result.code == 0, result.err
+        return {(e.stage, e.subject) for e in self.news() if isinstance(e, events.StageStarted)}
+
+    def news(self) -> list[events.Event]:
+        """Events of all runs since the last look."""
+        found = []
+        for folder in self.store.runs():
+            for seq, _, event in read_events(folder.events, self.seen.get(folder.id, 0)):
+                self.seen[folder.id] = seq
+                found.append(event)
+        return found
+
+    def copy(self, folder: Path) -> "Place":
+        """The same place, with what was computed, somewhere else."""
+        shutil.copytree(self.folder, folder)
+        settings, rows = json.loads(json.dumps([self.settings, self.rows]))
+        return Place(folder, settings, rows, self.capture, dict(self.seen))
+
+    def start(self, *arguments: str) -> "subprocess.Popen[str]":
+        """A command in a process of its own, in the place's folder."""
+        environment = os.environ | {"OMP_NUM_THREADS": "1"}
+        command = [sys.executable, "-m", "gradts_engine", *arguments]
+        pipe = subprocess.PIPE
+        return subprocess.Popen(
+            command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, env=environment
+        )
+
+
+MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
+"""Where the many small commits of a run do not wait for a disk."""
+
+
+@pytest.fixture(scope="session")
+def session_folder() -> Iterator[Path]:
+    """A folder for the whole session."""
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder for one test."""
+    with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
+        yield Path(folder)
+
+
+@pytest.fixture(scope="session")
+def encoder(session_folder: Path) -> Path:
+    """Folder of a tiny BERT that knows the words of the toy tasks."""
+    return tiny_encoder(session_folder / "tiny", words=WORDS)
+
+
+@pytest.fixture(autouse=True)
+def _signals() -> Iterator[None]:
+    """A run takes Ctrl+C for itself; the tests want it back."""
+    before = signal.getsignal(signal.SIGINT)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def place(folder: Path, encoder: Path, capsys: pytest.CaptureFixture[str]) -> Place:
+    """A fresh place where nothing was run."""
+    place = Place(folder / "place", toy_settings(encoder), toy_rows(), capsys)
+    place.write()
+    return place
+
+
+@pytest.fixture(scope="session")
+def _ran(encoder: Path, session_folder: Path) -> Path:
+    """A folder in which the run of `toy_settings` was made."""
+    place = Place(session_folder / "ran", toy_settings(encoder), toy_rows(), None)  # type: ignore[arg-type]
+    place.write()
+    said = StringIO()
+    with redirect_stdout(said), redirect_stderr(said):
+        assert main(["run", str(place.config)]) == 0, said.getvalue()
+    return place.folder
+
+
+@pytest.fixture
+def ran(_ran: Path, folder: Path, encoder: Path, capsys: pytest.CaptureFixture[str]) -> Place:
+    """A place where the run of `toy_settings` has been made; each test gets a copy."""
+    place = Place(_ran, toy_settings(encoder), toy_rows(), capsys).copy(folder / "place")
+    place.news()
+    return place

@@ -1,0 +1,242 @@
+"""What was computed is found again as long as nothing that it depends on has changed, and only then."""
+
+import json
+import random
+import shutil
+
+import pytest
+
+from gradts_engine import events
+
+TASKS = ("mood", "pair", "stars", "tags")
+SCORED = {*(("tune", task) for task in TASKS), *(("score", task) for task in TASKS), ("correlate", "mood")}
+EMBEDDED = {("embed", task) for task in TASKS}
+ALL = "mood + pair + stars + tags"
+FINAL = {("trial", "mood"), ("trial", ALL), ("test", "mood"), ("test", ALL)}
+PROPOSAL = {("proposal", "mood")}
+
+
+@pytest.fixture
+def everything(ran):
+    """`ran`, with strategy "all", of which it is known what it trains."""
+    ran.settings["selection"]["strategy"] = "all"
+    ran.write()
+    ran.done()
+    return ran
+
+
+# --- nothing has changed ---------------------------------------------------------------------------------------------
+
+
+def test_a_second_run_computes_nothing(ran):
+    before = ran("results --json").json
+    assert ran.done() == set()
+    after = ran("results --json").json
+    before["primaries"]["mood"]["final"]["model"] = after["primaries"]["mood"]["final"]["model"]  # `ran` is a copy
+    assert after == before
+    news = ran.latest.view()
+    assert {stage.state for key, stage in news.stages.items() if key[0] in ("embed", "score", "correlate")} == {"cached"}
+
+
+def test_comments_the_order_of_keys_and_places_do_not_matter(ran, folder):
+    for name, table in ran.settings.items():
+        ran.settings[name] = dict(reversed(table.items()))
+    ran.write()
+    text = ran.config.read_text()
+    encoder = folder / "somewhere" / "else"
+    shutil.copytree(ran.settings["run"]["encoder"], encoder)
+    (ran.folder / "data").rename(ran.folder / "moved")
+    text = text.replace('"data/', '"moved/').replace(ran.settings["run"]["encoder"], str(encoder))
+    ran.config.write_text(f"# nothing\n\n{text}  # to see\n")
+    ran.folder.rename(folder / "another place")
+    ran.folder = folder / "another place"
+    assert ran.done() == set()
+    assert len(ran.store.runs()) == 1
+
+
+def test_another_order_of_tasks_computes_no_training_again(ran):
+    """Order is a tie-breaker between candidates and nothing else."""
+    last = ran.settings.pop("tasks.pair")
+    ran.settings["tasks.pair"] = last
+    ran.write()
+    assert ran.done() <= {("correlate", "mood"), *PROPOSAL}
+
+
+# --- a setting has changed -------------------------------------------------------------------------------------------
+
+CHANGES = {
+    "run.seed": (4, {*SCORED, *PROPOSAL, *FINAL}),
+    "data.max_length": (16, {*EMBEDDED, *SCORED, *PROPOSAL, *FINAL}),
+    "training.epochs": (1, {*SCORED, *PROPOSAL}),
+    "training.batch_size": (8, {*SCORED, *PROPOSAL}),
+    "training.accumulation": (2, {*SCORED, *PROPOSAL}),
+    "training.optimizer": ("adamax", {*SCORED, *PROPOSAL}),
+    "training.learning_rate": (0.001, {*SCORED, *PROPOSAL}),
+    "training.weight_decay": (0.5, {*SCORED, *PROPOSAL}),
+    "training.warmup": (0.5, {*SCORED, *PROPOSAL}),
+    "training.max_grad_norm": (0.01, {*SCORED, *PROPOSAL}),
+    "training.dropout": (0.5, {*SCORED, *PROPOSAL}),
+    "training.precision": ("bf16", set()),  # a CPU computes in fp32, whatever is asked for
+    "multitask.epochs": (3, FINAL),
+    "multitask.steps": (8, FINAL),
+    "multitask.length": ("epochs", FINAL),
+    "multitask.auxiliary_ratio": (0.5, FINAL),
+    "multitask.learning_rate": (0.001, FINAL),
+    "scoring.head_axis": ("input", {*(k for k in SCORED if k[0] != "tune"), *PROPOSAL}),
+    "scoring.projections": (["query"], {*(k for k in SCORED if k[0] != "tune"), *PROPOSAL}),
+    "scoring.batch_tokens": (100, set()),
+    "selection.keep": (0.25, PROPOSAL),
+    "selection.threshold": (0.5, PROPOSAL),
+    "selection.confirm": ("ask", set()),
+    "run.devices": (["auto"], set()),
+    "tasks.stars.metric": (
+        "spearman",
+        {("tune", "stars"), ("score", "stars"), ("correlate", "mood"), *PROPOSAL},
+    ),
+}
+
+
+def test_a_change_computes_what_depends_on_it_and_nothing_else(everything):
+    """The cases share what is stored, as the runs of a user do; each differs from the first run in its own setting."""
+    original = json.dumps(everything.settings)
+    for setting, (value, expected) in CHANGES.items():
+        everything.settings = json.loads(original)
+        table, _, key = setting.rpartition(".")
+        everything.settings[table][key] = value
+        everything.write()
+        assert everything.done("--yes") == expected, setting
+    everything.settings = json.loads(original)
+    everything.write()
+    assert everything.done() == set()
+
+
+def test_a_list_of_projections_is_a_set(everything):
+    everything.settings["scoring"]["projections"] = ["value", "key"]
+    everything.write()
+    assert everything.done() == set()
+
+
+def of_task(task: str) -> set[tuple[str, str]]:
+    return {("embed", task), ("tune", task), ("score", task)}
+
+
+@pytest.mark.parametrize(
+    ("task", "split", "expected"),
+    [
+        ("mood", "test", {("test", "mood"), ("test", ALL)}),
+        ("stars", "test", set()),
+        ("stars", "dev", {("tune", "stars"), ("score", "stars"), ("correlate", "mood"), *PROPOSAL}),
+        ("stars", "train", {*of_task("stars"), ("correlate", "mood"), *PROPOSAL, ("trial", ALL), ("test", ALL)}),
+        ("mood", "dev", {("tune", "mood"), ("score", "mood"), ("correlate", "mood"), *PROPOSAL, *FINAL}),
+        ("mood", "train", {*of_task("mood"), ("correlate", "mood"), *PROPOSAL, *FINAL}),
+    ],
+)
+def test_a_changed_row_computes_what_sees_it(everything, task, split, expected):
+    everything.rows[task][split][0]["text"] += " tomato"
+    everything.write()
+    assert everything.done() == expected
+
+
+def test_a_changed_encoder_computes_everything(everything, folder):
+    encoder = folder / "other"
+    shutil.copytree(everything.settings["run"]["encoder"], encoder)
+    weights = encoder / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    content[-2] ^= 1
+    weights.write_bytes(content)
+    everything.settings["run"]["encoder"] = str(encoder)
+    everything.write()
+    assert everything.done() == {*EMBEDDED, *SCORED, *PROPOSAL, *FINAL}
+
+
+def test_a_new_candidate_costs_its_own_stages_and_new_trials(ran):
+    before = ran("results --json").json
+    ran.settings["tasks.more"] = {"type": "regression", "train": "data/more.train.jsonl", "dev_fraction": 0.25}
+    rng = random.Random(1)
+    rows = [dict(row, label=row["label"] + rng.random()) for row in ran.rows["stars"]["train"]]
+    ran.rows["more"] = {"train": rows}
+    ran.write()
+    computed = ran.done()
+    assert {key for key in computed if key[0] not in ("trial", "test")} == {
+        *of_task("more"),
+        ("correlate", "mood"),
+        *PROPOSAL,
+    }
+    after = ran("results --json").json
+    tried = {frozenset(t["auxiliaries"]) for t in before["primaries"]["mood"]["trials"]}
+    new = {frozenset(t["auxiliaries"]) for t in after["primaries"]["mood"]["trials"]} - tried
+    assert {frozenset(subject.split(" + ")[1:]) for stage, subject in computed if stage == "trial"} == new
+    assert {a: tau for a, tau in after["tau"]["mood"].items() if a != "more"} == before["tau"]["mood"]
+    ran.settings["selection"]["strategy"] = "all"
+    ran.write()
+    of_all = "mood + more + pair + stars + tags"
+    assert ran.done() - PROPOSAL == {("trial", of_all), ("test", of_all)}
+    ran.settings["selection"]["strategy"] = "trial"
+    # and dropping it again costs nothing
+    del ran.settings["tasks.more"], ran.rows["more"]
+    ran.write()
+    assert ran.done() == set()
+
+
+# --- damage ----------------------------------------------------------------------------------------------------------
+
+
+def test_damaged_results_are_reported_and_computed_again(ran):
+    """A tuned model, the importance made from it, and the final model: the results are the same ones as before."""
+    before = ran("results --json").json["primaries"]["mood"]
+    view = ran.latest.view()
+    final = max((key for key in view.stages if key[0] == "test"), key=lambda key: len(key[1]))[1]
+    flipped = {("tune", "pair"): "model.safetensors", ("score", "pair"): "raw.safetensors", ("trial", final): "model.safetensors"}
+    paths = []
+    for (stage, subject), name in flipped.items():
+        paths.append(ran.store.root / "artifacts" / stage / view.stages[stage, subject].key / name)
+        content = bytearray(paths[-1].read_bytes())
+        content[-5] ^= 4
+        paths[-1].write_bytes(content)
+    bad = ran("cache verify")
+    good = len(list(ran.store.artifacts))
+    assert bad.code == 1
+    assert bad.out.splitlines()[-1] == f"{good} intact, 3 damaged"
+    for path in paths:
+        assert f"{path} is damaged; moved to {ran.store.root}/artifacts/damaged/" in bad.out
+    assert ran.done() == set(flipped)
+    after = ran("results --json").json["primaries"]["mood"]
+    before["final"]["model"] = after["final"]["model"]
+    assert after == before
+    fine = ran("cache verify")
+    assert (fine.code, fine.out) == (0, f"{good + 3} intact, 0 damaged\n")
+
+
+def test_damage_that_a_run_finds_is_a_warning(ran):
+    key = ran.latest.view().stages["score", "pair"].key
+    path = ran.store.root / "artifacts" / "score" / key / "raw.safetensors"
+    path.write_bytes(path.read_bytes()[:-1])
+    result = ran.run()
+    assert result.code == 0
+    (warning,) = (e.message for e in ran.news() if isinstance(e, events.Warned))
+    assert f"{path} is damaged" in warning
+    assert f"warning: {warning}" in result.err
+    assert "score pair: done in" in result.err
+
+
+def test_verify_leaves_the_work_of_a_running_engine_alone(ran):
+    unfinished = ran.store.root / "artifacts" / "unfinished" / "score-at-work"
+    artifact = next(iter(ran.store.artifacts))
+    shutil.copytree(artifact.folder, unfinished)
+    result = ran("cache verify")
+    assert (result.code, unfinished.is_dir()) == (0, True)
+    assert ran("cache list --json").json
+
+
+def test_the_list_of_what_is_stored(ran):
+    rows = {row["stage"]: row for row in ran("cache list --json").json}
+    assert {stage: rows[stage]["results"] for stage in ("embed", "tune", "score", "correlate", "proposal")} == {
+        "embed": 4,
+        "tune": 4,
+        "score": 4,
+        "correlate": 1,
+        "proposal": 1,
+    }
+    files = [path for path in (ran.store.root / "artifacts" / "tune").rglob("*") if path.is_file()]
+    assert rows["tune"]["MB"] == round(sum(path.stat().st_size for path in files) / 1e6, 2) > 0
+    assert "correlate" in ran("cache list").out
