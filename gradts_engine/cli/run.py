@@ -48,7 +48,7 @@ def run(config: Path, store: Path | None, yes: bool, plain: bool) -> None:
     kept = open_store(store, config)
     stop = threading.Event()
     with Display(plain) as display:
-        signal.signal(signal.SIGINT, _interrupter(stop, display, config))
+        signal.signal(signal.SIGINT, _interrupter(stop, display, f"{config}{_named(store)}"))
         display.say(f"reading {len(experiment.tasks)} tasks and loading {experiment.encoder.name}")
         from gradts_engine.runtime.pipeline import Options, run_experiment
 
@@ -67,7 +67,12 @@ def run(config: Path, store: Path | None, yes: bool, plain: bool) -> None:
     click.echo(f"All results: gradts-engine results {folder.id} --store {kept.root}")
 
 
-def _interrupter(stop: threading.Event, display: Display, config: Path) -> Callable[[int, FrameType | None], None]:
+def _named(store: Path | None) -> str:
+    """The option that leads to the same store again."""
+    return f" --store {store}" if store else ""
+
+
+def _interrupter(stop: threading.Event, display: Display, arguments: str) -> Callable[[int, FrameType | None], None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         if display.asking:
             raise KeyboardInterrupt
@@ -75,7 +80,8 @@ def _interrupter(stop: threading.Event, display: Display, config: Path) -> Calla
             os._exit(130)
         stop.set()
         display.say(
-            f"stopping after this step (Ctrl+C again: at once); finished stages are kept, go on with: gradts-engine run {config}"
+            "stopping after this step (Ctrl+C again: at once); finished stages are kept, "
+            f"go on with: gradts-engine run {arguments}"
         )
 
     return interrupt
@@ -101,10 +107,15 @@ def _ask(store: Store, folder: RunFolder, primary: str, display: Display) -> Seq
                 raise Interrupted("interrupted; the proposal is kept") from None
             if answer.lower() in ("y", "yes", "l", "later", "a", "alone"):
                 return {"y": proposed, "a": [], "l": None}[answer[0].lower()]
-            names = [name.strip() for name in answer.split(",")]
+            names = _names(answer)
             if all(name in candidates for name in names):
                 return names
             console.print(f"candidates are: {', '.join(candidates)}", style="yellow")
+
+
+def _names(text: str) -> list[str]:
+    """Names between commas, each once."""
+    return list(dict.fromkeys(name.strip() for name in text.split(",")))
 
 
 @cli.command()
@@ -137,7 +148,7 @@ def confirm(run: str | None, store: Path | None, primary: str | None, auxiliarie
     chosen = [primary] if primary else waiting
     if not chosen:
         raise UsageError(f"run {folder.id} has no proposal that waits for confirmation")
-    names = [] if alone else auxiliaries.split(",") if auxiliaries is not None else None
+    names = [] if alone else _names(auxiliaries) if auxiliaries is not None else None
     tasks = view.started.tasks if view.started else ()
     for name in names or ():
         if name not in tasks or name == primary:
@@ -149,4 +160,5 @@ def confirm(run: str | None, store: Path | None, primary: str | None, auxiliarie
         click.confirm("Confirm?", abort=True)
     for p in chosen:
         send_confirm(folder.inbox, p, view.proposals[p].digest, names)
-    click.echo(f"sent to run {folder.id}; go on with: gradts-engine run {view.started.config if view.started else 'tasks.toml'}")
+    config = view.started.config if view.started else "tasks.toml"
+    click.echo(f"sent to run {folder.id}; go on with: gradts-engine run {config}{_named(store)}")

@@ -154,9 +154,10 @@ class Pipeline:
         if failed := [p for p in self.experiment.primaries if p not in scores]:
             raise RunError(f"no result for {', '.join(failed)}: the fine-tuning failed (see above)")
         if waiting := [p for p in primaries if p not in confirmed]:
+            run = f"{self.folder.id} --store {self.folder.store}"
             raise WaitingForConfirmation(
-                f"waiting for confirmation of {', '.join(waiting)}: look with `gradts-engine results {self.folder.id}`, "
-                f"decide with `gradts-engine confirm {self.folder.id}`, then give the same command again"
+                f"waiting for confirmation of {', '.join(waiting)}: look with `gradts-engine results {run}`, "
+                f"decide with `gradts-engine confirm {run}`, then give the same command again"
             )
 
     # --- evidence -----------------------------------------------------------------------------------------------------

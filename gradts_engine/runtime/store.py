@@ -36,6 +36,11 @@ class RunFolder:
         return self.path.name
 
     @property
+    def store(self) -> Path:
+        """The folder of the store that the run is in."""
+        return self.path.parents[1]
+
+    @property
     def events(self) -> Path:
         """The database of the journal."""
         return self.path / "events.db"
