@@ -1,0 +1,205 @@
+"""Between the proposal and the final training, somebody decides."""
+
+import json
+
+import pytest
+
+from gradts_engine import events
+from gradts_engine.runtime.inbox import send_confirm
+
+
+@pytest.fixture
+def waiting(ran):
+    """`ran`, whose settings now ask for confirmation; it has stopped for that."""
+    ran.settings["selection"]["confirm"] = "ask"
+    ran.write()
+    result = ran.run()
+    assert result.code == 3, result.err
+    ran.news()
+    return ran
+
+
+def mood(place) -> dict:
+    return place("results --json").json["primaries"]["mood"]
+
+
+def names(selection) -> list[str]:
+    return [auxiliary["task"] for auxiliary in selection]
+
+
+def test_nobody_is_there_to_ask(waiting):
+    result = waiting.run()
+    assert result.code == 3
+    (line,) = (line for line in result.err.splitlines() if line.startswith("waiting"))
+    assert line == result.err.splitlines()[-1]
+    assert "waiting for confirmation of mood" in line
+    for command in ("results", "confirm"):
+        assert f"`gradts-engine {command} {waiting.latest.id} --store {waiting.store.root}`" in line
+    found = waiting("results --json").json
+    assert found["state"] == "waiting"
+    assert (found["primaries"]["mood"]["confirmed"], found["primaries"]["mood"]["final"]) == (None, None)
+    assert found["primaries"]["mood"]["proposed"]
+    assert list(waiting.latest.models.iterdir()) == []
+    assert "confirmed: not yet" in waiting("results").out
+    (row,) = (row for row in waiting("status --json").json if row["run"] == found["run"])
+    assert (row["state"], row["engine"]) == ("waiting", "")
+
+
+def test_accepted(waiting):
+    proposed = mood(waiting)["proposed"]
+    result = waiting("confirm --yes")
+    assert result.code == 0
+    assert result.out.splitlines()[0] == f"mood: train with {', '.join(names(proposed))}"
+    assert f"go on with: gradts-engine run {waiting.config} --store {waiting.store.root}\n" in result.out
+    assert waiting.run().code == 0
+    found = mood(waiting)
+    assert found["confirmed"] == proposed
+    assert found["final"]["score"] == max(trial["score"] for trial in found["trials"])
+    view = waiting.latest.view()
+    assert view.confirmations["mood"].by == "person"
+    assert [answer.accepted for answer in view.answers.values()] == [True]
+    assert list(waiting.latest.inbox.iterdir()) == []
+    # the decision stays: the next engine does not ask again, and there is nothing to confirm any more
+    waiting.news()
+    assert waiting.done() == set()
+    again = waiting("confirm --yes")
+    assert again.code == 2
+    assert again.line == f"run {waiting.latest.id} has no proposal that waits for confirmation"
+
+
+@pytest.mark.parametrize(
+    ("options", "chosen"),
+    [
+        (["--alone"], []),
+        (["--primary", "mood", "--alone"], []),
+        (["--primary", "mood", "--auxiliaries", "tags"], ["tags"]),
+        (["--primary", "mood", "--auxiliaries", "tags, stars"], ["tags", "stars"]),
+    ],
+)
+def test_edited(waiting, options, chosen):
+    assert waiting("confirm", *options, "--yes").code == 0
+    assert waiting.run().code == 0
+    found = mood(waiting)
+    assert found["confirmed"] == [{"task": task, "instances": 36} for task in chosen]
+    assert {"task": "stars", "instances": 36} in found["proposed"]
+    scored = {frozenset(trial["auxiliaries"]): trial["score"] for trial in found["trials"]}
+    assert found["final"]["score"] == scored[frozenset(chosen)]
+    (card,) = waiting.latest.models.glob("mood/README.md")
+    auxiliaries = ", ".join(f"{task} (36 instances)" for task in chosen) or "none"
+    assert f"- auxiliaries: {auxiliaries}\n" in card.read_text()
+
+
+def test_edited_instances(ran):
+    """Of what was proposed by instances, those are trained; what a person adds comes whole."""
+    ran.settings["selection"] = {"confirm": "ask", "strategy": "fine-grained", "keep": 0.25}
+    ran.write()
+    assert ran.run().code == 3
+    (proposed,) = (a for a in mood(ran)["proposed"] if a["task"] == "stars")
+    assert proposed["instances"] == 9
+    assert ran("confirm --primary mood --auxiliaries stars,tags --yes").code == 0
+    assert ran.run().code == 0
+    assert mood(ran)["confirmed"] == [{"task": "stars", "instances": 9}, {"task": "tags", "instances": 36}]
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ("--primary moot", "unknown primary 'moot'; did you mean 'mood'? (a primary with a proposal in run "),
+        ("--auxiliaries tags", "--auxiliaries needs --primary and excludes --alone"),
+        ("--primary mood --alone --auxiliaries tags", "--auxiliaries needs --primary and excludes --alone"),
+        ("--primary mood --auxiliaries tag", "unknown candidate 'tag'; did you mean 'tags'?"),
+        ("--primary mood --auxiliaries mood", "unknown candidate 'mood'"),
+    ],
+)
+def test_what_cannot_be_confirmed(waiting, options, message):
+    result = waiting("confirm", *options.split(), "--yes")
+    assert result.code == 2
+    assert result.line.startswith(message)
+    assert list(waiting.latest.inbox.iterdir()) == []
+
+
+def test_a_confirmation_of_another_proposal_is_refused(waiting):
+    """It was sent, but what it answers is not what is proposed now."""
+    send_confirm(waiting.latest.inbox, "mood", "0" * 64, None)
+    result = waiting.run()
+    assert result.code == 3
+    assert "confirm: refused, it answers another proposal than the present one; look again and confirm again" in result.err
+    (answer,) = (e for e in waiting.news() if isinstance(e, events.CommandAnswered))
+    assert not answer.accepted
+    assert mood(waiting)["confirmed"] is None
+    assert list(waiting.latest.inbox.iterdir()) == []
+    assert waiting.run().err.count("refused") == 0
+
+
+@pytest.mark.parametrize(
+    ("primary", "auxiliaries", "reason"),
+    [
+        ("mood", ["mood"], "mood not among the candidates of mood"),
+        ("mood", ["tags", "nothing"], "nothing not among the candidates of mood"),
+        ("tags", None, "there is no proposal"),
+        ("elsewhere", ["tags"], "there is no proposal"),
+    ],
+)
+def test_a_confirmation_that_makes_no_sense_is_refused(waiting, primary, auxiliaries, reason):
+    send_confirm(waiting.latest.inbox, primary, mood(waiting)["digest"], auxiliaries)
+    result = waiting.run()
+    assert result.code == 3
+    assert f"confirmation of {primary} refused: {reason}" in result.err
+
+
+def test_one_confirmation_sent_twice_is_done_once(waiting):
+    assert waiting("confirm --yes").code == 0
+    (path,) = waiting.latest.inbox.iterdir()
+    content = path.read_bytes()
+    assert waiting.run().code == 0
+    path.write_bytes(content)  # an engine was killed between the answer and the removal of the file
+    waiting.news()
+    assert waiting.run().code == 0
+    assert not [e for e in waiting.news() if isinstance(e, events.CommandAnswered | events.Confirmed)]
+    assert not path.exists()
+
+
+def test_the_latest_word_counts(waiting):
+    assert waiting("confirm --alone --yes").code == 0
+    assert waiting("confirm --yes").code == 0
+    assert waiting.run().code == 0
+    assert mood(waiting)["confirmed"] == mood(waiting)["proposed"] != []
+
+
+def test_yes_accepts_what_was_not_decided(waiting):
+    assert waiting.run("--yes").code == 0
+    assert mood(waiting)["confirmed"] == mood(waiting)["proposed"]
+    assert waiting.latest.view().confirmations["mood"].by == "policy"
+
+
+def test_yes_does_not_overrule_a_person(waiting):
+    assert waiting("confirm --alone --yes").code == 0
+    assert waiting.run("--yes").code == 0
+    assert mood(waiting)["confirmed"] == []
+
+
+def test_several_primaries_are_decided_one_by_one(ran):
+    ran.settings["run"]["primary"] = ["mood", "pair"]
+    ran.settings["selection"]["confirm"] = "ask"
+    ran.write()
+    assert ran.run().code == 3
+    assert ran("confirm --primary pair --alone --yes").code == 0
+    result = ran.run()
+    assert result.code == 3
+    assert "waiting for confirmation of mood:" in result.err
+    found = ran("results --json").json["primaries"]
+    assert (found["mood"]["final"], found["pair"]["final"]["score"]) == (None, found["pair"]["trials"][0]["score"])
+    result = ran("confirm --yes")
+    assert result.out.startswith("mood: train with ")
+    assert "pair:" not in result.out
+    assert ran.run().code == 0
+    assert all(primary["final"] for primary in ran("results --json").json["primaries"].values())
+
+
+def test_asked_and_not_answered(waiting, monkeypatch):
+    """`confirm` without --yes and without anybody who could answer sends nothing."""
+    monkeypatch.setattr("sys.stdin", open("/dev/null"))  # noqa: SIM115
+    result = waiting("confirm")
+    assert result.code == 130
+    assert list(waiting.latest.inbox.iterdir()) == []
+    assert json.loads(waiting("results --json").out)["state"] == "waiting"
