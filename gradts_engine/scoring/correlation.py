@@ -27,7 +27,7 @@ def kendall_tau(main: np.ndarray, others: np.ndarray) -> np.ndarray:
     NaN where either side holds a NaN or is constant.
     """
     x = np.asarray(main).reshape(1, -1)
-    ys = np.asarray(others).reshape(len(others), -1)
+    ys = np.asarray(others).reshape(len(others), x.shape[1])
     total = x.shape[1] * (x.shape[1] - 1) // 2
     x_signs = _signs(x)[0].astype(np.float32)
     x_untied = int(np.count_nonzero(x_signs))
@@ -41,5 +41,5 @@ def kendall_tau(main: np.ndarray, others: np.ndarray) -> np.ndarray:
         with np.errstate(invalid="ignore", divide="ignore"):
             out[start : start + step] = agreement.astype(np.int64) / np.sqrt(x_untied) / np.sqrt(untied)
     out = np.clip(out, -1.0, 1.0)
-    out[np.isnan(ys).any(1)] = np.nan
-    return out if x_untied and not np.isnan(x).any() else np.full(len(ys), np.nan)
+    out[np.isnan(x).any() | np.isnan(ys).any(1)] = np.nan
+    return out

@@ -1,0 +1,77 @@
+"""Our tau-b of many matrices at once equals scipy's of one pair at a time, to the last bit."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+from scipy.stats import kendalltau
+
+from gradts_engine.scoring import correlation
+from gradts_engine.scoring.correlation import kendall_tau
+
+VALUES = {
+    "ties": st.sampled_from([0.0, -0.0, 0.25, 0.5, 1.0]),
+    "special": st.sampled_from([0.0, -0.0, 1.0, np.inf, -np.inf, np.nan]),
+    "plain": st.floats(-1e6, 1e6, width=32),
+}
+
+
+def scipys(main: np.ndarray, others: np.ndarray) -> np.ndarray:
+    return np.array([kendalltau(main.ravel(), other.ravel()).statistic for other in others], np.float64)
+
+
+def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
+    return np.array_equal(a.view(np.int64)[~np.isnan(a)], b.view(np.int64)[~np.isnan(b)]) and np.array_equal(a, b, equal_nan=True)
+
+
+@st.composite
+def matrices(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
+    """One matrix and up to six others; [L, H] with L * H from 2 to 36."""
+    layers, heads = draw(st.integers(1, 6)), draw(st.integers(2, 6))
+    dtype = draw(st.sampled_from([np.float32, np.float64]))
+    values = VALUES[draw(st.sampled_from(sorted(VALUES)))]
+    main = draw(hnp.arrays(dtype, (layers, heads), elements=values))
+    return main, draw(hnp.arrays(dtype, (draw(st.integers(1, 6)), layers, heads), elements=values))
+
+
+@given(matrices())
+@example((np.array([[0.0, 1.0]]), np.array([[[1.0, 0.0]], [[2.0, 2.0]], [[0.0, np.nan]], [[-0.0, np.inf]]])))
+def test_equals_scipy(pair: tuple[np.ndarray, np.ndarray]) -> None:
+    assert same_bits(kendall_tau(*pair), scipys(*pair))
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    n=st.integers(2, 400), decimals=st.integers(0, 8), dtype=st.sampled_from([np.float32, np.float64]), seed=st.integers(0, 999)
+)
+def test_equals_scipy_for_many_heads(n: int, decimals: int, dtype: Any, seed: int) -> None:
+    """Rounded, so that anything between almost all pairs and none is tied."""
+    rng = np.random.default_rng(seed)
+    main, others = rng.random((1, n)).round(decimals).astype(dtype), rng.random((3, 1, n)).round(decimals).astype(dtype)
+    others[0] = main + (others[0] / 8).round(decimals)
+    assert same_bits(kendall_tau(main, others), scipys(main, others))
+
+
+@pytest.mark.parametrize("count", [1, 52, 53, 130])
+def test_rows_of_several_blocks(count: int) -> None:
+    """At 400 heads a block holds 52 instances; constants and NaN are found in every one."""
+    assert correlation.BLOCK // (400 * 399 // 2) == 52
+    rng = np.random.default_rng(count)
+    main, others = rng.random((20, 20)), rng.random((count, 20, 20)).round(2)
+    others[::17] = 0.5
+    others[5::23, 0, 0] = np.nan
+    tau = kendall_tau(main, others)
+    assert same_bits(tau, scipys(main, others))
+    assert np.isnan(tau[::17]).all()
+
+
+def test_no_instances() -> None:
+    assert kendall_tau(np.eye(3), np.empty((0, 3, 3))).shape == (0,)
+
+
+@pytest.mark.parametrize("main", [np.full((2, 2), 0.5), np.array([[0.1, 0.2], [0.3, np.nan]])], ids=["constant", "nan"])
+def test_a_main_matrix_without_a_ranking(main: np.ndarray) -> None:
+    assert np.isnan(kendall_tau(main, np.arange(8.0).reshape(2, 2, 2))).all()
