@@ -119,16 +119,18 @@ def importance(store: Store, view: RunView, task: str) -> dict[str, np.ndarray]:
     instances' positions in the source. Raises `UsageError` for a task without scores."""
     from gradts_engine.scoring.normalise import normalise, task_importance
 
+    scored = [subject for (stage, subject), s in view.stages.items() if stage == "score" and s.state in ("done", "cached")]
+    if task not in scored:
+        raise UsageError(f"{unknown('task', task, scored)} (a task that was scored in this run)")
     found = artifact(store, view, "score", task)
     if found is None:
-        scored = [subject for stage, subject in view.stages if stage == "score"]
-        raise UsageError(f"{unknown('task', task, scored)} (a task that was scored in this run)")
+        raise UsageError(f"the importance for {task} is damaged or was removed; give the run's command again to compute it")
     arrays = found.arrays(RAW)
     return {
         "raw": arrays["raw"],
         "instances": normalise(arrays["raw"]),
         "task": task_importance(arrays["raw"]),
-        "row": arrays["row"],
+        "ids": arrays["row"],
     }
 
 
@@ -141,12 +143,18 @@ def selected_instances(store: Store, view: RunView, primary: str) -> dict[str, t
     if chosen is None or correlation is None or proposal is None:
         raise UsageError(f"{unknown('primary', primary, view.proposals)} (a primary with a proposal in this run)")
     taus, rows = correlation.arrays(TAU), proposal.arrays(ROWS)
+    if failed := [task for task in chosen.auxiliaries if task not in taus]:  # chosen by a person all the same
+        raise UsageError(f"{', '.join(failed)} has no tau with {primary}: its fine-tuning failed")
     positions = {task: rows.get(task, np.arange(len(taus[task]))) for task in chosen.auxiliaries}
     return {task: (where, taus[task][where]) for task, where in positions.items()}
 
 
 def export_importance(store: Store, run: RunFolder, task: str, path: Path) -> None:
-    """Write `importance` to a safetensors file."""
+    """Write `importance` to a safetensors file. Raises `UsageError` if it cannot be written."""
+    from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
-    save_file(importance(store, run.view(), task), path)
+    try:
+        save_file(importance(store, run.view(), task), path)
+    except (OSError, SafetensorError) as error:
+        raise UsageError(f"{path} cannot be written: {error}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 from gradts_engine.config import load_experiment
@@ -25,18 +26,26 @@ def export_selection(store: Store, run: RunFolder, primary: str, path: Path) -> 
     experiment = load_experiment(view.started.config, catalog)
     types = {name: catalog.task_types[spec.type].load() for name, spec in experiment.tasks.items()}
     data = read_tasks(experiment, catalog, types)
-    count = 0
-    with path.open("w", encoding="utf-8") as file:
-        for task, (positions, taus) in selected.items():
-            scored = artifact(store, view, "score", task)
-            if task not in data or scored is None or scored.result["data"] != data[task].digests["train"]:
-                raise UsageError(
-                    f"{experiment.path}: the train rows of {task} are no longer those of run {run.id}; run it again first"
-                )
-            ranked = sorted(zip(positions.tolist(), taus.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
-            for position, tau in ranked:
-                instance = data[task].splits["train"][position]
-                record = {"task": task, "row": instance.row, "tau": number(tau), "text": instance.text, "label": instance.label}
-                file.write(json.dumps(record, ensure_ascii=False) + "\n")
-                count += 1
-    return count
+    lines = []
+    for task, (positions, taus) in selected.items():
+        scored = artifact(store, view, "score", task)
+        if task not in data or scored is None or scored.result["data"] != data[task].digests["train"]:
+            raise UsageError(
+                f"{experiment.path}: the train rows of {task} are no longer those of run {run.id}; run it again first"
+            )
+        ranked = sorted(zip(positions.tolist(), map(number, taus.tolist()), strict=True), key=_rank)
+        for position, tau in ranked:
+            instance = data[task].splits["train"][position]
+            record = {"task": task, "row": instance.row, "tau": tau, "text": instance.text, "label": instance.label}
+            lines.append(json.dumps(record, ensure_ascii=False) + "\n")
+    try:
+        path.write_text("".join(lines), encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    return len(lines)
+
+
+def _rank(instance: tuple[int, float | None]) -> tuple[float, int]:
+    """Highest tau first, those without one last."""
+    position, tau = instance
+    return (math.inf if tau is None else -tau, position)

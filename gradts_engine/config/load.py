@@ -210,7 +210,7 @@ def _resolve_task(name: str, table: TaskTable, context: Context, problems: Probl
     if not TASK_NAME.fullmatch(name):
         problems.append((at, "not a task name, expected up to 64 of a-z, 0-9, '.', '_', '-', the first a letter or digit"))
     registered, inherited = context.names.tasks, table.base or name
-    base = registered[inherited] if inherited in registered else None  # noqa: SIM401 (get hides names with two owners)
+    base = registered.get(inherited)
     given = {key: value for key in table.model_fields_set if (value := getattr(table, key)) is not None}
     given = {key: value for key, value in given.items() if key != "base" and not key.endswith("_limit")}
     for split in SPLITS:

@@ -3,10 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+
+
+class Settings(Protocol):
+    """What a training needs of `[training]` or `[multitask]`; see `gradts_engine.config` for units and defaults."""
+
+    @property
+    def optimizer(self) -> str: ...
+
+    @property
+    def learning_rate(self) -> float: ...
+
+    @property
+    def weight_decay(self) -> float: ...
+
+    @property
+    def warmup(self) -> float: ...
+
+    @property
+    def max_grad_norm(self) -> float: ...
+
+    @property
+    def precision(self) -> str: ...
 
 
 def schedule(progress: float, warmup: float) -> float:
@@ -69,20 +91,18 @@ class PublishedAdamax(torch.optim.Optimizer):
             state["step"] = step + 1
 
 
-def make_optimizer(
-    model: nn.Module, name: str, *, learning_rate: float, weight_decay: float, warmup: float, total_steps: int
-) -> tuple[torch.optim.Optimizer, Callable[[], None]]:
+def make_optimizer(model: nn.Module, settings: Settings, total_steps: int) -> tuple[torch.optim.Optimizer, Callable[[], None]]:
     """An optimiser over all parameters of `model`, and the function to call after each step to move its learning rate on.
 
     Weight decay acts on matrices, not on biases and norms. `adamw` is torch's fused one; `adamax` is the published one.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": settings.weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
-    if name == "adamax":
-        return PublishedAdamax(groups, lr=learning_rate, total_steps=total_steps, warmup=warmup), lambda: None
-    optimizer = torch.optim.AdamW(groups, lr=learning_rate, fused=True)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule(step / total_steps, warmup))
+    if settings.optimizer == "adamax":
+        return PublishedAdamax(groups, lr=settings.learning_rate, total_steps=total_steps, warmup=settings.warmup), lambda: None
+    optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule(step / total_steps, settings.warmup))
     return optimizer, scheduler.step

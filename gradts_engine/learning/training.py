@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,32 +15,10 @@ from gradts_engine.errors import TrainingDiverged
 from gradts_engine.learning.batches import Encoded, Plan, Step, token_batches
 from gradts_engine.learning.metrics import METRICS
 from gradts_engine.learning.model import MultiTaskModel
-from gradts_engine.learning.optimizers import make_optimizer
+from gradts_engine.learning.optimizers import Settings, make_optimizer
 
 EVALUATION_TOKENS = 4000
 """Padded tokens in a batch of the dev evaluation."""
-
-
-class Settings(Protocol):
-    """What the loop needs of `[training]` or `[multitask]`; see `gradts_engine.config` for units and defaults."""
-
-    @property
-    def optimizer(self) -> str: ...
-
-    @property
-    def learning_rate(self) -> float: ...
-
-    @property
-    def weight_decay(self) -> float: ...
-
-    @property
-    def warmup(self) -> float: ...
-
-    @property
-    def max_grad_norm(self) -> float: ...
-
-    @property
-    def precision(self) -> str: ...
 
 
 @dataclass(frozen=True)
@@ -136,14 +114,7 @@ def train(
     total = sum(map(len, plan))
     precision = resolve_precision(settings.precision, device)
     model.to(device)
-    optimizer, advance = make_optimizer(
-        model,
-        settings.optimizer,
-        learning_rate=settings.learning_rate,
-        weight_decay=settings.weight_decay,
-        warmup=settings.warmup,
-        total_steps=total,
-    )
+    optimizer, advance = make_optimizer(model, settings, total)
     scaler = torch.amp.GradScaler(enabled=precision == "fp16")
     seed_device(seed, device)
     done = 0
