@@ -259,7 +259,9 @@ class TaskTable(Section):
     dev: _Filled | None = Field(default=None, description="Development rows, which trials are judged by.")
     test: _Filled | None = Field(default=None, description="Test rows, used for the final score alone.")
     text: Annotated[
-        tuple[_Filled, ...] | None, Field(strict=False), BeforeValidator(lambda v: (v,) if isinstance(v, str) else v)
+        tuple[_Filled, ...] | None,
+        Field(strict=False),
+        BeforeValidator(lambda v: (v,) if isinstance(v, str) else v, json_schema_input_type=str | tuple[str, ...]),
     ] = Field(default=None, description='The column that holds the text, or two for a pair; default: "text".')
     label: _Filled | None = Field(default=None, description='The column that holds the label; default: "label".')
     labels: Annotated[tuple[_Filled, ...], *_LIST] | None = Field(
