@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from gradts_engine import events
 from gradts_engine.__main__ import main
@@ -212,7 +213,8 @@ def folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def encoder(session_folder: Path) -> Path:
-    """Folder of a tiny BERT that knows the words of the toy tasks."""
+    """Folder of a tiny BERT that knows the words of the toy tasks. All compute with one thread, so that sums are the same."""
+    torch.set_num_threads(1)
     return tiny_encoder(session_folder / "tiny", words=WORDS)
 
 

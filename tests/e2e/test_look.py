@@ -1,0 +1,330 @@
+"""Looking at runs and taking results out; what goes wrong is told in a line."""
+
+import json
+
+import numpy as np
+import pytest
+from rich.text import Text
+from safetensors.numpy import load_file
+
+from gradts_engine.__main__ import main
+from gradts_engine.scoring.normalise import normalise, task_importance
+
+TASKS = ["mood", "pair", "stars", "tags"]
+
+
+# --- export ----------------------------------------------------------------------------------------------------------
+
+
+def test_importance_as_a_file(ran, folder):
+    path = folder / "stars.safetensors"
+    result = ran("export importance stars", str(path))
+    assert (result.code, result.out) == (0, f"wrote {path}\n")
+    found = load_file(path)
+    raw = found["raw"]
+    assert {name: (array.shape, str(array.dtype)) for name, array in found.items()} == {
+        "raw": ((36, 2, 4), "float32"),
+        "instances": ((36, 2, 4), "float32"),
+        "task": ((2, 4), "float32"),
+        "ids": ((36,), "int64"),
+    }
+    assert (raw > 0).all()
+    np.testing.assert_array_equal(found["instances"], normalise(raw))
+    np.testing.assert_array_equal(found["task"], task_importance(raw))
+    for matrix in (found["task"], *found["instances"]):
+        assert (matrix.min(), matrix.max()) == (0, 1)
+    assert found["ids"].tolist() == list(range(36))
+    shown = ran("results --heatmap stars --json").json
+    assert shown == {"task": "stars", "importance": found["task"].tolist()}
+
+
+def test_rows_are_counted_as_in_the_source(ran, folder):
+    """Where a bad row was skipped, the others keep their numbers."""
+    ran.rows["stars"]["train"][3]["label"] = "many"
+    ran.settings["data"]["on_bad_row"] = "skip"
+    ran.settings["tasks.stars"]["train_limit"] = 20
+    ran.write()
+    ran.done()
+    assert ran("export importance stars", str(folder / "f")).code == 0
+    assert load_file(folder / "f")["ids"].tolist() == [*range(3), *range(4, 21)]
+
+
+def lines(path) -> list[dict]:
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+
+
+def test_a_selection_as_a_file(ran, folder):
+    """Of fine-grained selection: the share that was asked for, those with the highest tau, as they stand in the data."""
+    ran.settings["selection"] = {"confirm": "auto", "strategy": "fine-grained", "keep": 0.25}
+    ran.write()
+    ran.done()
+    path = folder / "selection.jsonl"
+    result = ran("export selection mood", str(path))
+    proposed = ran("results --json").json["primaries"]["mood"]["proposed"]
+    count = sum(auxiliary["instances"] for auxiliary in proposed)
+    assert (result.code, result.out) == (0, f"wrote {count} instances to {path}\n")
+    found = lines(path)
+    assert [row["task"] for row in found] == [a["task"] for a in proposed for _ in range(a["instances"])]
+    view = ran.latest.view()
+    key = view.stages["correlate", "mood"].key
+    taus = load_file(ran.store.root / "artifacts" / "correlate" / key / "instance_tau.safetensors")
+    for task in {row["task"] for row in found}:
+        chosen = [row for row in found if row["task"] == task]
+        assert [row["tau"] for row in chosen] == sorted(taus[task].tolist(), reverse=True)[: len(chosen)]
+        for row in chosen:
+            source = ran.rows[task]["train"][row["row"]]
+            assert row["tau"] == taus[task][row["row"]]
+            assert row["text"] == ([source["one"], source["two"]] if task == "pair" else [source["text"]])
+            assert row["label"] == (str(source["label"]) if task == "pair" else source["label"])
+
+
+def test_a_selection_that_was_edited(ran, folder):
+    """Whole tasks: every instance, the one that agrees most first."""
+    ran.settings["selection"]["confirm"] = "ask"
+    ran.write()
+    assert ran.run().code == 3
+    path = folder / "selection.jsonl"
+    assert ran("export selection mood", str(path)).code == 0  # what is proposed, before anybody has decided
+    assert {row["task"] for row in lines(path)} == {"stars"}
+    assert ran("confirm --primary mood --auxiliaries tags --yes").code == 0
+    assert ran.run().code == 0
+    assert ran("export selection mood", str(path)).code == 0
+    found = lines(path)
+    assert [row["task"] for row in found] == ["tags"] * 36
+    assert sorted(row["row"] for row in found) == list(range(36))
+    taus = [row["tau"] for row in found]
+    assert taus == sorted(taus, reverse=True)
+    assert all(row["label"] == ran.rows["tags"]["train"][row["row"]]["tags"] for row in found)
+
+
+def test_a_selection_with_a_task_that_failed(ran, folder):
+    """A person may want it all the same, but there is nothing to rank its instances by."""
+    for row in ran.rows["stars"]["train"]:
+        row["label"] = 1e30 * (1 + row["label"])
+    ran.settings["multitask"]["learning_rate"] = 1e-30
+    ran.settings["selection"]["confirm"] = "ask"
+    ran.write()
+    assert ran.run().code == 3
+    assert ran("confirm --primary mood --auxiliaries stars,tags --yes").code == 0
+    ran.run()
+    result = ran("export selection mood", str(folder / "f"))
+    assert (result.code, result.line) == (2, "stars has no tau with mood: its fine-tuning failed")
+    assert not (folder / "f").exists()
+
+
+def test_a_selection_of_data_that_have_changed_is_refused(ran, folder):
+    ran.done()
+    path = folder / "selection.jsonl"
+    assert ran("export selection mood", str(path)).code == 0
+    before = path.read_bytes()
+    ran.rows["stars"]["train"][0]["text"] = "something else"
+    ran.write()
+    result = ran("export selection mood", str(path))
+    assert result.code == 2
+    expected = f"{ran.config}: the train rows of stars are no longer those of run {ran.latest.id}; run it again first"
+    assert result.line == expected
+    assert path.read_bytes() == before
+
+
+# --- looking ---------------------------------------------------------------------------------------------------------
+
+
+def test_status(ran):
+    (row,) = ran("status --json").json
+    assert set(row) == {"run", "state", "stages", "last event", "engine", "reason"}
+    found = ran(f"status {ran.latest.id} --json").json
+    stages = found["stages"]
+    assert found == row | {"stages": stages}
+    assert (row["run"], row["state"], row["engine"], row["reason"]) == (ran.latest.id, "done", "", "")
+    assert row["stages"] == len(stages)
+    assert {stage["stage"] for stage in stages} == {"embed", "tune", "score", "correlate", "trial", "proposal", "test"}
+    (tuned,) = (stage for stage in stages if (stage["stage"], stage["subject"]) == ("tune", "stars"))
+    assert (tuned["state"], tuned["done"], tuned["of"], tuned["reason"]) == ("done", 18, 18, "")
+    assert ran.latest.id in ran("status").out
+    listed = ran(f"status {ran.latest.id[:8]}").out
+    assert all(stage["subject"] in listed for stage in stages)
+
+
+def test_results_in_tables(ran):
+    found = ran("results --json").json
+    shown = ran("results").out
+    assert ran("results", ran.latest.id).out == shown
+    for row in found["primaries"]["mood"]["ranking"]:
+        assert f"{row['tau']:.4f}" in shown
+    for trial in found["primaries"]["mood"]["trials"]:
+        assert f"{trial['score']:.4f}" in shown
+    assert "A ranking is a short-list" in shown
+    heat = ran("results --heatmap stars").out
+    rows = ran("results --heatmap stars --json").json["importance"]
+    *_, last, first = heat.splitlines()  # the last layer is on top
+    for line, row in ((first, rows[0]), (last, rows[1])):
+        assert [float(number) for number in line.split()[1:]] == pytest.approx(row, abs=0.0051)
+
+
+@pytest.mark.parametrize(
+    ("command", "names"),
+    [
+        ("tasks", {"planted"}),
+        ("encoders", {"minilm-l6"}),
+        ("strategies", {"trial", "threshold", "fine-grained", "embedding", "all", "none"}),
+        ("plugins", {"builtin"}),
+    ],
+)
+def test_listings(command, names, capsys):
+    assert main([command, "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    listed = {row["plugin" if command == "plugins" else "name"] for row in rows}
+    assert main([command]) == 0
+    shown = capsys.readouterr().out
+    if command in ("strategies", "plugins"):  # the others come from plugins that may not be installed
+        assert names <= listed
+    assert all(str(row[key]) in shown for row in rows for key in ("name", "plugin") if key in row)
+
+
+def test_one_registered_task(capsys):
+    assert main(["tasks", "--json"]) == 0
+    names = [row["name"] for row in json.loads(capsys.readouterr().out)]
+    if not names:
+        pytest.skip("no installed plugin registers a task")
+    assert main(["tasks", "show", names[0], "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["task"] == names[0]
+    assert facts["sizes"]["train"] >= len(facts["examples"]) == 3
+    assert main(["tasks", "show", names[0]]) == 0
+    assert names[0] in capsys.readouterr().out
+    assert main(["tasks", "show", "nothing-like-it"]) == 2
+
+
+HOSTILE = "[red]x[/] \x1b[2J\u202e[link=file:///]y"
+
+
+def test_what_data_say_is_shown_as_it_is(place):
+    """Labels, texts, reasons: neither terminal codes nor markup of our own tables."""
+    for split in place.rows["mood"].values():
+        for row in split:
+            row["label"] = row["label"] + HOSTILE
+            row["text"] += HOSTILE
+    place.rows["stars"]["train"][0]["label"] = HOSTILE
+    place.write()
+    bad = place.run()
+    assert bad.code == 2
+    assert "label '[red]x[/]" in bad.err
+    place.settings["data"]["on_bad_row"] = "skip"
+    place.write()
+    good = place.run()
+    assert good.code == 0
+    for text in (bad.err, good.err, good.out, place("results").out):
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+    path = place.folder / "selection.jsonl"
+    assert place("export selection mood", str(path)).code == 0
+
+
+def test_markup_in_names_and_reasons_is_text(ran):
+    from gradts_engine import events, tables
+    from gradts_engine.runtime.journal import Journal
+
+    name = "[bold]t[/bold]" + HOSTILE
+    with Journal(ran.latest.events) as journal:
+        journal.emit(events.StageFailed("tune", name, HOSTILE))
+        journal.emit(events.TrialScored("mood", {name: 1}, float("nan"), "k", HOSTILE))
+    for command in (f"status {ran.latest.id}", "results"):
+        shown = " ".join(ran(command).out.split())
+        assert "[bold]t[/bold]" in shown
+        assert "[red]x[/]" in shown
+        assert "\x1b" not in shown
+        assert "\\x1b[2J\\u202e" in shown
+    assert isinstance(tables.label(name), Text)
+
+
+# --- errors ----------------------------------------------------------------------------------------------------------
+
+
+def test_settings_that_are_wrong(place):
+    place.settings["training"]["epochs"] = 0
+    place.settings["multitask"]["stepz"] = 3
+    place.write()
+    result = place.run()
+    text = place.config.read_text().splitlines()
+    assert result.code == 2
+    assert result.out == ""
+    first, second = result.err.splitlines()
+    assert first.startswith(f"{place.config}:{text.index('epochs = 0') + 1}: training.epochs: got 0")
+    assert second == f"{place.config}:{text.index('stepz = 3') + 1}: multitask.stepz: unknown key 'stepz'; did you mean 'steps'?"
+    assert not place.store.root.exists()
+
+
+def test_a_row_that_is_wrong(place):
+    place.rows["stars"]["dev"][4]["label"] = "many"
+    place.write()
+    result = place.run()
+    assert result.code == 2
+    path = place.folder / "data" / "stars.dev.jsonl"
+    found = [line for line in result.err.splitlines() if "reading 4 tasks" not in line]
+    assert found[0] == f"{path}:5: label 'many' is not a number"
+    assert "1 bad rows in all" in found[1]
+    assert len(found) == 2
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("results nothing", "unknown run 'nothing'"),
+        ("status nothing", "unknown run 'nothing'"),
+        ("confirm nothing", "unknown run 'nothing'"),
+        ("results --heatmap star", "unknown task 'star'; did you mean 'stars'?"),
+        ("export importance star FILE", "unknown task 'star'; did you mean 'stars'?"),
+        ("export selection stars FILE", "unknown primary 'stars', expected one of: mood"),
+        ("export importance stars FOLDER", "No such file or directory"),
+        ("export selection mood FOLDER", "No such file or directory"),
+    ],
+)
+def test_what_is_not_there(ran, folder, command, message):
+    result = ran(command.replace("FILE", str(folder / "f")).replace("FOLDER", str(folder / "nowhere" / "f")))
+    assert result.code == 2
+    assert message in result.line
+    assert not (folder / "f").exists()
+
+
+@pytest.mark.parametrize("command", ["results", "status some-run", "confirm", "export importance stars f", "results --heatmap a"])
+def test_a_store_without_runs(place, command):
+    result = place(command)
+    assert result.code == 2
+    expected = f"no runs in {place.store.root}: start one with `gradts-engine run tasks.toml`, or name a store with --store"
+    assert result.line == expected
+
+
+def test_an_empty_store_is_no_error_where_a_list_is_asked_for(place):
+    for command, empty in (("status", "no runs in"), ("cache list", "nothing stored in")):
+        assert place(f"{command} --json").json == []
+        assert place(command).out.startswith(empty)
+    assert place("cache verify").out == "0 intact, 0 damaged\n"
+
+
+def test_a_file_that_is_not_there(place):
+    result = place("run", str(place.folder / "task.toml"))
+    assert result.code == 2
+    assert result.line == f"{place.folder / 'task.toml'}: no such file; did you mean 'tasks.toml'?"
+
+
+@pytest.mark.parametrize("damage", ["importance", "journal"])
+def test_damaged_results_are_told(ran, damage):
+    if damage == "journal":
+        ran.latest.events.write_bytes(b"no database" * 100)
+    else:
+        key = ran.latest.view().stages["score", "stars"].key
+        path = ran.store.root / "artifacts" / "score" / key / "raw.safetensors"
+        path.write_bytes(path.read_bytes()[:-1])
+    result = ran("results --heatmap stars")
+    assert result.code in (1, 2)
+    assert "Traceback" not in result.err
+    assert (
+        "cannot be read: file is not a database" in result.line
+        if damage == "journal"
+        else "is damaged or was removed" in result.line
+    )
+
+
+def test_a_command_that_is_not_there(place, capsys):
+    assert main(["rum"]) == 2
+    assert "No such command 'rum'" in capsys.readouterr().err
