@@ -234,15 +234,41 @@ def place(folder: Path, encoder: Path, capsys: pytest.CaptureFixture[str]) -> Pl
     return place
 
 
-@pytest.fixture(scope="session")
-def _ran(encoder: Path, session_folder: Path) -> Path:
-    """A folder in which the run of `toy_settings` was made."""
-    place = Place(session_folder / "ran", toy_settings(encoder), toy_rows(), None)  # type: ignore[arg-type]
+def run_quietly(folder: Path, settings: Settings) -> Path:
+    """Run to the end in a new folder, and return it."""
+    place = Place(folder, settings, toy_rows(), None)  # type: ignore[arg-type]
     place.write()
     said = StringIO()
     with redirect_stdout(said), redirect_stderr(said):
         assert main(["run", str(place.config)]) == 0, said.getvalue()
-    return place.folder
+    return folder
+
+
+@pytest.fixture(scope="session")
+def _ran(encoder: Path, session_folder: Path) -> Path:
+    """A folder in which the run of `toy_settings` was made."""
+    return run_quietly(session_folder / "ran", toy_settings(encoder))
+
+
+def slow_settings(encoder: Path) -> Settings:
+    """`toy_settings` with trainings long enough to be interrupted."""
+    settings = toy_settings(encoder)
+    settings["training"]["epochs"] = 12
+    return settings
+
+
+@pytest.fixture
+def slow(place: Place, encoder: Path) -> Place:
+    """A fresh place with `slow_settings`."""
+    place.settings = slow_settings(encoder)
+    place.write()
+    return place
+
+
+@pytest.fixture(scope="session")
+def uninterrupted(encoder: Path, session_folder: Path) -> Store:
+    """The store of a run of `slow_settings` that nothing has interrupted."""
+    return Store(run_quietly(session_folder / "uninterrupted", slow_settings(encoder)) / ".gradts")
 
 
 @pytest.fixture

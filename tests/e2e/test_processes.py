@@ -1,0 +1,182 @@
+"""Engines as processes: signals, two at once, one that is killed, and one on a terminal."""
+
+import json
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from gradts_engine import events, report
+from gradts_engine.runtime.store import Store
+
+
+def started(place, *arguments: str) -> "subprocess.Popen[str]":
+    """An engine that has just finished its first stages and is in a training."""
+    process = place.start("run", str(place.config), *arguments)
+    for line in process.stderr:
+        if line.startswith("tune pair: epoch 2,"):
+            return process
+    raise AssertionError(f"the engine ended: {process.wait()}")
+
+
+def essence(store: Store) -> tuple:
+    """What a run has found, to the last bit: tau, trials, choice, scores, and the bytes of all models and matrices."""
+    found = report.results(store, store.run(None))
+    for primary in found["primaries"].values():
+        del primary["final"]["model"]
+    artifacts = store.root / "artifacts"
+    files = {p.relative_to(artifacts): p.read_bytes() for p in artifacts.rglob("*.safetensors")}
+    return found["tau"], found["primaries"], files
+
+
+def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(slow, uninterrupted):
+    process = started(slow)
+    began = time.monotonic()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert time.monotonic() - began < 10
+    assert process.returncode == 130
+    assert out == ""
+    assert "Traceback" not in err
+    assert f"finished stages are kept, go on with: gradts-engine run {slow.config}\n" in err
+    assert err.splitlines()[-1] == "interrupted"
+    (row,) = slow("status --json").json
+    assert (row["state"], row["engine"]) == ("interrupted", "")
+    before = {(e.stage, e.subject) for e in slow.news() if isinstance(e, events.StageFinished)}
+    assert ("score", "mood") in before
+    assert ("tune", "tags") not in before
+    computed = slow.done()
+    assert ("tune", "pair") in computed
+    assert not computed & before
+    assert essence(slow.store) == essence(uninterrupted)
+
+
+def test_an_engine_that_is_killed_and_a_second_one_beside_it(slow, uninterrupted):
+    process = started(slow)
+    process.send_signal(signal.SIGSTOP)  # so that it is in the middle of its work for as long as we look
+    try:
+        second = slow.run()
+        assert second.code == 1
+        (line,) = (line for line in second.err.splitlines() if "already" in line)
+        assert line.startswith(f"run {slow.latest.id} is already being worked on: process {process.pid} on ")
+        assert "Traceback" not in second.err
+        (row,) = slow("status --json").json
+        assert row["state"] == "running"
+        assert row["engine"].startswith(f"process {process.pid} on ")
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.communicate()
+    (row,) = slow("status --json").json
+    assert (row["state"], row["engine"]) == ("died", "")
+    slow.news()
+    computed = slow.done()
+    assert ("tune", "pair") in computed
+    assert ("tune", "mood") not in computed
+    assert essence(slow.store) == essence(uninterrupted)
+    assert slow("status --json").json[0]["state"] == "done"
+
+
+def test_exit_codes_of_the_real_program(place):
+    """Settings that are wrong; nothing but the message, and at once."""
+    place.config.write_text("[run]\nencoder = 3\n")
+    process = place.start("run", str(place.config))
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert out == ""
+    assert err.startswith(f"{place.config}:2: run.encoder: got 3")
+
+
+# --- on a terminal ---------------------------------------------------------------------------------------------------
+
+
+class Terminal:
+    """A tmux session of its own server, 100 columns wide."""
+
+    def __init__(self, folder: Path) -> None:
+        self.socket = str(folder / "tmux")
+
+    def tmux(self, *arguments: str) -> str:
+        environment = os.environ | {"LC_ALL": "C.UTF-8", "OMP_NUM_THREADS": "1"}
+        command = ["tmux", "-u", "-S", self.socket, "-f", "/dev/null", *arguments]
+        return subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout
+
+    def start(self, *command: str) -> None:
+        shell = f"{shlex.join(command)}; echo EXIT $?; sleep 600"
+        self.tmux("new-session", "-d", "-x", "100", "-y", "40", shell)
+
+    def type(self, text: str) -> None:
+        self.tmux("send-keys", "-l", text)
+        self.tmux("send-keys", "Enter")
+
+    def all(self) -> str:
+        """Everything on the screen and above it."""
+        return self.tmux("capture-pane", "-p", "-S", "-2000")
+
+    def until(self, text: str) -> list[str]:
+        """Screens up to the first that shows `text`."""
+        screens = []
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            screens.append(self.tmux("capture-pane", "-p"))
+            if text in screens[-1]:
+                return screens
+            time.sleep(0.05)
+        raise AssertionError(f"no {text!r} in:\n{self.all()}")
+
+
+@pytest.fixture
+def terminal(tmp_path):
+    if shutil.which("tmux") is None:
+        pytest.skip("tmux is not installed")
+    terminal = Terminal(tmp_path)
+    yield terminal
+    terminal.tmux("kill-server")
+
+
+def test_a_person_at_a_terminal(slow, terminal):
+    slow.settings["selection"]["confirm"] = "ask"
+    slow.write()
+    terminal.start(sys.executable, "-m", "gradts_engine", "run", str(slow.config))
+    screens = terminal.until("Train mood as proposed?")
+    bars = [line for screen in screens for line in screen.splitlines() if "━" in line and "tune" in line]
+    assert any(f"/{total}" in line for line in bars for total in (36, 108)), "no bars"
+    assert "loss" in bars[-1]
+    asked = terminal.all()
+    found = slow("results --json").json["primaries"]["mood"]
+    for trial in found["trials"]:
+        assert f"{trial['score']:.4f}" in asked
+    assert "━" not in screens[-1]
+    terminal.type("nothing")
+    terminal.until("candidates are: ")
+    assert slow.latest.view().confirmations == {}
+    terminal.type("stars,tags")
+    terminal.until("EXIT 0")
+    shown = terminal.all()
+    assert "confirmed for mood by person: stars (36), tags (36)" in shown
+    assert f"run {slow.latest.id}: done" in shown
+    assert "Traceback" not in shown
+    final = slow("results --json").json["primaries"]["mood"]
+    assert final["confirmed"] == [{"task": "stars", "instances": 36}, {"task": "tags", "instances": 36}]
+    assert f"{final['final']['score']:.4f}" in shown
+    assert json.dumps(final["digest"]) == json.dumps(found["digest"])
+
+
+def test_ctrl_c_at_the_question(ran, terminal):
+    ran.settings["selection"]["confirm"] = "ask"
+    ran.write()
+    terminal.start(sys.executable, "-m", "gradts_engine", "run", str(ran.config))
+    terminal.until("Train mood as proposed?")
+    terminal.tmux("send-keys", "C-c")
+    terminal.until("EXIT 130")
+    shown = terminal.all()
+    assert "interrupted; the proposal is kept" in shown
+    assert "Traceback" not in shown
+    assert ran("confirm --yes").code == 0
+    assert ran.run().code == 0
