@@ -55,10 +55,10 @@ def test_equals_scipy_for_many_heads(n: int, decimals: int, dtype: Any, seed: in
     assert same_bits(kendall_tau(main, others), scipys(main, others))
 
 
-@pytest.mark.parametrize("count", [1, 52, 53, 130])
+@pytest.mark.parametrize("count", [1, 655, 656, 1400])
 def test_rows_of_several_blocks(count: int) -> None:
-    """At 400 heads a block holds 52 instances; constants and NaN are found in every one."""
-    assert correlation.BLOCK // (400 * 399 // 2) == 52
+    """At 400 heads a block holds 655 instances; constants and NaN are found in every one."""
+    assert correlation.BLOCK // 400 == 655
     rng = np.random.default_rng(count)
     main, others = rng.random((20, 20)), rng.random((count, 20, 20)).round(2)
     others[::17] = 0.5
@@ -66,6 +66,16 @@ def test_rows_of_several_blocks(count: int) -> None:
     tau = kendall_tau(main, others)
     assert same_bits(tau, scipys(main, others))
     assert np.isnan(tau[::17]).all()
+
+
+def test_several_main_matrices_at_once() -> None:
+    rng = np.random.default_rng(0)
+    mains, others = rng.random((2, 3, 4, 5)).round(1), rng.random((7, 4, 5)).round(1)
+    mains[0, 1] = 0.5
+    tau = kendall_tau(mains, others)
+    assert tau.shape == (2, 3, 7)
+    for i, j in np.ndindex(2, 3):
+        assert same_bits(tau[i, j], scipys(mains[i, j], others))
 
 
 def test_no_instances() -> None:
