@@ -17,7 +17,8 @@ BLOCK = 1 << 18
 def _signs(values: np.ndarray, head: int) -> np.ndarray:
     """Signs of one head's differences to all later heads: [K, n] to [K - head - 1, n], float32, 0 where tied or NaN."""
     own, later = values[head], values[head + 1 :]
-    return ((own > later).view(np.int8) - (own < later).view(np.int8)).astype(np.float32)
+    signs = (own > later).view(np.int8) - (own < later).view(np.int8)
+    return np.asarray(signs, np.float32)
 
 
 def kendall_tau(main: np.ndarray, others: np.ndarray) -> np.ndarray:
