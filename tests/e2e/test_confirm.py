@@ -81,7 +81,7 @@ def test_edited(waiting, options, chosen):
     assert waiting.run().code == 0
     found = mood(waiting)
     assert found["confirmed"] == [{"task": task, "instances": 36} for task in chosen]
-    assert {"task": "stars", "instances": 36} in found["proposed"]
+    assert found["confirmed"] != found["proposed"]
     scored = {frozenset(trial["auxiliaries"]): trial["score"] for trial in found["trials"]}
     assert found["final"]["score"] == scored[frozenset(chosen)]
     (card,) = waiting.latest.models.glob("mood/README.md")
@@ -94,11 +94,16 @@ def test_edited_instances(ran):
     ran.settings["selection"] = {"confirm": "ask", "strategy": "fine-grained", "keep": 0.25}
     ran.write()
     assert ran.run().code == 3
-    (proposed,) = (a for a in mood(ran)["proposed"] if a["task"] == "stars")
-    assert proposed["instances"] == 9
-    assert ran("confirm --primary mood --auxiliaries stars,tags --yes").code == 0
+    proposed = names(mood(ran)["proposed"])
+    kept = proposed[0]
+    added = next(task for task in ("pair", "stars", "tags") if task not in proposed)
+    assert ran(f"confirm --primary mood --auxiliaries {kept},{added} --yes").code == 0
     assert ran.run().code == 0
-    assert mood(ran)["confirmed"] == [{"task": "stars", "instances": 9}, {"task": "tags", "instances": 36}]
+    found = mood(ran)
+    assert found["proposed"][0] == {"task": kept, "instances": 9}
+    assert found["confirmed"] == [{"task": kept, "instances": 9}, {"task": added, "instances": 36}]
+    (trained,) = (trial for trial in found["trials"] if trial["instances"] == {kept: 9, added: 36})
+    assert found["final"]["score"] == trained["score"]
 
 
 @pytest.mark.parametrize(

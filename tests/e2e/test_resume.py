@@ -185,7 +185,7 @@ def test_damaged_results_are_reported_and_computed_again(ran):
     """A tuned model, the importance made from it, and the final model: the results are the same ones as before."""
     before = ran("results --json").json["primaries"]["mood"]
     view = ran.latest.view()
-    final = max((key for key in view.stages if key[0] == "test"), key=lambda key: len(key[1]))[1]
+    final = " + ".join(["mood", *sorted(view.proposals["mood"].auxiliaries)])
     flipped = {("tune", "pair"): "model.safetensors", ("score", "pair"): "raw.safetensors", ("trial", final): "model.safetensors"}
     paths = []
     for (stage, subject), name in flipped.items():
@@ -207,16 +207,23 @@ def test_damaged_results_are_reported_and_computed_again(ran):
     assert (fine.code, fine.out) == (0, f"{good + 3} intact, 0 damaged\n")
 
 
-def test_damage_that_a_run_finds_is_a_warning(ran):
-    key = ran.latest.view().stages["score", "pair"].key
-    path = ran.store.root / "artifacts" / "score" / key / "raw.safetensors"
+@pytest.mark.parametrize(
+    ("stage", "name"), [("score", "raw.safetensors"), ("trial", "model.safetensors"), ("embed", "meta.json")]
+)
+def test_damage_that_a_run_finds_is_a_warning(ran, stage, name):
+    """In what it only looks up, in the model that it exports, and in the small values."""
+    view = ran.latest.view()
+    final = " + ".join(["mood", *sorted(view.proposals["mood"].auxiliaries)])
+    subject = {"score": "pair", "trial": final, "embed": "tags"}[stage]
+    path = ran.store.root / "artifacts" / stage / view.stages[stage, subject].key / name
     path.write_bytes(path.read_bytes()[:-1])
     result = ran.run()
     assert result.code == 0
     (warning,) = (e.message for e in ran.news() if isinstance(e, events.Warned))
     assert f"{path} is damaged" in warning
     assert f"warning: {warning}" in result.err
-    assert "score pair: done in" in result.err
+    assert f"{stage} {subject}: done in" in result.err
+    assert path.is_file()
 
 
 def test_verify_leaves_the_work_of_a_running_engine_alone(ran):

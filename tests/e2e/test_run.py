@@ -70,6 +70,7 @@ def test_results_as_json(ran):
         "confirmed": selection,
         "final": {"score": "float", "model": "str", "test": "float", "alone": "float", "alone_test": "float"},
     }
+    assert [float(threshold) for threshold in mood["kept"]["pair"]] == pytest.approx(np.arange(-0.2, 0.91, 0.1))
     taus = [row["tau"] for row in mood["ranking"]]
     assert taus == sorted(taus, reverse=True)
     assert {row["task"]: row["tau"] for row in mood["ranking"]} == found["tau"]["mood"]

@@ -1,5 +1,6 @@
 import json
 import os
+import threading
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -41,6 +42,18 @@ def test_only_whole_commands_are_seen(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == [f"{sent.id}.json"]
     (tmp_path / ".half").write_text('{"command": "conf')
     assert commands(tmp_path) == [sent]
+
+
+def test_a_reader_never_sees_half_a_command(tmp_path):
+    """An engine looks at any time."""
+    sent: list[Confirm] = []
+    seen: dict[str, Confirm] = {}
+    sender = threading.Thread(target=lambda: sent.extend(send_confirm(tmp_path, "a", "d", ["b"] * i) for i in range(100)))
+    sender.start()
+    while sender.is_alive():
+        seen |= {path.name: command for path, command in read_confirms(tmp_path)}
+    seen |= {path.name: command for path, command in read_confirms(tmp_path)}
+    assert seen == {f"{command.id}.json": command for command in sent}
 
 
 @pytest.mark.parametrize(
