@@ -59,7 +59,7 @@ def _run_row(folder: RunFolder) -> dict[str, Any]:
     return {
         "run": folder.id,
         "state": folder.state(),
-        "stages": finished,
+        "finished": finished,
         "last event": when,
         "engine": folder.engine(),
         "reason": view.reason,

@@ -134,12 +134,12 @@ def test_a_selection_of_data_that_have_changed_is_refused(ran, folder):
 
 def test_status(ran):
     (row,) = ran("status --json").json
-    assert set(row) == {"run", "state", "stages", "last event", "engine", "reason"}
+    assert set(row) == {"run", "state", "finished", "last event", "engine", "reason"}
     found = ran(f"status {ran.latest.id} --json").json
     stages = found["stages"]
     assert found == row | {"stages": stages}
     assert (row["run"], row["state"], row["engine"], row["reason"]) == (ran.latest.id, "done", "", "")
-    assert row["stages"] == len(stages)
+    assert row["finished"] == len(stages)
     assert {stage["stage"] for stage in stages} == {"embed", "tune", "score", "correlate", "trial", "proposal", "test"}
     (tuned,) = (stage for stage in stages if (stage["stage"], stage["subject"]) == ("tune", "stars"))
     assert (tuned["state"], tuned["done"], tuned["of"], tuned["reason"]) == ("done", 18, 18, "")
