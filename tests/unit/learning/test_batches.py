@@ -94,6 +94,8 @@ def test_a_tasks_batches_do_not_depend_on_the_other_tasks() -> None:
     assert of_a(lengths, seed=1, epoch=1) == alone
     assert of_a(lengths, seed=1, epoch=2) != alone
     assert of_a(lengths, seed=2, epoch=1) != alone
+    twins = mixed_epoch({"a": lengths["a"], "b": lengths["a"]}, 4, seed=1, epoch=1)
+    assert {tuple(batch.rows.tolist()) for batch in twins if batch.task == "b"} != alone
 
 
 def rows_of(plan: Plan) -> Counter[tuple[str, int]]:

@@ -44,6 +44,7 @@ def test_a_model_that_always_says_the_same_scores_nothing() -> None:
     always = ["no"] * len(GOLD)
     assert METRICS["f1"](GOLD, always, CLASSES) == 0.0
     assert METRICS["mcc"](GOLD, always, CLASSES) == 0.0
+    assert METRICS["span_f1"]([("O", "O")], [("O", "O")], ()) == 0.0
     for metric in ("pearson", "spearman"):
         assert METRICS[metric]([1.0, 2.0, 3.0], [0.5, 0.5, 0.5], ()) == 0.0
         assert METRICS[metric]([2.0, 2.0, 2.0], [0.5, 0.6, 0.7], ()) == 0.0

@@ -223,8 +223,8 @@ def test_the_first_of_the_best_epochs_is_restored(model: MultiTaskModel, data: M
     assert trained.score == max(trained.scores) > trained.scores[-1]
     assert max(trained.scores) in trained.scores[trained.best + 1 :], "a tie, or this test would not show the first one"
     assert_same(model.state_dict(), after[trained.best])
-    assert evaluate(model, Dev(flipped, "accuracy"), "cpu") == trained.score
     assert not any(module.training for module in model.modules())
+    assert evaluate(model, Dev(flipped, "accuracy"), "cpu") == trained.score
 
 
 def test_same_seed_same_bytes(encoder: Encoder, data: Mapping[str, Encoded]) -> None:
