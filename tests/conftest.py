@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# Two threads for the tiny models of the tests cost more than they bring; set before torch is imported, and for child processes.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 

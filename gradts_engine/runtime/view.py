@@ -88,7 +88,9 @@ def apply(view: RunView, event: Event) -> RunView:
                 return _with(view, "trials", primary, tuple(event if t.auxiliaries == auxiliaries else t for t in known))
             return _with(view, "trials", primary, (*known, event))
         case events.Proposed(primary):
-            return _with(view, "proposals", primary, event)
+            # What a policy took is not remembered: where a person is to be asked now, nobody has decided yet.
+            persons = {p: c for p, c in view.confirmations.items() if p != primary or c.by == "person"}
+            return replace(_with(view, "proposals", primary, event), confirmations=persons)
         case events.Confirmed(primary):
             return _with(view, "confirmations", primary, event)
         case events.FinalModel(primary):
