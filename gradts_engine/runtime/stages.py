@@ -36,6 +36,12 @@ def sizes(bench: Workbench, selection: Selection) -> dict[str, int]:
     return {a.task: len(bench.data[a.task].splits["train"]) if a.instances is None else len(a.instances) for a in selection}
 
 
+def _subject(primary: str, selection: Selection) -> str:
+    """A trial in words; how many instances it uses of an auxiliary that was cut."""
+    names = [a.task if a.instances is None else f"{a.task}[{len(a.instances)}]" for a in sorted(selection)]
+    return " + ".join([primary, *names])
+
+
 def _key(stage: str, **parts: Any) -> str:
     return content_key(stage, VERSIONS[stage], **parts)
 
@@ -212,7 +218,7 @@ def trial(bench: Workbench, primary: str, selection: Selection, device: str, *, 
 
     All trials of a primary share their seed, so that they differ in nothing but the auxiliaries.
     """
-    subject = " + ".join([primary, *(a.task for a in sorted(selection))])
+    subject = _subject(primary, selection)
 
     def compute() -> Result:
         from gradts_engine.learning.seeds import derive_seed
@@ -268,8 +274,7 @@ def test_score(bench: Workbench, primary: str, selection: Selection, device: str
         return {"score": evaluate(model, Dev(bench.encoded(primary, "test"), bench.data[primary].metric), device)}, lambda _: None
 
     key = _key("test", trial=trained, test=bench.data[primary].digests["test"])
-    subject = " + ".join([primary, *(a.task for a in sorted(selection))])
-    return float(bench.run("test", subject, key, compute).result["score"])
+    return float(bench.run("test", _subject(primary, selection), key, compute).result["score"])
 
 
 def export(bench: Workbench, primary: str, selection: Selection, device: str, folder: Path, card: str) -> None:
