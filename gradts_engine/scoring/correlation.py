@@ -1,9 +1,9 @@
 """Kendall's tau-b between rankings of heads, many at once, bit-equal to `scipy.stats.kendalltau`.
 
 Kendall, Biometrika 33 (1945), "The treatment of ties in ranking problems". scipy sorts two rankings at a time; for thousands of
-instances it is faster to compare the same pair of heads in all of them at once. With s_ij = sign(x_i - x_j) over the pairs i < j,
-concordant minus discordant pairs are the inner product of two sign vectors, and the pairs that are not tied are its non-zero
-entries. All of these are small integers, so the sums are exact, and the last two divisions are scipy's own.
+instances it is faster to share what they have in common. Tau is made of three counts: the pairs of heads on which two rankings
+agree less those on which they disagree, and the pairs that are not tied in the one and in the other. They are counted exactly, by
+bits where numba is installed and else by signs, and the last two divisions are scipy's own.
 """
 
 from __future__ import annotations
@@ -21,30 +21,44 @@ def _signs(values: np.ndarray, head: int) -> np.ndarray:
     return np.asarray(signs, np.float32)
 
 
+def agreement_by_signs(x: np.ndarray, ys: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Pairs that agree less those that disagree [M, N], untied pairs [M] and [N], of the rankings x [M, K] and ys [N, K].
+
+    With s_ij = sign(x_i - x_j) over the pairs i < j, the first is the inner product of two sign vectors, and the untied pairs are
+    its non-zero entries. What holds a NaN gets any value.
+    """
+    x, ys = x.T, ys.T
+    x_signs = [_signs(x, head) for head in range(len(x))]
+    agreement = np.zeros((x.shape[1], ys.shape[1]))
+    untied = np.zeros(ys.shape[1])
+    step = max(1, BLOCK // len(ys))
+    for start in range(0, ys.shape[1], step):
+        part = slice(start, start + step)
+        block = np.ascontiguousarray(ys[:, part])
+        for head, signs_of_x in enumerate(x_signs):
+            signs = _signs(block, head)
+            agreement[:, part] += signs_of_x.T @ signs
+            untied[part] += np.abs(signs).sum(0)
+    return agreement, np.asarray(sum(np.count_nonzero(signs, axis=0) for signs in x_signs)), untied
+
+
+try:
+    from gradts_engine.scoring.bitsets import agreement_by_bitsets as agreement
+except ImportError:  # numba is not installed, or not made for this Python or numpy
+    agreement = agreement_by_signs
+
+
 def kendall_tau(main: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Tau-b of one matrix, or several, with each of many: `main` [..., L, H], `others` [N, L, H], result float64 [..., N].
 
     NaN where either side holds a NaN or is constant.
     """
     main, others = np.asarray(main), np.asarray(others)
-    shape = (*main.shape[:-2], len(others))
-    x = main.reshape(-1, main.shape[-2] * main.shape[-1]).T  # [K, M]
-    ys = others.reshape(len(others), len(x)).T  # [K, N]
-    x_signs = [_signs(x, head) for head in range(len(x))]
-    x_untied = sum(np.count_nonzero(signs, axis=0) for signs in x_signs)
-    out = np.empty((x.shape[1], len(others)))
-    step = max(1, BLOCK // max(1, len(ys)))
-    for start in range(0, len(others), step):
-        block = np.ascontiguousarray(ys[:, start : start + step])
-        agreement = np.zeros((x.shape[1], block.shape[1]))
-        untied = np.zeros(block.shape[1])
-        for head, signs_of_x in enumerate(x_signs):
-            signs = _signs(block, head)
-            agreement += signs_of_x.T @ signs
-            untied += np.abs(signs).sum(0)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            out[:, start : start + step] = agreement / np.sqrt(x_untied)[:, None] / np.sqrt(untied)
-    out = np.clip(out, -1.0, 1.0)
-    out[np.isnan(x).any(0)] = np.nan
-    out[:, np.isnan(ys).any(0)] = np.nan
-    return out.reshape(shape)
+    x = main.reshape(-1, main.shape[-2] * main.shape[-1])  # [M, K]
+    ys = others.reshape(len(others), x.shape[1])  # [N, K]
+    agree, x_untied, untied = agreement(x, ys)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        tau: np.ndarray = np.clip(agree / np.sqrt(x_untied)[:, None] / np.sqrt(untied), -1.0, 1.0)
+    tau[np.isnan(x).any(1)] = np.nan
+    tau[:, np.isnan(ys).any(1)] = np.nan
+    return tau.reshape(*main.shape[:-2], len(others))

@@ -1,5 +1,8 @@
 """Our tau-b of many matrices at once equals scipy's of one pair at a time, to the last bit."""
 
+import subprocess
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.stats import kendalltau
 
-from gradts_engine.scoring import correlation
+from gradts_engine.scoring import bitsets, correlation
 from gradts_engine.scoring.correlation import kendall_tau
 
 VALUES = {
@@ -17,6 +20,14 @@ VALUES = {
     "special": st.sampled_from([0.0, -0.0, 1.0, np.inf, -np.inf, np.nan]),
     "plain": st.floats(-1e6, 1e6, width=32),
 }
+
+
+@pytest.fixture(params=[bitsets.agreement_by_bitsets, correlation.agreement_by_signs], autouse=True, scope="module")
+def agreement(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Everything here holds with numba and without."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(correlation, "agreement", request.param)
+        yield
 
 
 def scipys(main: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -37,6 +48,7 @@ def matrices(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return main, draw(hnp.arrays(dtype, (draw(st.integers(1, 6)), layers, heads), elements=values))
 
 
+@settings(deadline=None)  # the first call compiles
 @given(matrices())
 @example((np.array([[0.0, 1.0]]), np.array([[[1.0, 0.0]], [[2.0, 2.0]], [[0.0, np.nan]], [[-0.0, np.inf]]])))
 def test_equals_scipy(pair: tuple[np.ndarray, np.ndarray]) -> None:
@@ -55,10 +67,10 @@ def test_equals_scipy_for_many_heads(n: int, decimals: int, dtype: Any, seed: in
     assert same_bits(kendall_tau(main, others), scipys(main, others))
 
 
-@pytest.mark.parametrize("count", [1, 655, 656, 1400])
+@pytest.mark.parametrize("count", [1, 163, 164, 655, 656, 1400])
 def test_rows_of_several_blocks(count: int) -> None:
-    """At 400 heads a block holds 655 instances; constants and NaN are found in every one."""
-    assert correlation.BLOCK // 400 == 655
+    """At 400 heads a block holds 163 or 655 instances; constants and NaN are found in every one."""
+    assert (bitsets.BLOCK // 400, correlation.BLOCK // 400) == (163, 655)
     rng = np.random.default_rng(count)
     main, others = rng.random((20, 20)), rng.random((count, 20, 20)).round(2)
     others[::17] = 0.5
@@ -85,3 +97,17 @@ def test_no_instances() -> None:
 @pytest.mark.parametrize("main", [np.full((2, 2), 0.5), np.array([[0.1, 0.2], [0.3, np.nan]])], ids=["constant", "nan"])
 def test_a_main_matrix_without_a_ranking(main: np.ndarray) -> None:
     assert np.isnan(kendall_tau(main, np.arange(8.0).reshape(2, 2, 2))).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.int8, np.int64, np.uint8])
+def test_other_types_of_numbers(dtype: Any) -> None:
+    values = np.random.default_rng(0).integers(0, 100, (5, 4, 5)).astype(dtype)
+    assert same_bits(kendall_tau(values[0], values), scipys(values[0], values))
+
+
+@pytest.mark.parametrize("numba", ["installed", "missing"])
+def test_numba_is_used_where_it_is_installed(numba: str) -> None:
+    expected = {"installed": "agreement_by_bitsets", "missing": "agreement_by_signs"}[numba]
+    hide = "import sys; sys.modules['numba'] = None; " if numba == "missing" else ""
+    code = f"{hide}from gradts_engine.scoring import correlation; print(correlation.agreement.__name__)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == expected
