@@ -5,13 +5,14 @@ BIN := .venv/bin
 PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 PLUGINS := $(patsubst %/pyproject.toml,-e %,$(filter plugins/%,$(PROJECTS)))
 
-.PHONY: help install demo test check docs clean
+.PHONY: help install demo test check bench docs clean
 
 help:
 	@echo 'make install   a virtual environment in .venv with the engine, the plugins and the tools'
 	@echo 'make demo      a whole run, from tasks.toml to an exported model'
 	@echo 'make test      all tests'
 	@echo 'make check     style, types, and which module may import which'
+	@echo 'make bench     how fast it is, measured side by side'
 	@echo 'make docs      write docs/settings.md again'
 	@echo 'make clean     remove .venv and caches; runs and their results (.gradts) stay'
 
@@ -34,6 +35,9 @@ check: install
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+bench: install
+	$(BIN)/python -m benchmarks
 
 docs: install
 	$(BIN)/python docs/make_settings.py
