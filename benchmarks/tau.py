@@ -1,8 +1,8 @@
 """Rank correlation of one main ranking, or eight, with 10,000 instances, against a loop over `scipy.stats.kendalltau`.
 
 Seconds for all 10,000 instances. The baseline takes as long for one pair of rankings as for any other, so it is timed on CALLS of
-them and scaled; on these, the two sides have to agree to the last bit. Once a process, our kernel is compiled, which takes about
-0.6 s and is not counted.
+them and scaled; on these, the two sides have to agree to the last bit. Not counted: the first call in a process, in which our
+kernel is loaded, or compiled if it never was.
 """
 
 from __future__ import annotations

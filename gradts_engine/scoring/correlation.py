@@ -44,7 +44,7 @@ def agreement_by_signs(x: np.ndarray, ys: np.ndarray) -> tuple[np.ndarray, np.nd
 
 try:
     from gradts_engine.scoring.bitsets import agreement_by_bitsets as agreement
-except ImportError:  # numba is not installed, or not made for this Python or numpy
+except (ImportError, RuntimeError):  # numba is not installed, or not made for this numpy, or finds no folder for what it compiles
     agreement = agreement_by_signs
 
 

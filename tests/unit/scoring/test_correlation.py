@@ -105,9 +105,11 @@ def test_other_types_of_numbers(dtype: Any) -> None:
     assert same_bits(kendall_tau(values[0], values), scipys(values[0], values))
 
 
-@pytest.mark.parametrize("numba", ["installed", "missing"])
-def test_numba_is_used_where_it_is_installed(numba: str) -> None:
-    expected = {"installed": "agreement_by_bitsets", "missing": "agreement_by_signs"}[numba]
-    hide = "import sys; sys.modules['numba'] = None; " if numba == "missing" else ""
-    code = f"{hide}from gradts_engine.scoring import correlation; print(correlation.agreement.__name__)"
-    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == expected
+NO_NUMBA = "import sys; sys.modules['numba'] = None"
+NO_FOLDER = "from numba.core.caching import CacheImpl as c; c._locator_classes = []"
+
+
+@pytest.mark.parametrize(("before", "expected"), [("", "bitsets"), (NO_NUMBA, "signs"), (NO_FOLDER, "signs")])
+def test_numba_is_used_where_it_is_installed_and_has_a_folder(before: str, expected: str) -> None:
+    code = f"{before}\nfrom gradts_engine.scoring import correlation; print(correlation.agreement.__name__)"
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == f"agreement_by_{expected}"
