@@ -67,6 +67,13 @@ def records(rows: Sequence[Mapping[str, object]]) -> Table:
     return table
 
 
+def data(tasks: Sequence[Mapping[str, Any]]) -> Table:
+    """Sizes of the tasks, and what each reaches alone."""
+    counts = ("train", "dev", "test", "skipped", "cut")
+    alone = {t["task"]: f"{t['metric']} {_score(t['dev score'])}" for t in tasks}
+    return records([{"task": t["task"], **{name: t[name] for name in counts}, "dev score": alone[t["task"]]} for t in tasks])
+
+
 def _score(value: float | None) -> str:
     return "-" if value is None else f"{value:.4f}"
 
@@ -127,7 +134,7 @@ def primary_results(primary: str, result: Mapping[str, Any], settings: Mapping[s
 
 def run_results(results: Mapping[str, Any]) -> RenderableType:
     """Everything that `report.results` says of a run."""
-    tau = {(p, a): x for p, row in results["tau"].items() for a, x in row.items()}
+    tau = {(a, p): x for p, row in results["tau"].items() for a, x in row.items()}
     parts: list[RenderableType] = [
         label(f"run {results['run']}: {results['state']}, encoder {results['encoder']}", "bold"),
         Text(""),
@@ -135,12 +142,12 @@ def run_results(results: Mapping[str, Any]) -> RenderableType:
     if results["data"]:
         parts += [
             Text("tasks, each tuned alone (skipped: bad rows; cut: texts longer than max_length):"),
-            records(results["data"]),
+            data(results["data"]),
         ]
     if tau:
         parts += [
-            Text("Kendall's tau between head rankings (rows: primaries):"),
-            matrix(list(results["tau"]), results["tasks"], tau),
+            Text("Kendall's tau between head rankings (columns: primaries):"),
+            matrix(results["tasks"], list(results["tau"]), tau),
         ]
         parts += [Text(), Text(caveat(results["settings"]["scoring"]["head_axis"]), "dim"), Text("")]
     parts += [primary_results(p, result, results["settings"]) for p, result in results["primaries"].items()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from gradts_engine.runtime.store import Store
 
 STORE = ".gradts"
+PIPED_WIDTH = 160
+"""Columns of a table that goes to a file or a pipe."""
 
 store_option = click.option(
     "--store",
@@ -40,8 +43,8 @@ def show(data: Any, as_json: bool, table: Callable[[], RenderableType]) -> None:
         return
     from rich.console import Console
 
-    console = Console(markup=False, highlight=False)
-    console.print(table(), width=None if console.is_terminal else 200)
+    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    Console(markup=False, highlight=False, width=width).print(table())
 
 
 def versions() -> dict[str, str]:
