@@ -13,7 +13,6 @@ from rich.table import Table
 from rich.text import Text
 
 from gradts_engine.nearest import printable
-from gradts_engine.report import caveat
 
 RAMP = ("#2d0a4e", "#3b2f80", "#31608d", "#218f8b", "#4fbf6b", "#b5de2b")
 """Backgrounds from low to high, each brighter than the one before (after viridis), so that it reads without colour vision."""
@@ -31,7 +30,7 @@ def cell(value: float | None, low: float, high: float) -> Text:
     share = (value - low) / (high - low) if high > low else 0.0
     step = min(int(share * len(RAMP)), len(RAMP) - 1)
     digits = f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 0.995 else f"{value:.1f}"
-    return Text(digits, Style(color="black" if step > 3 else "white", bgcolor=RAMP[step]))
+    return Text(digits, Style(color="#000000" if step > 3 else "#ffffff", bgcolor=RAMP[step]))
 
 
 def matrix(
@@ -134,6 +133,8 @@ def primary_results(primary: str, result: Mapping[str, Any], settings: Mapping[s
 
 def run_results(results: Mapping[str, Any]) -> RenderableType:
     """Everything that `report.results` says of a run."""
+    from gradts_engine.report import caveat  # late: lists of plugins and the like need no numpy
+
     tau = {(a, p): x for p, row in results["tau"].items() for a, x in row.items()}
     parts: list[RenderableType] = [
         label(f"run {results['run']}: {results['state']}, encoder {results['encoder']}", "bold"),
