@@ -18,9 +18,6 @@ from gradts_engine.contracts import HeadAxis, HeadSites, Projection
 from gradts_engine.errors import TrainingDiverged
 from gradts_engine.learning.batches import Encoded, token_batches
 from gradts_engine.learning.model import MultiTaskModel
-from gradts_engine.scoring.normalise import normalise, task_importance
-
-__all__ = ["HeadGradients", "importance_batches", "instance_importance", "normalise", "task_importance"]
 
 
 class HeadGradients:

@@ -23,7 +23,8 @@ from gradts_engine.learning.batches import Encoded
 from gradts_engine.learning.encoders import load_pretrained
 from gradts_engine.learning.families import head_sites
 from gradts_engine.learning.model import MultiTaskModel
-from gradts_engine.scoring.importance import instance_importance, normalise, task_importance
+from gradts_engine.scoring.importance import instance_importance
+from gradts_engine.scoring.normalise import normalise, task_importance
 
 RAW = 1e-6
 """Of the largest value."""

@@ -19,7 +19,8 @@ from gradts_engine.learning.batches import Encoded, encode
 from gradts_engine.learning.encoders import Encoder, load_encoder
 from gradts_engine.learning.model import MultiTaskModel, initialise_head
 from gradts_engine.learning.task_types import Classification, Regression, TokenClassification
-from gradts_engine.scoring.importance import instance_importance, normalise, task_importance
+from gradts_engine.scoring.importance import instance_importance
+from gradts_engine.scoring.normalise import normalise, task_importance
 from gradts_engine.testing import FAMILIES, tiny_encoder
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
