@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -71,6 +72,34 @@ class Artifact:
         return load_file(self.folder / name)
 
 
+@dataclass(frozen=True)
+class Workspace:
+    """What a stage has done before its artifact is there: files that outlive a kill, each with the SHA-256 of its content in its
+    name. It belongs to the one worker that computes the stage."""
+
+    folder: Path
+
+    def put(self, name: str, write: Callable[[Path], None]) -> Path:
+        """Keep the file that `write` puts at the path it is given."""
+        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        temporary = self.folder / f".{name}"
+        write(temporary)
+        fsync(temporary)
+        path = self.folder / f"{name}-{file_digest(temporary)}"
+        os.rename(temporary, path)
+        fsync(self.folder)
+        return path
+
+    def get(self, name: str) -> Path | None:
+        """The intact file that was put under `name`, or None."""
+        paths = self.folder.glob(f"{glob.escape(name)}-{'[0-9a-f]' * 64}")
+        return next((path for path in paths if path.name.endswith(file_digest(path))), None)
+
+    def remove(self) -> None:
+        """Once the artifact is there, or when nobody will go on."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
 class ArtifactStore:
     """Artifacts below one folder, `STAGE/KEY/`. Several processes may share it: an artifact appears whole, by a rename, and two
     writers of one key write the same thing."""
@@ -122,6 +151,10 @@ class ArtifactStore:
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
         return self._read(folder)
+
+    def workspace(self, stage: str, key: str) -> Workspace:
+        """Where a stage keeps what it has done so far; the same key finds it again."""
+        return Workspace(self.root / "work" / f"{stage}-{key}")
 
     def folders(self) -> list[Path]:
         """The folders of all artifacts, damaged ones too, but not what a running engine is just writing."""

@@ -255,3 +255,37 @@ def test_large_files_are_verified_on_request_alone(store):
     assert store.find("tune", "k1", files=False) == artifact
     (artifact.folder / META).write_bytes(b"{}")
     assert store.find("tune", "k1", files=False) is None
+
+
+# --- unfinished work -------------------------------------------------------------------------------------------------
+
+
+def test_a_workspace_is_found_again_by_its_key(store):
+    store.workspace("score", "k").put("part[0]", lambda path: path.write_bytes(b"first") and None)
+    again = ArtifactStore(store.root).workspace("score", "k")
+    assert again.get("part[0]").read_bytes() == b"first"
+    assert again.get("part") is None
+    assert store.workspace("score", "other").get("part[0]") is None
+    assert store.folders() == []
+    again.remove()
+    assert again.get("part[0]") is None
+    assert not again.folder.exists()
+
+
+@pytest.mark.parametrize("damage", [b"firsT", b"firs", b"", b"first and more"])
+def test_damaged_work_counts_as_missing(store, damage):
+    space = store.workspace("score", "k")
+    space.put("part", lambda path: path.write_bytes(b"first") and None).write_bytes(damage)
+    assert space.get("part") is None
+    assert space.put("part", lambda path: path.write_bytes(b"first") and None) == space.get("part")
+
+
+def test_work_that_was_being_written_counts_as_missing(store):
+    def killed(path: Path) -> None:
+        path.write_bytes(b"fir")
+        raise KeyboardInterrupt
+
+    space = store.workspace("score", "k")
+    with pytest.raises(KeyboardInterrupt):
+        space.put("part", killed)
+    assert space.get("part") is None
