@@ -19,5 +19,13 @@ def unknown(kind: str, name: str, known: Iterable[str]) -> str:
 
 
 def printable(text: str) -> str:
-    """`text` with line ends, control and direction characters escaped, and half surrogate pairs too."""
+    """`text` as it may be shown: THE function through which anything from data, plugins, logs, errors and file names goes on its
+    way to a terminal, a report or a log.
+
+    Guaranteed of the result: one line; every character has a shape of its own or is a combining mark (`str.isprintable`), so
+    there is no control (escape sequences, bells, tabs), no format character (direction overrides, joiners, byte order marks), no
+    private or unassigned one, no line or paragraph separator, no blank but the common space, and no half surrogate pair: it can
+    be encoded. What is not allowed is written as in Python (`\\x1b`, `\\u202e`, `\\n`); nothing is dropped, and a text that is
+    fine comes back as it is. It may still be markup: rich must get it as a `Text` (`tables.label`), Markdown by `card.markdown`.
+    """
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)

@@ -19,7 +19,7 @@ RAMP = ("#2d0a4e", "#3b2f80", "#31608d", "#218f8b", "#4fbf6b", "#b5de2b")
 
 
 def label(value: object, style: str = "") -> Text:
-    """Any text from data, tasks or plugins: never read as markup, control characters escaped."""
+    """Anything from data, tasks, plugins or files, as rich may draw it: `printable`, and never read as markup."""
     return Text(printable(str(value)), style)
 
 
@@ -60,7 +60,7 @@ def records(rows: Sequence[Mapping[str, object]]) -> Table:
     """A plain table of records with the same keys."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in rows[0] if rows else ():
-        table.add_column(Text(name), justify="right" if isinstance(rows[0][name], int | float) else "left", overflow="fold")
+        table.add_column(label(name), justify="right" if isinstance(rows[0][name], int | float) else "left", overflow="fold")
     for row in rows:
         table.add_row(*(label("" if value is None else value) for value in row.values()))
     return table

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gradts_engine.nearest import printable
+
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
@@ -36,8 +38,13 @@ def open_store(folder: Path | None, beside: Path | None = None) -> Store:
     return Store(folder or (beside.parent if beside else Path()) / STORE)
 
 
+def say(text: str, *, err: bool = False) -> None:
+    """Print a line, whatever names and messages it holds."""
+    click.echo(printable(text), err=err)
+
+
 def show(data: Any, as_json: bool, table: Callable[[], RenderableType]) -> None:
-    """Print as JSON or as a table; piped tables are not cut to a width."""
+    """Print as JSON (ASCII, controls escaped, data as they are) or as a table; piped tables are not cut to a width."""
     if as_json:
         click.echo(json.dumps(data, indent=2, allow_nan=False))
         return
@@ -60,7 +67,7 @@ def versions() -> dict[str, str]:
 def _print_versions(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
         for name, number in versions().items():
-            click.echo(f"{name} {number}")
+            say(f"{name} {number}")
         context.exit()
 
 

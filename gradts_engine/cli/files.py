@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gradts_engine.cli.base import cli, json_option, open_store, show, store_option
+from gradts_engine.cli.base import cli, json_option, open_store, say, show, store_option
 
 
 @cli.group()
@@ -34,7 +34,7 @@ def export_importance(task: str, path: Path, run: str | None, store: Path | None
 
     kept = open_store(store)
     export_importance(kept, kept.run(run), task, path)
-    click.echo(f"wrote {path}")
+    say(f"wrote {path}")
 
 
 @export.command("selection")
@@ -48,7 +48,7 @@ def export_selection(primary: str, path: Path, run: str | None, store: Path | No
 
     kept = open_store(store)
     count = export_selection(kept, kept.run(run), primary, path)
-    click.echo(f"wrote {count} instances to {path}")
+    say(f"wrote {count} instances to {path}")
 
 
 @cli.group()
@@ -78,8 +78,8 @@ def cache_verify(store: Path | None) -> None:
     kept = open_store(store)
     good = bad = 0
     for folder in kept.artifacts.folders():
-        found = kept.artifacts.find(folder.parent.name, folder.name, warn=click.echo)
+        found = kept.artifacts.find(folder.parent.name, folder.name, warn=say)
         good, bad = good + (found is not None), bad + (found is None)
-    click.echo(f"{good} intact, {bad} damaged")
+    say(f"{good} intact, {bad} damaged")
     if bad:
         raise click.exceptions.Exit(1)

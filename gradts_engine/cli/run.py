@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -13,8 +14,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradts_engine.cli.base import cli, open_store, run_argument, show, store_option, versions
+from gradts_engine.cli.base import cli, open_store, run_argument, say, show, store_option, versions
 from gradts_engine.errors import Interrupted, UsageError
+from gradts_engine.nearest import printable
 
 if TYPE_CHECKING:
     from gradts_engine.console import Display
@@ -43,12 +45,12 @@ def run(config: Path, store: Path | None, yes: bool, plain: bool) -> None:
     catalog = load_catalog()
     for plugin in catalog.plugins:
         if plugin.error:
-            click.echo(f"warning: plugin {plugin.name} is not in use: {plugin.error}", err=True)
+            say(f"warning: plugin {plugin.name} is not in use: {plugin.error}", err=True)
     experiment = load_experiment(config, catalog)
     kept = open_store(store, config)
     stop = threading.Event()
     with Display(plain) as display:
-        signal.signal(signal.SIGINT, _interrupter(stop, display, f"{config}{_named(store)}"))
+        signal.signal(signal.SIGINT, _interrupter(stop, display, f"{shlex.quote(str(config))}{_named(store)}"))
         display.say(f"reading {len(experiment.tasks)} tasks and loading {experiment.encoder.name}")
         from gradts_engine.runtime.pipeline import Options, run_experiment
 
@@ -64,12 +66,12 @@ def run(config: Path, store: Path | None, yes: bool, plain: bool) -> None:
 
     found = report.results(kept, folder)
     show(found, False, lambda: tables.run_results(found))
-    click.echo(f"All results: gradts-engine results {folder.id} --store {kept.root}")
+    say(f"All results: gradts-engine results {folder.id} --store {shlex.quote(str(kept.root))}")
 
 
 def _named(store: Path | None) -> str:
     """The option that leads to the same store again."""
-    return f" --store {store}" if store else ""
+    return f" --store {shlex.quote(str(store))}" if store else ""
 
 
 def _interrupter(stop: threading.Event, display: Display, arguments: str) -> Callable[[int, FrameType | None], None]:
@@ -110,7 +112,7 @@ def _ask(store: Store, folder: RunFolder, primary: str, display: Display) -> Seq
             names = _names(answer)
             if all(name in candidates for name in names):
                 return names
-            console.print(f"candidates are: {', '.join(candidates)}", style="yellow")
+            console.print(printable(f"candidates are: {', '.join(candidates)}"), style="yellow")
 
 
 def _names(text: str) -> list[str]:
@@ -134,7 +136,6 @@ def confirm(run: str | None, store: Path | None, primary: str | None, auxiliarie
       gradts-engine confirm
       gradts-engine confirm --primary rte --auxiliaries mrpc,mnli --yes
     """
-    from gradts_engine import tables
     from gradts_engine.nearest import unknown
     from gradts_engine.runtime.inbox import send_confirm
 
@@ -155,10 +156,10 @@ def confirm(run: str | None, store: Path | None, primary: str | None, auxiliarie
             raise UsageError(unknown("candidate", name, [t for t in tasks if t != primary]))
     for p in chosen:
         selection = list(view.proposals[p].auxiliaries) if names is None else names
-        click.echo(f"{p}: train with {', '.join(map(str, map(tables.label, selection))) or 'no auxiliary'}")
+        say(f"{p}: train with {', '.join(selection) or 'no auxiliary'}")
     if not yes:
         click.confirm("Confirm?", abort=True)
     for p in chosen:
         send_confirm(folder.inbox, p, view.proposals[p].digest, names)
     config = view.started.config if view.started else "tasks.toml"
-    click.echo(f"sent to run {folder.id}; go on with: gradts-engine run {config}{_named(store)}")
+    say(f"sent to run {folder.id}; go on with: gradts-engine run {shlex.quote(config)}{_named(store)}")

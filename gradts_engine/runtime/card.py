@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping
 
 from gradts_engine.contracts import Selection
 from gradts_engine.events import FinalModel
+from gradts_engine.nearest import printable
 from gradts_engine.runtime.stages import sizes
 from gradts_engine.runtime.workbench import Workbench
+
+
+def markdown(text: str) -> str:
+    """`text` as Markdown that shows it in its line and does nothing else: no HTML, named link, cell, emphasis or formula."""
+    return re.sub(r"[\\`*<>\[\]|&#~$!]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", printable(text))
 
 
 def model_card(bench: Workbench, selection: Selection, final: FinalModel, alone: float, versions: Mapping[str, str]) -> str:
@@ -17,13 +24,14 @@ def model_card(bench: Workbench, selection: Selection, final: FinalModel, alone:
     from huggingface_hub import ModelCardData
 
     experiment, data = bench.experiment, bench.data[final.primary]
-    meta = ModelCardData(library_name="transformers", tags=["gradts", "multi-task"], metrics=[data.metric])
+    primary, encoder, metric = map(markdown, (final.primary, bench.encoder.name, data.metric))
+    meta = ModelCardData(library_name="transformers", tags=["gradts", "multi-task"], metrics=[printable(data.metric)])
     rows = [
-        f"| {split} | {data.metric} | {_number(with_)} | {_number(without)} |"
+        f"| {split} | {metric} | {_number(with_)} | {_number(without)} |"
         for split, with_, without in (("dev (chose the auxiliaries)", final.score, alone), ("test", final.test, final.alone_test))
         if with_ is not None
     ]
-    auxiliaries = ", ".join(f"{task} ({count} instances)" for task, count in sizes(bench, selection).items()) or "none"
+    auxiliaries = ", ".join(f"{markdown(task)} ({count} instances)" for task, count in sizes(bench, selection).items()) or "none"
     equal = "equally many optimiser steps" if experiment.multitask.length == "steps" else "its own epochs"
     settings = {
         "seed": experiment.run.seed,
@@ -35,20 +43,20 @@ def model_card(bench: Workbench, selection: Selection, final: FinalModel, alone:
     return "\n".join(
         [
             f"---\n{meta.to_yaml()}\n---\n",
-            f"# {final.primary}: {bench.encoder.name} with auxiliary tasks chosen by GradTS\n",
-            f"- encoder: {bench.encoder.name}",
-            f"- primary task: {final.primary} ({data.type}, {len(data.splits['train'])} train instances)",
+            f"# {primary}: {encoder} with auxiliary tasks chosen by GradTS\n",
+            f"- encoder: {encoder}",
+            f"- primary task: {primary} ({markdown(data.type)}, {len(data.splits['train'])} train instances)",
             f"- auxiliaries: {auxiliaries}",
-            f"- candidates: {', '.join(experiment.candidates(final.primary))}",
-            f"- strategy: {experiment.selection.strategy}\n",
-            f"| split | metric | this model | {final.primary} alone, {equal} |",
+            f"- candidates: {', '.join(map(markdown, experiment.candidates(final.primary)))}",
+            f"- strategy: {markdown(experiment.selection.strategy)}\n",
+            f"| split | metric | this model | {primary} alone, {equal} |",
             "| --- | --- | --- | --- |",
             *rows,
             "\nOne seed; a difference smaller than the spread over seeds means nothing.\n",
             "## Settings\n",
             f"```json\n{json.dumps(settings, indent=2)}\n```\n",
             "## Versions\n",
-            *(f"- {name} {version}" for name, version in versions.items()),
+            *(f"- {markdown(name)} {markdown(version)}" for name, version in versions.items()),
             "",
         ]
     )
