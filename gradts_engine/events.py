@@ -170,12 +170,16 @@ class RunEnded(Event):
     reason: str = ""
 
 
-def from_record(record: Mapping[str, Any]) -> Event | None:
+def from_record(record: object) -> Event | None:
     """The event of an `as_record` dictionary; None for one that this version does not know or cannot read."""
-    kinds = {kind.__name__: kind for kind in Event.__subclasses__()}
-    fields = dict(record)
-    kind = kinds.get(fields.pop("event", ""))
+    if not isinstance(record, dict):
+        return None
+    fields = record.copy()
     try:
+        kind = KINDS.get(fields.pop("event", None))
         return kind(**fields) if kind else None
     except TypeError:
         return None
+
+
+KINDS: Mapping[object, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}

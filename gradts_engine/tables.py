@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from rich import box
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
 from gradts_engine.nearest import printable
 
-RAMP = ("#2d0a4e", "#3b2f80", "#31608d", "#218f8b", "#4fbf6b", "#b5de2b")
-"""Backgrounds from low to high, each brighter than the one before (after viridis), so that it reads without colour vision."""
+Ramp = tuple[tuple[str, str], ...]
+"""Background and ink of each step, from low to high. Each background is brighter than the one before, so that a ramp reads
+without colour vision."""
+
+VIRIDIS: Ramp = (
+    ("#2d0a4e", "#ffffff"),
+    ("#3b2f80", "#ffffff"),
+    ("#31608d", "#ffffff"),
+    ("#218f8b", "#ffffff"),
+    ("#4fbf6b", "#000000"),
+    ("#b5de2b", "#000000"),
+)
+"""After viridis."""
+
+SIXTEEN: Ramp = (
+    ("black", "bright_white"),
+    ("blue", "bright_white"),
+    ("magenta", "bright_white"),
+    ("green", "black"),
+    ("cyan", "black"),
+    ("bright_yellow", "black"),
+)
+"""For terminals of 16 colours."""
 
 
 def label(value: object, style: str = "") -> Text:
@@ -23,37 +45,69 @@ def label(value: object, style: str = "") -> Text:
     return Text(printable(str(value)), style)
 
 
-def cell(value: float | None, low: float, high: float) -> Text:
+def cell(value: float | None, low: float, high: float, ramp: Ramp = VIRIDIS) -> Text:
     """A number of at most 1, two digits of it in at most four columns, on its place of the ramp between `low` and `high`."""
     if value is None or math.isnan(value):
         return Text("-", "dim")
     share = (value - low) / (high - low) if high > low else 0.0
-    step = min(int(share * len(RAMP)), len(RAMP) - 1)
+    background, ink = ramp[max(0, min(int(share * len(ramp)), len(ramp) - 1))]
     digits = f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 0.995 else f"{value:.1f}"
-    return Text(digits, Style(color="#000000" if step > 3 else "#ffffff", bgcolor=RAMP[step]))
+    return Text(digits, Style(color=ink, bgcolor=background))
 
 
-def matrix(
-    rows: Sequence[str], columns: Sequence[str], values: Mapping[tuple[str, str], float | None], corner: str = ""
-) -> Table:
-    """A matrix with names; pairs that are missing stay empty."""
-    finite = [v for v in values.values() if v is not None and math.isfinite(v)]
-    low, high = min(finite, default=0.0), max(finite, default=1.0)
-    table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
-    table.add_column(Text(corner), no_wrap=True)
-    for column in columns:  # long names fold, numbers do not
-        table.add_column(label(column), justify="right", overflow="fold", min_width=4)
-    for row in rows:
-        cells = (cell(values[row, column], low, high) if (row, column) in values else Text("") for column in columns)
-        table.add_row(label(row), *cells)
-    return table
+@dataclass(frozen=True)
+class Matrix:
+    """A matrix with names; pairs that are missing stay empty. A terminal of 16 colours gets their ramp.
+
+    `bounds` are the ends of the ramp, by default those of `values`; `cursor` is a cell to mark, its names too.
+    """
+
+    rows: Sequence[str]
+    columns: Sequence[str]
+    values: Mapping[tuple[str, str], float | None]
+    corner: str = ""
+    bounds: tuple[float, float] | None = None
+    cursor: tuple[str, str] | None = None
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        yield self.table(SIXTEEN if console.color_system == "standard" else VIRIDIS)
+
+    def table(self, ramp: Ramp) -> Table:
+        """Names, and a cell for each pair."""
+        low, high = self.bounds or bounds(self.values.values())
+        marked_row, marked_column = self.cursor or (None, None)
+        table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
+        table.add_column(Text(self.corner), no_wrap=True)
+        for column in self.columns:  # long names fold, numbers do not
+            table.add_column(_name(column, column == marked_column), justify="right", overflow="fold", min_width=4)
+        for row in self.rows:
+            cells = [cell(self.values[row, c], low, high, ramp) if (row, c) in self.values else Text("") for c in self.columns]
+            if row == marked_row and marked_column in self.columns:
+                cells[self.columns.index(marked_column)].style = MARK
+            table.add_row(_name(row, row == marked_row), *cells)
+        return table
 
 
-def heat_map(importance: Any) -> Table:
+MARK = Style(bold=True, reverse=True)
+
+
+def _name(name: str, marked: bool) -> Text:
+    text = label(name)
+    text.style = MARK if marked else ""
+    return text
+
+
+def bounds(values: Iterable[float | None]) -> tuple[float, float]:
+    """The least and the greatest of the numbers among `values`."""
+    finite = [v for v in values if v is not None and math.isfinite(v)]
+    return min(finite, default=0.0), max(finite, default=1.0)
+
+
+def heat_map(importance: Any) -> Matrix:
     """Task importance [L, H] with layers as rows, the last on top, and heads as columns, both counted from 0."""
     layers, heads = importance.shape
     values = {(str(i), str(h)): float(importance[i, h]) for i in range(layers) for h in range(heads)}
-    return matrix([str(i) for i in reversed(range(layers))], [str(h) for h in range(heads)], values, "layer \\ head")
+    return Matrix([str(i) for i in reversed(range(layers))], [str(h) for h in range(heads)], values, "layer \\ head")
 
 
 def records(rows: Sequence[Mapping[str, object]]) -> Table:
@@ -148,7 +202,7 @@ def run_results(results: Mapping[str, Any]) -> RenderableType:
     if tau:
         parts += [
             Text("Kendall's tau between head rankings (columns: primaries):"),
-            matrix(results["tasks"], list(results["tau"]), tau),
+            Matrix(results["tasks"], list(results["tau"]), tau),
         ]
         parts += [Text(), Text(caveat(results["settings"]["scoring"]["head_axis"]), "dim"), Text("")]
     parts += [primary_results(p, result, results["settings"]) for p, result in results["primaries"].items()]

@@ -22,6 +22,8 @@ PRAGMA user_version = 1;
 PROGRESS_INTERVAL = 0.1
 """Seconds between two progress events of one stage and subject; the first and the last are always kept."""
 
+DECODER = json.JSONDecoder()
+
 Listener = Callable[[Event], object]
 
 
@@ -112,7 +114,7 @@ class Journal:
 def read_events(path: Path, after: int = 0) -> Iterator[tuple[int, float, Event]]:
     """Sequence number, Unix time and event, for all events after a sequence number; opens the file read-only.
 
-    Events of a newer version that are not known here are passed over.
+    Events of a newer version that are not known here, and records that nobody can read, are passed over.
     """
     if not path.exists():
         return
@@ -128,9 +130,18 @@ def read_events(path: Path, after: int = 0) -> Iterator[tuple[int, float, Event]
             return
         raise RunError(f"{path} cannot be read: {error}") from error
     for seq, when, record in rows:
-        event = from_record(json.loads(record))
+        event = from_record(_parsed(record))
         if event is not None:
             yield seq, when, event
+
+
+def _parsed(record: str) -> object:
+    """A record, None for one that is not JSON."""
+    try:
+        value, end = DECODER.raw_decode(record)
+    except (ValueError, RecursionError):
+        return None
+    return value if end == len(record) else None
 
 
 def _select(path: Path, mode: str, after: int) -> list[tuple[int, float, str]]:

@@ -2,17 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gradts_engine import events
 from gradts_engine.events import Event
 
+POINTS = 240
+"""Most points of a loss curve: steps are gathered into so many equal parts of the training."""
+
+Timed = tuple[float, Event]
+"""An event and its Unix time."""
+
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of one subject: waiting for nothing, `running`, `done`, `cached` or `failed`."""
+    """One stage of one subject: waiting for nothing, `running`, `done`, `cached` or `failed`.
+
+    `began` is the Unix time of its start; `first` and `latest` are time and `done` of its first and its latest progress;
+    `curve[i]` is the sum and the number of the losses in part i of `POINTS` of the training.
+    """
 
     state: str
     key: str = ""
@@ -22,6 +32,24 @@ class Stage:
     seconds: float = 0.0
     reason: str = ""
     epochs: tuple[float, ...] = ()
+    began: float = 0.0
+    first: tuple[float, int] = (0.0, 0)
+    latest: tuple[float, int] = (0.0, 0)
+    curve: Mapping[int, tuple[float, int]] = field(default_factory=dict)
+
+    def rate(self) -> float | None:
+        """Steps or instances a second since the first progress, None before the second one."""
+        seconds, done = self.latest[0] - self.first[0], self.latest[1] - self.first[1]
+        return done / seconds if seconds > 0 and done > 0 else None
+
+    def remaining(self, now: float) -> float | None:
+        """Seconds that are left at the present rate, None where there is none."""
+        rate = self.rate()
+        return max(0.0, (self.total - self.done) / rate - (now - self.latest[0])) if rate else None
+
+    def losses(self) -> list[tuple[float, float]]:
+        """The loss curve: step (the middle of a part) and mean loss."""
+        return [((i + 0.5) * self.total / POINTS, total / count) for i, (total, count) in sorted(self.curve.items())]
 
 
 @dataclass(frozen=True)
@@ -60,7 +88,31 @@ def _with(view: RunView, name: str, key: Any, value: Any) -> RunView:
     return replace(view, **changed)
 
 
-def apply(view: RunView, event: Event) -> RunView:
+def _advance(view: RunView, progress: Mapping[tuple[str, str], Sequence[tuple[float, events.StageProgress]]]) -> RunView:
+    """The view after the progress of several stages, each in its order."""
+    stages = dict(view.stages)
+    for key, timed in progress.items():
+        before = stages.get(key, Stage("running"))
+        curve = dict(before.curve)
+        for _, event in timed:
+            if event.loss is not None and event.total > 0:
+                part = event.done * POINTS // (event.total + 1)
+                total, count = curve.get(part, (0.0, 0))
+                curve[part] = (total + event.loss, count + 1)
+        (when, last), (began, first) = timed[-1], timed[0]
+        stages[key] = replace(
+            before,
+            done=last.done,
+            total=last.total,
+            loss=last.loss,
+            first=before.first if before.first[0] else (began, first.done),
+            latest=(when, last.done),
+            curve=curve,
+        )
+    return replace(view, stages=stages)
+
+
+def apply(view: RunView, event: Event, when: float = 0.0) -> RunView:
     """The view after one more event; an event that it has no use for leaves it as it is."""
     match event:
         case events.RunStarted():
@@ -72,12 +124,12 @@ def apply(view: RunView, event: Event) -> RunView:
         case events.Tokenised(task, split, truncated=count):
             return _with(view, "truncated", (task, split), count)
         case events.StageStarted(stage, subject, key):
-            return _with(view, "stages", (stage, subject), Stage("running", key))
-        case events.StageProgress(stage, subject, done, total, loss):
-            return _stage(view, stage, subject, done=done, total=total, loss=loss)
-        case events.EpochScored(stage, subject, score=score):
+            return _with(view, "stages", (stage, subject), Stage("running", key, began=when))
+        case events.StageProgress(stage, subject):
+            return _advance(view, {(stage, subject): [(when, event)]})
+        case events.EpochScored(stage, subject, epoch, score=score):
             before = view.stages.get((stage, subject), Stage("running")).epochs
-            return _stage(view, stage, subject, epochs=(*before, score))
+            return _stage(view, stage, subject, epochs=(*before[: epoch - 1], score))
         case events.StageFinished(stage, subject, key, seconds, cached):
             return _stage(view, stage, subject, state="cached" if cached else "done", key=key, seconds=seconds)
         case events.StageFailed(stage, subject, reason):
@@ -102,9 +154,22 @@ def apply(view: RunView, event: Event) -> RunView:
     return view
 
 
-def fold(timed: Iterable[tuple[float, Event]], view: RunView | None = None) -> RunView:
-    """The view after all events, given with their Unix times, on top of an earlier view."""
+def fold(timed: Iterable[Timed], view: RunView | None = None) -> RunView:
+    """The view after all events, given with their Unix times, on top of an earlier view.
+
+    Nearly all events are progress, of which only sums and the last one count, so it is taken together up to the next change of
+    state.
+    """
     view = view or RunView()
+    first, last = view.first, view.last
+    progress: dict[tuple[str, str], list[tuple[float, events.StageProgress]]] = {}
     for when, event in timed:
-        view = replace(apply(view, event), first=view.first or when, last=when)
-    return view
+        first, last = first or when, when
+        if isinstance(event, events.StageProgress):
+            progress.setdefault((event.stage, event.subject), []).append((when, event))
+            continue
+        if progress:
+            view = _advance(view, progress)
+            progress.clear()
+        view = apply(view, event, when)
+    return replace(_advance(view, progress) if progress else view, first=first, last=last)
