@@ -16,7 +16,7 @@ from gradts_engine.nearest import printable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command line; the exit code: 0 done, 1 failed, 2 usage or configuration, 3 waiting, 130 interrupted."""
+    """Run a command line; the exit code: 0 done, 1 failed, 2 usage or configuration, 3 waiting, 4 cancelled, 128 + n signals."""
     sys.excepthook = _report_bug
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal that lacks a letter gets its code, not an error

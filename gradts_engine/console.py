@@ -43,6 +43,10 @@ def describe(event: Event) -> str:
             return f"confirmed for {primary} by {by}: {_names(auxiliaries)}"
         case events.CommandAnswered(command, _, accepted, reason):
             return f"{command}: {'accepted' if accepted else f'refused, {reason}'}"
+        case events.RunPaused():
+            return "paused; go on with: gradts-engine resume"
+        case events.RunResumed():
+            return "resumed"
         case events.FinalModel(primary, score, model):
             return f"model of {primary}: dev {score:.4f}, in {model}"
         case events.Warned(message):

@@ -49,3 +49,15 @@ class Interrupted(GradTSError):
     """The run was asked to stop and did so at a safe point."""
 
     exit_code = 130
+
+
+class Terminated(Interrupted):
+    """The run was asked to stop by SIGTERM."""
+
+    exit_code = 143
+
+
+class Cancelled(Interrupted):
+    """The run was ended by the command `cancel`."""
+
+    exit_code = 4

@@ -127,12 +127,15 @@ class Proposed(Event):
 
 @dataclass(frozen=True)
 class Confirmed(Event):
-    """What a person or the policy decided; `by` is `person` or `policy`."""
+    """What a person or the policy decided; `by` is `person` or `policy`. With `keep` or `threshold`, each auxiliary has the
+    instances that these choose by their tau, and not those that were proposed."""
 
     primary: str
     digest: str
     auxiliaries: Mapping[str, int]
     by: str
+    keep: float | None = None
+    threshold: float | None = None
 
 
 @dataclass(frozen=True)
@@ -143,6 +146,16 @@ class CommandAnswered(Event):
     id: str
     accepted: bool
     reason: str
+
+
+@dataclass(frozen=True)
+class RunPaused(Event):
+    """Every worker holds after its present step."""
+
+
+@dataclass(frozen=True)
+class RunResumed(Event):
+    """The workers go on."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +177,7 @@ class Warned(Event):
 
 @dataclass(frozen=True)
 class RunEnded(Event):
-    """`state` is done, waiting, interrupted or failed."""
+    """`state` is done, waiting, interrupted, cancelled or failed."""
 
     state: str
     reason: str = ""

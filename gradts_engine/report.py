@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from gradts_engine.errors import UsageError
-from gradts_engine.events import TaskRead
+from gradts_engine.events import Confirmed, TaskRead
 from gradts_engine.nearest import unknown
 from gradts_engine.runtime.artifacts import Artifact
 from gradts_engine.runtime.stages import RAW, ROWS, TAU
 from gradts_engine.runtime.store import RunFolder, Store
 from gradts_engine.runtime.view import RunView
+from gradts_engine.selection.strategies import keep_instances
 
 SEEDS = {"output": "0.54-0.75", "input": "0.95-0.97"}
 OTHERS = {"output": "0.33", "input": "0.75"}
@@ -145,6 +146,9 @@ def selected_instances(store: Store, view: RunView, primary: str) -> dict[str, t
     taus, rows = correlation.arrays(TAU), proposal.arrays(ROWS)
     if failed := [task for task in chosen.auxiliaries if task not in taus]:  # chosen by a person all the same
         raise UsageError(f"{', '.join(failed)} has no tau with {primary}: its fine-tuning failed")
+    if isinstance(chosen, Confirmed) and (chosen.keep is not None or chosen.threshold is not None):
+        keep, threshold = chosen.keep or 1.0, chosen.threshold
+        rows = {task: np.array(keep_instances(taus[task], threshold=threshold, keep=keep)) for task in chosen.auxiliaries}
     positions = {task: rows.get(task, np.arange(len(taus[task]))) for task in chosen.auxiliaries}
     return {task: (where, taus[task][where]) for task, where in positions.items()}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +16,7 @@ from gradts_engine.nearest import printable
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from gradts_engine.runtime.store import Store
+    from gradts_engine.runtime.store import RunFolder, Store
 
 STORE = ".gradts"
 PIPED_WIDTH = 160
@@ -52,6 +53,15 @@ def show(data: Any, as_json: bool, table: Callable[[], RenderableType]) -> None:
 
     width = None if sys.stdout.isatty() else PIPED_WIDTH
     Console(markup=False, highlight=False, width=width).print(table())
+
+
+def show_results(store: Store, folder: RunFolder) -> None:
+    """What a run found, and how to see it again."""
+    from gradts_engine import report, tables
+
+    found = report.results(store, folder)
+    show(found, False, lambda: tables.run_results(found))
+    say(f"All results: gradts-engine results {folder.id} --store {shlex.quote(str(store.root))}")
 
 
 def versions() -> dict[str, str]:
@@ -91,4 +101,5 @@ def cli() -> None:
       gradts-engine results                 ranking, trials, choice and gain of the latest run
       gradts-engine results --heatmap rte   importance of every head for one task
       gradts-engine confirm                 accept what a run proposes
+      gradts-engine run tasks.toml --detach leave it to run by itself; see attach, pause, resume, cancel
     """

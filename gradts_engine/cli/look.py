@@ -32,7 +32,7 @@ def status(run: str | None, store: Path | None, as_json: bool) -> None:
     kept = open_store(store)
     if run is None:
         rows = [_run_row(folder) for folder in kept.runs()]
-        columns = [{name: value for name, value in row.items() if name != "engine"} for row in rows]
+        columns = [row | {"engine": row["engine"].partition(",")[0].removeprefix("process ")} for row in rows]
         show(rows, as_json, lambda: tables.records(columns) if rows else tables.label(f"no runs in {kept.root}"))
         return
     folder = kept.run(run)

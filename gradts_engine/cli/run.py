@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import os
+import json
 import shlex
-import signal
 import sys
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 import click
 
-from gradts_engine.cli.base import cli, open_store, run_argument, say, show, store_option, versions
-from gradts_engine.errors import Interrupted, UsageError
-from gradts_engine.nearest import printable
+from gradts_engine.cli.base import cli, open_store, run_argument, say, show_results, store_option, versions
+from gradts_engine.cli.engine import order
+from gradts_engine.errors import GradTSError, Interrupted, UsageError
+from gradts_engine.nearest import printable, unknown
+from gradts_engine.runtime.control import Control
 
 if TYPE_CHECKING:
     from gradts_engine.console import Display
+    from gradts_engine.runtime.journal import Listener
     from gradts_engine.runtime.store import RunFolder, Store
+    from gradts_engine.runtime.view import RunView
 
 
 @cli.command()
@@ -28,16 +29,41 @@ if TYPE_CHECKING:
 @store_option
 @click.option("--yes", is_flag=True, help="Accept every proposal without asking.")
 @click.option("--plain", is_flag=True, help="Lines instead of progress bars (as when piped).")
-def run(config: Path, store: Path | None, yes: bool, plain: bool) -> None:
+@click.option("--detach", is_flag=True, help="Leave it to run by itself, and print its id as a line of JSON once it has begun.")
+@click.option("--announce", type=int, hidden=True, help="File descriptor that a detached engine reports to.")
+def run(config: Path, store: Path | None, yes: bool, plain: bool, detach: bool, announce: int | None) -> None:
     """Run a tasks.toml, or go on with it.
 
     \b
       gradts-engine run tasks.toml
       gradts-engine run tasks.toml --yes --plain > log 2>&1
+      gradts-engine run tasks.toml --detach        then: status, attach, pause, resume, cancel
 
     What was finished before is found and not computed again. Ctrl+C ends the run after the present step. Where tasks.toml says
     confirm = "ask" and nobody is at the terminal, it ends with exit code 3 once there is something to confirm.
     """
+    kept = open_store(store, config)
+    if detach:
+        start_detached(config, kept, accept=yes)
+        return
+    again = f"gradts-engine run {shlex.quote(str(config))}{_named(store)}"
+    if announce is None:
+        _run(config, kept, yes, plain, again)
+    else:
+        from gradts_engine.runtime.detach import Announcer
+
+        announcer = Announcer(announce, kept)
+        try:
+            _run(config, kept, yes, plain, again, announcer)
+        except GradTSError as error:
+            if not announcer.failed(error):
+                raise
+            raise click.exceptions.Exit(error.exit_code) from None
+
+
+def _run(config: Path, store: Store, yes: bool, plain: bool, again: str, *listeners: Listener) -> None:
+    """Run in this process, and print the results."""
+    from gradts_engine.cli.signals import obey_signals
     from gradts_engine.config import load_experiment
     from gradts_engine.console import Display
     from gradts_engine.hooks.catalog import load_catalog, observers
@@ -47,26 +73,28 @@ def run(config: Path, store: Path | None, yes: bool, plain: bool) -> None:
         if plugin.error:
             say(f"warning: plugin {plugin.name} is not in use: {plugin.error}", err=True)
     experiment = load_experiment(config, catalog)
-    kept = open_store(store, config)
-    stop = threading.Event()
-    with Display(plain) as display:
-        signal.signal(signal.SIGINT, _interrupter(stop, display, f"{shlex.quote(str(config))}{_named(store)}"))
+    control = Control()
+    with Display(plain) as display, obey_signals(control, display, again):
         display.say(f"reading {len(experiment.tasks)} tasks and loading {experiment.encoder.name}")
         from gradts_engine.runtime.pipeline import Options, run_experiment
 
         options = Options(
-            listeners=(display, *observers(catalog)),
-            ask=lambda folder, primary: _ask(kept, folder, primary, display),
+            listeners=(*listeners, display, *observers(catalog)),
+            ask=lambda folder, primary: _ask(store, folder, primary, display, control),
             accept=yes,
-            stop=stop,
+            control=control,
             versions=versions(),
         )
-        folder = run_experiment(experiment, catalog, kept, options)
-    from gradts_engine import report, tables
+        folder = run_experiment(experiment, catalog, store, options)
+    show_results(store, folder)
 
-    found = report.results(kept, folder)
-    show(found, False, lambda: tables.run_results(found))
-    say(f"All results: gradts-engine results {folder.id} --store {shlex.quote(str(kept.root))}")
+
+def start_detached(config: Path, store: Store, accept: bool = False) -> None:
+    """Start an engine, show what it says until it has begun, and print where it is as a line of JSON."""
+    from gradts_engine.runtime.detach import launch
+
+    launched = launch(config, store.root, accept=accept, say=lambda line: say(line, err=True))
+    click.echo(json.dumps({name: value if isinstance(value, int) else str(value) for name, value in vars(launched).items()}))
 
 
 def _named(store: Path | None) -> str:
@@ -74,22 +102,7 @@ def _named(store: Path | None) -> str:
     return f" --store {shlex.quote(str(store))}" if store else ""
 
 
-def _interrupter(stop: threading.Event, display: Display, arguments: str) -> Callable[[int, FrameType | None], None]:
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        if display.asking:
-            raise KeyboardInterrupt
-        if stop.is_set():
-            os._exit(130)
-        stop.set()
-        display.say(
-            "stopping after this step (Ctrl+C again: at once); finished stages are kept, "
-            f"go on with: gradts-engine run {arguments}"
-        )
-
-    return interrupt
-
-
-def _ask(store: Store, folder: RunFolder, primary: str, display: Display) -> Sequence[str] | None:
+def _ask(store: Store, folder: RunFolder, primary: str, display: Display, control: Control) -> Sequence[str] | None:
     """Show a proposal to whoever is at the terminal and take the decision; None where nobody is."""
     if not (sys.stdin.isatty() and display.console.is_terminal):
         return None
@@ -106,6 +119,7 @@ def _ask(store: Store, folder: RunFolder, primary: str, display: Display) -> Seq
             try:
                 answer = click.prompt(question, default="y", err=True).strip()
             except click.Abort:
+                control.check()
                 raise Interrupted("interrupted; the proposal is kept") from None
             if answer.lower() in ("y", "yes", "l", "later", "a", "alone"):
                 return {"y": proposed, "a": [], "l": None}[answer[0].lower()]
@@ -115,9 +129,9 @@ def _ask(store: Store, folder: RunFolder, primary: str, display: Display) -> Seq
             console.print(printable(f"candidates are: {', '.join(candidates)}"), style="yellow")
 
 
-def _names(text: str) -> list[str]:
+def _names(text: str) -> tuple[str, ...]:
     """Names between commas, each once."""
-    return list(dict.fromkeys(name.strip() for name in text.split(",")))
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
 
 
 @cli.command()
@@ -126,8 +140,23 @@ def _names(text: str) -> list[str]:
 @click.option("--primary", help="The primary to decide on; default: all that wait.")
 @click.option("--auxiliaries", metavar="A,B,C", help="Train with these instead of the proposed ones.")
 @click.option("--alone", is_flag=True, help="Train without auxiliaries.")
+@click.option(
+    "--keep", type=click.FloatRange(0, 1, min_open=True), help="Cut each auxiliary to this share, the highest tau first."
+)
+@click.option("--threshold", type=click.FloatRange(-1, 1), help="Cut each auxiliary to its instances with at least this tau.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-def confirm(run: str | None, store: Path | None, primary: str | None, auxiliaries: str | None, alone: bool, yes: bool) -> None:
+@click.option("--detach", is_flag=True, help="Go on with the run at once, by itself (see run --detach).")
+def confirm(
+    run: str | None,
+    store: Path | None,
+    primary: str | None,
+    auxiliaries: str | None,
+    alone: bool,
+    keep: float | None,
+    threshold: float | None,
+    yes: bool,
+    detach: bool,
+) -> None:
     """Accept or change what a run proposes.
 
     The next `gradts-engine run` trains the final models with what was confirmed.
@@ -135,31 +164,40 @@ def confirm(run: str | None, store: Path | None, primary: str | None, auxiliarie
     \b
       gradts-engine confirm
       gradts-engine confirm --primary rte --auxiliaries mrpc,mnli --yes
+      gradts-engine confirm --keep 0.25 --detach
     """
-    from gradts_engine.nearest import unknown
-    from gradts_engine.runtime.inbox import send_confirm
+    from gradts_engine.runtime.inbox import Confirm, send
 
-    folder = open_store(store).run(run)
+    kept = open_store(store)
+    folder = kept.run(run)
     view = folder.view()
-    waiting = [p for p in view.proposals if not view.confirmed(p)]
-    if primary is not None and primary not in view.proposals:
-        raise UsageError(f"{unknown('primary', primary, view.proposals)} (a primary with a proposal in run {folder.id})")
     if auxiliaries is not None and (alone or primary is None):
         raise UsageError("--auxiliaries needs --primary and excludes --alone")
-    chosen = [primary] if primary else waiting
-    if not chosen:
-        raise UsageError(f"run {folder.id} has no proposal that waits for confirmation")
-    names = [] if alone else _names(auxiliaries) if auxiliaries is not None else None
+    if (keep is not None) + (threshold is not None) + alone > 1:
+        raise UsageError("--keep, --threshold and --alone exclude each other")
+    chosen = _to_decide(folder, view, primary)
+    names = () if alone else _names(auxiliaries) if auxiliaries is not None else None
     tasks = view.started.tasks if view.started else ()
     for name in names or ():
         if name not in tasks or name == primary:
             raise UsageError(unknown("candidate", name, [t for t in tasks if t != primary]))
+    cut = f", instances with tau >= {threshold}" if threshold is not None else f", the {keep:.0%} nearest" if keep else ""
     for p in chosen:
-        selection = list(view.proposals[p].auxiliaries) if names is None else names
-        say(f"{p}: train with {', '.join(selection) or 'no auxiliary'}")
+        selection = tuple(view.proposals[p].auxiliaries) if names is None else names
+        say(f"{p}: train with {', '.join(selection) or 'no auxiliary'}{cut}")
     if not yes:
         click.confirm("Confirm?", abort=True)
-    for p in chosen:
-        send_confirm(folder.inbox, p, view.proposals[p].digest, names)
-    config = view.started.config if view.started else "tasks.toml"
-    say(f"sent to run {folder.id}; go on with: gradts-engine run {shlex.quote(config)}{_named(store)}")
+    commands = [
+        Confirm(primary=p, digest=view.proposals[p].digest, auxiliaries=names, keep=keep, threshold=threshold) for p in chosen
+    ]
+    config = Path(view.started.config if view.started else "tasks.toml")
+    if folder.engine():
+        for command in commands:
+            order(folder, command)
+        return
+    for command in commands:
+        send(folder.inbox, command)
+    if detach:
+        start_detached(config, kept)
+    else:
+        say(f"sent to run {folder.id}; go on with: gradts-engine run {shlex.quote(str(config))}{_named(store)}")

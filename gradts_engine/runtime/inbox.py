@@ -1,58 +1,84 @@
-"""Commands to an engine, as files that are renamed into a run's `inbox/`: one that is running answers soon, one that is started
-later answers then. Each has an id, so that a command sent twice is done once."""
+"""Commands to an engine, as files that are renamed into a run's `inbox/`: one that is running answers soon, by an event. Each has
+an id, so that a command sent twice is done once. A confirmation may also wait for an engine that is started later."""
 
 from __future__ import annotations
 
-import json
 import os
 import uuid
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Annotated, Literal, Self
 
-from gradts_engine.runtime.artifacts import canonical, fsync
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from gradts_engine.runtime.artifacts import fsync
 
 
-@dataclass(frozen=True)
-class Confirm:
-    """Accept (`auxiliaries` None) or edit the proposal that `digest` names."""
+class Command(BaseModel):
+    """Base of all commands; frozen."""
 
-    id: str
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    id: str = Field(default_factory=lambda: uuid.uuid4().hex, pattern=r"^[0-9a-zA-Z-]{1,64}$")
+
+
+class Confirm(Command):
+    """Accept (`auxiliaries` None) or edit the proposal that `digest` names. `keep` (a share) or `threshold` (a tau) cuts each
+    auxiliary to the instances that agree most with the primary; without them, the proposed instances are taken."""
+
+    command: Literal["confirm"] = "confirm"
     primary: str
     digest: str
-    auxiliaries: tuple[str, ...] | None
+    auxiliaries: tuple[str, ...] | None = None
+    keep: float | None = Field(default=None, gt=0, le=1)
+    threshold: float | None = Field(default=None, ge=-1, le=1)
+
+    @model_validator(mode="after")
+    def _one_cut(self) -> Self:
+        if self.keep is not None and self.threshold is not None:
+            raise ValueError("keep and threshold exclude each other")
+        return self
 
 
-def send_confirm(inbox: Path, primary: str, digest: str, auxiliaries: Sequence[str] | None) -> Confirm:
-    """Put a confirmation into an inbox."""
-    command = Confirm(uuid.uuid4().hex, primary, digest, None if auxiliaries is None else tuple(auxiliaries))
+class Pause(Command):
+    """Hold after the present step."""
+
+    command: Literal["pause"] = "pause"
+
+
+class Resume(Command):
+    """Go on after a pause."""
+
+    command: Literal["resume"] = "resume"
+
+
+class Cancel(Command):
+    """End after the present step; the same run can be gone on with later."""
+
+    command: Literal["cancel"] = "cancel"
+
+
+AnyCommand = Confirm | Pause | Resume | Cancel
+_ANY: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discriminator="command")])
+
+
+def send(inbox: Path, command: AnyCommand) -> None:
+    """Put a command into an inbox; it is there as a whole or not at all."""
     temporary = inbox / f".{command.id}"
-    temporary.write_bytes(canonical({"command": "confirm", **asdict(command)}))
+    temporary.write_bytes(command.model_dump_json().encode())
     fsync(temporary)
     os.rename(temporary, inbox / f"{command.id}.json")
     fsync(inbox)
-    return command
 
 
-def read_confirms(inbox: Path) -> list[tuple[Path, Confirm]]:
-    """The confirmations that wait, oldest first, each with its file, which is to be removed when it is answered. Files that are
-    no confirmation stay where they are."""
-    files = sorted(inbox.glob("*.json"), key=lambda p: (p.stat().st_mtime_ns, p.name))
+def read(inbox: Path) -> list[tuple[Path, AnyCommand]]:
+    """The commands that wait, oldest first, each with its file, which is to be removed when it is answered. Files that are no
+    command stay where they are."""
+    files = sorted(inbox.glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name))
     return [(path, command) for path in files if (command := _parse(path.read_bytes()))]
 
 
-def _parse(content: bytes) -> Confirm | None:
+def _parse(content: bytes) -> AnyCommand | None:
     try:
-        match json.loads(content):
-            case {
-                "command": "confirm",
-                "id": str(identifier),
-                "primary": str(primary),
-                "digest": str(digest),
-                "auxiliaries": list() | None as names,
-                **others,
-            } if not others and all(isinstance(name, str) for name in names or ()):
-                return Confirm(identifier, primary, digest, None if names is None else tuple(names))
-    except (ValueError, RecursionError):
-        pass
-    return None
+        return _ANY.validate_json(content)
+    except ValidationError:
+        return None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
@@ -17,17 +16,27 @@ import numpy as np
 from gradts_engine import events
 from gradts_engine.config import Experiment
 from gradts_engine.contracts import Auxiliary, Evidence, Executor, Selection, TaskData, TaskType
-from gradts_engine.errors import Interrupted, RunError, TrainingDiverged, UsageError, WaitingForConfirmation
+from gradts_engine.errors import (
+    Cancelled,
+    Interrupted,
+    RunError,
+    Terminated,
+    TrainingDiverged,
+    UsageError,
+    WaitingForConfirmation,
+)
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.runtime import stages
 from gradts_engine.runtime.artifacts import Artifact, canonical
 from gradts_engine.runtime.card import model_card
+from gradts_engine.runtime.control import Control
 from gradts_engine.runtime.executors import resolve_devices
-from gradts_engine.runtime.inbox import read_confirms
+from gradts_engine.runtime.inbox import Confirm
 from gradts_engine.runtime.journal import Journal, Listener
 from gradts_engine.runtime.store import RunFolder, Store
-from gradts_engine.runtime.view import RunView
+from gradts_engine.runtime.watch import Watch, refuse_old_commands
 from gradts_engine.runtime.workbench import Workbench
+from gradts_engine.selection.strategies import keep_instances
 
 Ask = Callable[[RunFolder, str], Sequence[str] | None]
 """Asks a person to confirm a primary's proposal, with the run to look at: the names of the auxiliaries to train with, or None to
@@ -42,16 +51,16 @@ class Options:
     ask: Ask = lambda run, primary: None
     accept: bool = False
     """Take every proposal as it is, whatever tasks.toml says."""
-    stop: threading.Event = field(default_factory=threading.Event)
-    """Set it to have the run end at the next safe point."""
+    control: Control = field(default_factory=Control)
+    """Has the run stop, hold or save at its next safe point."""
     versions: Mapping[str, str] = field(default_factory=dict)
 
 
 def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, options: Options) -> RunFolder:
     """Run all stages; what the store already has is not computed again.
 
-    Raises `WaitingForConfirmation` where a person has to decide first, `Interrupted` after `options.stop`, and `RunError` where
-    a primary has no result. Everything finished before is kept in each case.
+    Raises `WaitingForConfirmation` where a person has to decide first, `Interrupted` where it was asked to stop, and `RunError`
+    where a primary has no result. Everything finished before is kept in each case.
     """
     from gradts_engine.learning.encoders import load_encoder
 
@@ -64,6 +73,7 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
     encoder = load_encoder(experiment.encoder)
     run = store.create(run_id(experiment, data, encoder.digest))
     with run.locked(), Journal(run.events, options.listeners) as journal:
+        refuse_old_commands(run, journal.emit)
         journal.emit(
             events.RunStarted(
                 run=run.id,
@@ -79,10 +89,12 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
         for name, task in data.items():
             counts = {split: len(rows) for split, rows in task.splits.items()}
             journal.emit(events.TaskRead(name, task.type, task.metric, counts, task.skipped))
-        bench = Workbench(experiment, data, types, encoder, store.artifacts, journal.emit, options.stop)
+        bench = Workbench(experiment, data, types, encoder, store.artifacts, journal.emit, options.control)
         try:
             with closing(catalog.executors[experiment.run.executor].load(devices)) as executor:
-                Pipeline(bench, executor, run, catalog, options).run()
+                pipeline = Pipeline(bench, executor, run, catalog, options)
+                with pipeline.watch:
+                    pipeline.run()
         except BaseException as error:
             journal.emit(_ended(error))
             raise
@@ -93,8 +105,10 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
 def _ended(error: BaseException) -> events.RunEnded:
     if isinstance(error, WaitingForConfirmation):
         return events.RunEnded("waiting", str(error))
+    if isinstance(error, Cancelled):
+        return events.RunEnded("cancelled")
     if isinstance(error, Interrupted | KeyboardInterrupt):
-        return events.RunEnded("interrupted")
+        return events.RunEnded("interrupted", "SIGTERM" if isinstance(error, Terminated) else "")
     return events.RunEnded("failed", str(error) or type(error).__name__)
 
 
@@ -131,6 +145,25 @@ def _settings(experiment: Experiment) -> dict[str, Any]:
     return settings | {"seed": experiment.run.seed, "max_length": experiment.data.max_length}
 
 
+@dataclass(frozen=True)
+class Proposal:
+    """What a strategy selected for a primary, from which correlations."""
+
+    selection: Selection
+    digest: str
+    correlation: Artifact
+
+    def edited(self, names: Sequence[str], keep: float | None = None, threshold: float | None = None) -> Selection:
+        """Auxiliaries by name: with the proposed instances where they were proposed, with all where they were added; or, with
+        `keep` or `threshold`, each with the instances that these choose, left out where that is none."""
+        proposed = {a.task: a.instances for a in self.selection}
+        if keep is None and threshold is None:
+            return tuple(Auxiliary(name, proposed.get(name)) for name in names)
+        taus = self.correlation.arrays(stages.TAU)
+        rows = {name: keep_instances(taus[name], threshold=threshold, keep=keep or 1.0) for name in names}
+        return tuple(Auxiliary(name, kept) for name, kept in rows.items() if kept)
+
+
 class Pipeline:
     """One execution of a run."""
 
@@ -141,6 +174,10 @@ class Pipeline:
         self.folder = run
         self.catalog = catalog
         self.options = options
+        self.watch = Watch(run, options.control, bench.emit, self.decide)
+        self.proposed: dict[str, Proposal] = {}
+        self.proposing = True
+        self.decided: set[str] = set()
 
     def run(self) -> None:
         """Score every task once; then, for each primary: rank, propose, confirm, train."""
@@ -149,8 +186,9 @@ class Pipeline:
         correlations = {p: stages.correlate(self.bench, p, scores, states) for p in primaries}
         # Primaries wait for each other's devices, not for each other: a thread each, of which the devices' workers do the work.
         with ThreadPoolExecutor(max(1, len(primaries)), "primary") as pool:
-            proposals = dict(zip(primaries, pool.map(lambda p: self.propose(p, correlations[p]), primaries), strict=True))
-            decisions = {p: self.confirm(p, selection, digest) for p, (selection, digest) in proposals.items()}
+            list(pool.map(lambda p: self.propose(p, correlations[p]), primaries))
+            self.proposing = False
+            decisions = {p: self.confirm(p) for p in primaries}
             confirmed = {p: selection for p, selection in decisions.items() if selection is not None}
             list(pool.map(lambda p: self.finish(p, confirmed[p]), confirmed))
         if failed := [p for p in self.experiment.primaries if p not in scores]:
@@ -176,8 +214,8 @@ class Pipeline:
                 self.bench.emit(events.Warned(f"{task} is left out: {error}"))
         return scores, {task: future.result() for task, future in embedding.items()}
 
-    def propose(self, primary: str, correlation: Artifact) -> tuple[Selection, str]:
-        """Run the strategy; the selection and the digest of the proposal."""
+    def propose(self, primary: str, correlation: Artifact) -> None:
+        """Run the strategy, and keep and announce its selection."""
         selection = self.experiment.selection
         instance_tau = correlation.arrays(stages.TAU)
         missing = dict.fromkeys(self.experiment.candidates(primary), math.nan)
@@ -191,8 +229,8 @@ class Pipeline:
         strategy = self.catalog.strategies[selection.strategy].load()
         chosen = strategy(evidence, lambda s: self.evaluate(primary, s), threshold=selection.threshold, keep=selection.keep)
         proposal = stages.propose(self.bench, primary, correlation, chosen)
+        self.proposed[primary] = Proposal(chosen, proposal.key, correlation)
         self.bench.emit(events.Proposed(primary, proposal.key, stages.sizes(self.bench, chosen)))
-        return chosen, proposal.key
 
     def evaluate(self, primary: str, selections: Sequence[Selection]) -> list[float]:
         """Dev scores of trials, NaN for one that failed."""
@@ -207,50 +245,55 @@ class Pipeline:
 
     # --- decision -----------------------------------------------------------------------------------------------------
 
-    def confirm(self, primary: str, proposed: Selection, digest: str) -> Selection | None:
+    def confirm(self, primary: str) -> Selection | None:
         """What to train: the proposal or a person's edit of it; None where nobody has decided yet."""
-        self.read_inbox()
-        view = self.folder.view()
-        if decision := view.confirmed(primary):
-            return self.edited(proposed, list(decision.auxiliaries))
-        if self.options.accept or self.experiment.selection.confirm == "auto":
-            names, by = [a.task for a in proposed], "policy"
+        self.watch.look()
+        proposal = self.proposed[primary]
+        if not self.folder.view().confirmed(primary):
+            if self.options.accept or self.experiment.selection.confirm == "auto":
+                names, by = [a.task for a in proposal.selection], "policy"
+            else:
+                answer = self.options.ask(self.folder, primary)
+                if answer is None:
+                    return None
+                names, by = list(answer), "person"
+            counts = stages.sizes(self.bench, proposal.edited(names))
+            self.bench.emit(events.Confirmed(primary, proposal.digest, counts, by))
+        with self.watch.looking:  # the last word before the training begins
+            decision = self.folder.view().confirmed(primary)
+            self.decided.add(primary)
+        assert decision is not None
+        return proposal.edited(list(decision.auxiliaries), decision.keep, decision.threshold)
+
+    def decide(self, command: Confirm) -> str | None:
+        """Take a person's confirmation: why it is refused, or nothing; None while there may still be a proposal to come."""
+        primary = command.primary
+        proposal = self.proposed.get(primary)
+        if proposal is None and self.proposing and primary in self.experiment.primaries:
+            return None
+        reason = self.objection(proposal, command) if proposal else "there is no proposal"
+        if proposal and not reason:
+            names = command.auxiliaries if command.auxiliaries is not None else [a.task for a in proposal.selection]
+            counts = stages.sizes(self.bench, proposal.edited(names, command.keep, command.threshold))
+            decision = events.Confirmed(primary, command.digest, counts, "person", command.keep, command.threshold)
+            self.bench.emit(decision)
         else:
-            answer = self.options.ask(self.folder, primary)
-            if answer is None:
-                return None
-            names, by = list(answer), "person"
-        selection = self.edited(proposed, names)
-        self.bench.emit(events.Confirmed(primary, digest, stages.sizes(self.bench, selection), by))
-        return selection
+            self.bench.emit(events.Warned(f"confirmation of {primary} refused: {reason}"))
+        return reason
 
-    def edited(self, proposed: Selection, names: Sequence[str]) -> Selection:
-        """Auxiliaries by name: with the proposed instances where they were proposed, with all where they were added."""
-        instances = {a.task: a.instances for a in proposed}
-        return tuple(Auxiliary(name, instances.get(name)) for name in names)
-
-    def read_inbox(self) -> None:
-        """Take the confirmations that were sent to this run; one that answers another proposal is refused."""
-        view: RunView = self.folder.view()
-        for path, command in read_confirms(self.folder.inbox):
-            proposal = view.proposals.get(command.primary)
-            if command.id not in view.answers:
-                reason = self.objection(command.primary, command.auxiliaries) if proposal else "there is no proposal"
-                if proposal and proposal.digest != command.digest:
-                    reason = "it answers another proposal than the present one; look again and confirm again"
-                if proposal and not reason:
-                    names = proposal.auxiliaries if command.auxiliaries is None else command.auxiliaries
-                    counts = {n: proposal.auxiliaries.get(n, len(self.bench.data[n].splits["train"])) for n in names}
-                    self.bench.emit(events.Confirmed(command.primary, command.digest, counts, "person"))
-                self.bench.emit(events.CommandAnswered("confirm", command.id, not reason, reason))
-                if reason:
-                    self.bench.emit(events.Warned(f"confirmation of {command.primary} refused: {reason}"))
-            path.unlink(missing_ok=True)
-
-    def objection(self, primary: str, names: Sequence[str] | None) -> str:
-        """What is wrong with a list of auxiliaries, if anything."""
-        unknown = [n for n in names or () if n not in self.experiment.candidates(primary)]
-        return f"{', '.join(unknown)} not among the candidates of {primary}" if unknown else ""
+    def objection(self, proposal: Proposal, command: Confirm) -> str:
+        """What is wrong with a confirmation, if anything."""
+        if proposal.digest != command.digest:
+            return "it answers another proposal than the present one; look again and confirm again"
+        if command.primary in self.decided:
+            return "the final training has begun; confirm again after it, and give the run's command again"
+        candidates, taus = self.experiment.candidates(command.primary), proposal.correlation.result["tau"]
+        if unknown := [n for n in command.auxiliaries or () if n not in candidates]:
+            return f"{', '.join(unknown)} not among the candidates of {command.primary}"
+        cut = command.keep is not None or command.threshold is not None
+        if without := [n for n in command.auxiliaries or () if cut and n not in taus]:
+            return f"{', '.join(without)} cannot be cut by tau: its fine-tuning failed"
+        return ""
 
     # --- final training -----------------------------------------------------------------------------------------------
 

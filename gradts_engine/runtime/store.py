@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import socket
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
 
 from gradts_engine.errors import RunError, UsageError
 from gradts_engine.nearest import unknown
 from gradts_engine.runtime.artifacts import ArtifactStore
 from gradts_engine.runtime.journal import read_events
+from gradts_engine.runtime.lock import hold, holder
 from gradts_engine.runtime.view import RunView, fold
-
-BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-PATIENCE = 0.5
-"""Seconds after which a lock that is held is another engine's."""
 
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run: `events.db`, `lock`, `inbox/` and `models/` below `path`. Its name is the run's id."""
+    """One run: `events.db`, `lock`, `engine.log`, `inbox/` and `models/` below `path`. Its name is the run's id."""
 
     path: Path
 
@@ -51,6 +42,16 @@ class RunFolder:
         return self.path / "inbox"
 
     @property
+    def lock(self) -> Path:
+        """File that the engine at work holds and touches."""
+        return self.path / "lock"
+
+    @property
+    def log(self) -> Path:
+        """What a detached engine prints."""
+        return self.path / "engine.log"
+
+    @property
     def models(self) -> Path:
         """Folder of the final models, one a primary."""
         return self.path / "models"
@@ -58,58 +59,23 @@ class RunFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the run, so that only one engine works on it; the lock goes with the process. Raises `RunError` if held."""
-        with (self.path / "lock").open("a+") as file:
-            _acquire(file, self.id)
-            boot = BOOT_ID.read_text().strip() if BOOT_ID.exists() else ""
-            owner = {"host": socket.gethostname(), "pid": os.getpid(), "boot": boot, "since": time.time()}
-            file.truncate(0)
-            file.write(json.dumps(owner))
-            file.flush()
+        with hold(self.lock, self.id):
             yield
 
     def engine(self) -> str:
         """The engine that works on this run, in words; empty if none does."""
-        path = self.path / "lock"
-        if not path.exists():
-            return ""
-        with path.open("r") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except OSError:
-                return _owner(file.read())
-        return ""
+        return holder(self.lock)
 
     def view(self) -> RunView:
         """What the events say of the run."""
         return fold((when, event) for _, when, event in read_events(self.events))
 
     def state(self) -> str:
-        """starting, running, done, waiting, interrupted, failed, or died (an engine that ended without saying so)."""
-        if self.engine():
-            return "running"
-        return self.view().state if self.view().state != "running" else "died"
-
-
-def _acquire(file: TextIO, run: str) -> None:
-    """Take the lock; a reader that asks who holds it is in the way for an instant only."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        try:
-            return fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            if time.monotonic() > deadline:
-                file.seek(0)
-                raise RunError(f"run {run} is already being worked on: {_owner(file.read())}") from None
-            time.sleep(0.01)
-
-
-def _owner(text: str) -> str:
-    try:
-        owner = json.loads(text)
-        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(owner["since"]))
-        return f"process {owner['pid']} on {owner['host']}, since {since}"
-    except (ValueError, KeyError, TypeError):
-        return "another process"
+        """The view's state; or died, where an engine ended without saying so."""
+        engine, view = self.engine(), self.view()  # in this order: an engine that ends says so before it lets go
+        if engine:
+            return "paused" if view.state == "paused" else "running"
+        return "died" if view.state in ("running", "paused") else view.state
 
 
 class Store:
@@ -119,9 +85,13 @@ class Store:
         self.root = root
         self.artifacts = ArtifactStore(root / "artifacts")
 
+    def folder(self, run: str) -> RunFolder:
+        """Where a run is, or would be."""
+        return RunFolder(self.root / "runs" / run)
+
     def create(self, run: str) -> RunFolder:
         """The folder of a run, made if it is new."""
-        folder = RunFolder(self.root / "runs" / run)
+        folder = self.folder(run)
         try:
             for path in (folder.path, folder.inbox, folder.models):
                 path.mkdir(mode=0o700, parents=True, exist_ok=True)

@@ -54,7 +54,8 @@ class Stage:
 
 @dataclass(frozen=True)
 class RunView:
-    """State of a run. `stages` by (stage, subject); `trials[primary]` by the set of auxiliaries, in order of their scoring."""
+    """State of a run: starting, running, paused, or that of `RunEnded`. `stages` by (stage, subject); `trials[primary]` by the
+    set of auxiliaries, in order of their scoring."""
 
     state: str = "starting"
     reason: str = ""
@@ -119,6 +120,10 @@ def apply(view: RunView, event: Event, when: float = 0.0) -> RunView:
             return replace(view, state="running", reason="", started=event, proposals={}, finals={}, warnings=(), failures={})
         case events.RunEnded(state, reason):
             return replace(view, state=state, reason=reason)
+        case events.RunPaused():
+            return replace(view, state="paused")
+        case events.RunResumed():
+            return replace(view, state="running")
         case events.TaskRead(task):
             return _with(view, "tasks", task, event)
         case events.Tokenised(task, split, truncated=count):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from gradts_engine import events
 from gradts_engine.config import Experiment, TrainingSettings
 from gradts_engine.contracts import TaskData, TaskType
-from gradts_engine.errors import Interrupted, TrainingDiverged
+from gradts_engine.errors import TrainingDiverged
 from gradts_engine.runtime.artifacts import Artifact, ArtifactStore
+from gradts_engine.runtime.control import Control
 
 if TYPE_CHECKING:
     from gradts_engine.learning.batches import Encoded, Plan
@@ -23,6 +24,14 @@ MODEL = "model.safetensors"
 
 Result = tuple[Mapping[str, Any], Callable[[Path], None]]
 """What a stage computed: its small values, and a function that writes its files into a folder."""
+
+
+def _release_memory() -> None:
+    """Give other programs the GPU memory that no tensor needs between two steps."""
+    import torch
+
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 class Workbench:
@@ -36,7 +45,7 @@ class Workbench:
         encoder: Encoder,
         artifacts: ArtifactStore,
         emit: Callable[[events.Event], None],
-        stop: threading.Event,
+        control: Control,
     ) -> None:
         self.experiment = experiment
         self.data = data
@@ -44,7 +53,7 @@ class Workbench:
         self.encoder = encoder
         self.artifacts = artifacts
         self.emit = emit
-        self.stop = stop
+        self.control = control
         self._encoded: dict[tuple[str, str], Encoded] = {}
         self._encoding = threading.Lock()
         self._announced: set[str] = set()
@@ -77,9 +86,8 @@ class Workbench:
         self.emit(events.Warned(message))
 
     def check_stop(self) -> None:
-        """Raises `Interrupted` once the run is to stop."""
-        if self.stop.is_set():
-            raise Interrupted("interrupted")
+        """A safe point: holds while the run is paused. Raises `Interrupted` once it is to stop."""
+        self.control.check(_release_memory)
 
     def encoded(self, task: str, split: str) -> Encoded:
         """A split as the encoder takes it, kept in memory once it is made."""

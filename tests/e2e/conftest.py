@@ -4,7 +4,6 @@ import json
 import os
 import random
 import shutil
-import signal
 import subprocess
 import sys
 import tempfile
@@ -216,14 +215,6 @@ def encoder(session_folder: Path) -> Path:
     """Folder of a tiny BERT that knows the words of the toy tasks. All compute with one thread, so that sums are the same."""
     torch.set_num_threads(1)
     return tiny_encoder(session_folder / "tiny", words=WORDS)
-
-
-@pytest.fixture(autouse=True)
-def _signals() -> Iterator[None]:
-    """A run takes Ctrl+C for itself; the tests want it back."""
-    before = signal.getsignal(signal.SIGINT)
-    yield
-    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from gradts_engine import events
-from gradts_engine.runtime.inbox import send_confirm
+from gradts_engine.runtime.inbox import Confirm, send
 
 
 @pytest.fixture
@@ -124,7 +124,7 @@ def test_what_cannot_be_confirmed(waiting, options, message):
 
 def test_a_confirmation_of_another_proposal_is_refused(waiting):
     """It was sent, but what it answers is not what is proposed now."""
-    send_confirm(waiting.latest.inbox, "mood", "0" * 64, None)
+    send(waiting.latest.inbox, Confirm(primary="mood", digest="0" * 64))
     result = waiting.run()
     assert result.code == 3
     assert "confirm: refused, it answers another proposal than the present one; look again and confirm again" in result.err
@@ -145,7 +145,8 @@ def test_a_confirmation_of_another_proposal_is_refused(waiting):
     ],
 )
 def test_a_confirmation_that_makes_no_sense_is_refused(waiting, primary, auxiliaries, reason):
-    send_confirm(waiting.latest.inbox, primary, mood(waiting)["digest"], auxiliaries)
+    names = None if auxiliaries is None else tuple(auxiliaries)
+    send(waiting.latest.inbox, Confirm(primary=primary, digest=mood(waiting)["digest"], auxiliaries=names))
     result = waiting.run()
     assert result.code == 3
     assert f"confirmation of {primary} refused: {reason}" in result.err

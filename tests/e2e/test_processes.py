@@ -44,7 +44,7 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(slow, uninte
     assert process.returncode == 130
     assert out == ""
     assert "Traceback" not in err
-    assert f"finished stages are kept, go on with: gradts-engine run {slow.config}\n" in err
+    assert f"what is finished is kept, go on with: gradts-engine run {slow.config}\n" in err
     assert err.splitlines()[-1] == "interrupted"
     (row,) = slow("status --json").json
     assert (row["state"], row["engine"]) == ("interrupted", "")

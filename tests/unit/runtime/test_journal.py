@@ -29,6 +29,8 @@ ALL = (
     events.Proposed("a", "digest", {"b": 3}),
     events.Confirmed("a", "digest", {"b": 3}, "person"),
     events.CommandAnswered("confirm", "id", True, ""),
+    events.RunPaused(),
+    events.RunResumed(),
     events.FinalModel("a", 0.5, "/model", None, 0.25),
     events.Warned("\x1b[31mred 'quoted' \u2028 \U0001f4a9"),
     events.RunEnded("done"),

@@ -103,7 +103,8 @@ def test_who_holds_the_lock_is_written_in_json(store):
     with run.locked():
         owner = json.loads((run.path / "lock").read_text())
     assert (owner["pid"], owner["host"]) == (os.getpid(), socket.gethostname())
-    assert set(owner) == {"host", "pid", "boot", "since"}
+    assert set(owner) == {"host", "pid", "start", "boot", "since"}
+    assert (run.path / "lock").read_text() == ""  # let go: it names nobody
 
 
 # --- states ----------------------------------------------------------------------------------------------------------
@@ -119,6 +120,8 @@ def test_who_holds_the_lock_is_written_in_json(store):
         ([START, events.RunEnded("waiting")], "waiting"),
         ([START, events.RunEnded("interrupted")], "interrupted"),
         ([START, events.RunEnded("failed", "why")], "failed"),
+        ([START, events.RunEnded("cancelled")], "cancelled"),
+        ([START, events.RunPaused()], "died"),
         ([START, events.RunEnded("done"), START], "died"),
     ],
 )
@@ -127,7 +130,7 @@ def test_the_state_of_a_run(store, what, state):
     happened(run, *what)
     assert run.state() == state
     with run.locked():
-        assert run.state() == "running"
+        assert run.state() == "running" if events.RunPaused() not in what else "paused"
     assert run.state() == state
 
 
