@@ -39,7 +39,10 @@ def attach(run: str | None, store: Path | None, plain: bool) -> None:
     try:
         ended = _follow(folder, plain)
     except KeyboardInterrupt:
-        say(f"left; the run goes on, stop it with: gradts-engine cancel {folder.id} --store {shlex.quote(str(kept.root))}", err=True)
+        say(
+            f"left; the run goes on, stop it with: gradts-engine cancel {folder.id} --store {shlex.quote(str(kept.root))}",
+            err=True,
+        )
         return
     if ended.state == "done":
         show_results(kept, folder)

@@ -201,3 +201,13 @@ def confirm(
         start_detached(config, kept)
     else:
         say(f"sent to run {folder.id}; go on with: gradts-engine run {shlex.quote(str(config))}{_named(store)}")
+
+
+def _to_decide(folder: RunFolder, view: RunView, primary: str | None) -> list[str]:
+    """The primary that was named, or all whose proposal waits."""
+    if primary is not None and primary not in view.proposals:
+        raise UsageError(f"{unknown('primary', primary, view.proposals)} (a primary with a proposal in run {folder.id})")
+    waiting = [primary] if primary else [p for p in view.proposals if not view.confirmed(p)]
+    if not waiting:
+        raise UsageError(f"run {folder.id} has no proposal that waits for confirmation")
+    return waiting

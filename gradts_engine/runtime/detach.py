@@ -35,8 +35,8 @@ class Launched:
 def launch(config: Path, store: Path, *, accept: bool = False, say: Callable[[str], object] = lambda text: None) -> Launched:
     """Start a detached engine for tasks.toml and wait until it holds its run; it goes on when this process ends.
 
-    What it prints until then goes to `say`, by lines. Raises the error of an engine that could not begin: `UsageError` for a wrong
-    configuration, `RunError` for anything else, such as another engine that works on the run.
+    What it prints until then goes to `say`, by lines. Raises the error of an engine that could not begin: `UsageError` for a
+    wrong configuration, `RunError` for anything else, such as another engine that works on the run.
     """
     reader, writer = os.pipe()
     command = ["run", str(config.absolute()), "--store", str(store.absolute()), "--plain", "--announce", str(writer)]

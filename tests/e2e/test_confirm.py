@@ -2,9 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
 
 from gradts_engine import events
+from gradts_engine.runtime import stages
 from gradts_engine.runtime.inbox import Confirm, send
 
 
@@ -105,9 +107,35 @@ def test_edited_instances(ran):
     assert found["final"]["score"] == trained["score"]
 
 
+def test_cut_by_tau(ran, tmp_path):
+    """A person moves the share or the threshold: what is trained, told and exported are the instances that it chooses."""
+    ran.settings["selection"] = {"confirm": "ask", "strategy": "fine-grained", "keep": 0.25}
+    ran.write()
+    assert ran.run().code == 3
+    (proposed, *_) = names(mood(ran)["proposed"])
+    taus = ran.store.artifacts.find("correlate", ran.latest.view().stages["correlate", "mood"].key).arrays(stages.TAU)[proposed]
+    for option, kept in (
+        ("--keep 0.5", np.argsort(-taus, kind="stable")[:18]),
+        ("--threshold 0.1", np.flatnonzero(taus >= 0.1)),
+    ):
+        assert 0 < len(kept) < 36
+        result = ran(f"confirm --primary mood --auxiliaries {proposed} {option} --yes")
+        assert result.code == 0, result.err
+        assert ran.run().code == 0
+        found = mood(ran)
+        assert found["confirmed"] == [{"task": proposed, "instances": len(kept)}]
+        (trained,) = (trial for trial in found["trials"] if trial["instances"] == {proposed: len(kept)})
+        assert found["final"]["score"] == trained["score"]
+        assert ran("export selection mood", str(tmp_path / "rows.jsonl")).code == 0
+        lines = (tmp_path / "rows.jsonl").read_text().splitlines()
+        assert {json.loads(line)["row"] for line in lines} == set(kept.tolist())
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ("--alone --keep 0.5", "--keep, --threshold and --alone exclude each other"),
+        ("--threshold 0.5 --keep 0.5", "--keep, --threshold and --alone exclude each other"),
         ("--primary moot", "unknown primary 'moot'; did you mean 'mood'? (a primary with a proposal in run "),
         ("--auxiliaries tags", "--auxiliaries needs --primary and excludes --alone"),
         ("--primary mood --alone --auxiliaries tags", "--auxiliaries needs --primary and excludes --alone"),
