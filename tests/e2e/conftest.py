@@ -2,7 +2,6 @@
 
 import json
 import os
-import random
 import shutil
 import subprocess
 import sys
@@ -21,51 +20,10 @@ from gradts_engine import events
 from gradts_engine.__main__ import main
 from gradts_engine.runtime.journal import read_events
 from gradts_engine.runtime.store import RunFolder, Store
-from gradts_engine.testing import tiny_encoder
+from gradts_engine.testing import TOY_WORDS, tiny_encoder, toy_rows
+from gradts_engine.testing.toy import SIZES, Rows
 
-GOOD, BAD = "lovely nice fine dear".split(), "grim awful sad sour".split()
-NAMES, OTHERS = "anna otto".split(), "tomato bread buys sells the a red blue".split()
-WORDS = [*GOOD, *BAD, *NAMES, *OTHERS]
-SIZES = {task: {"train": 10 if task == "mood" else 36, "dev": 16, "test": 16} for task in ("mood", "pair", "stars", "tags")}
-"""Rows. `mood` has so few that `pair` and `stars`, whose labels depend on the same words, help it."""
-
-Rows = list[dict[str, Any]]
 Settings = dict[str, dict[str, Any]]
-
-
-def _words(rng: random.Random, of: list[str]) -> list[str]:
-    words = [*rng.choices(of, k=2), *rng.choices(OTHERS, k=rng.randint(1, 3))]
-    rng.shuffle(words)
-    return words
-
-
-def _mood(rng: random.Random) -> dict[str, Any]:
-    good = rng.random() < 0.5
-    return {"text": " ".join(_words(rng, GOOD if good else BAD)), "label": "good" if good else "bad"}
-
-
-def _pair(rng: random.Random) -> dict[str, Any]:
-    good = rng.random() < 0.5
-    return {"one": " ".join(_words(rng, GOOD if good else BAD)), "two": rng.choice(OTHERS), "label": int(good)}
-
-
-def _stars(rng: random.Random) -> dict[str, Any]:
-    words = _words(rng, [*GOOD, *BAD])
-    return {"text": " ".join(words), "label": sum((w in GOOD) - 0.5 * (w in BAD) for w in words)}
-
-
-def _tags(rng: random.Random) -> dict[str, Any]:
-    words = _words(rng, NAMES)
-    return {"words": words, "tags": ["B-name" if word in NAMES else "O" for word in words]}
-
-
-def toy_rows() -> dict[str, dict[str, Rows]]:
-    """Rows of every split of every task, always the same."""
-    makers = {"mood": _mood, "pair": _pair, "stars": _stars, "tags": _tags}
-    return {
-        task: {split: [make(random.Random(f"{task} {split} {i}")) for i in range(count)] for split, count in SIZES[task].items()}
-        for task, make in makers.items()
-    }
 
 
 def toy_settings(encoder: Path) -> Settings:
@@ -214,7 +172,7 @@ def folder() -> Iterator[Path]:
 def encoder(session_folder: Path) -> Path:
     """Folder of a tiny BERT that knows the words of the toy tasks. All compute with one thread, so that sums are the same."""
     torch.set_num_threads(1)
-    return tiny_encoder(session_folder / "tiny", words=WORDS)
+    return tiny_encoder(session_folder / "tiny", words=TOY_WORDS)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""For tests, of this package and of plugins: tiny random encoders that behave as real ones do."""
+"""Tiny random encoders that behave as real ones do."""
 
 from __future__ import annotations
 

@@ -1,0 +1,30 @@
+"""For tests, of this package and of plugins: a contract for each kind of plugin, tiny encoders, toy tasks, an empty catalog.
+
+A contract is a class with tests. Subclass it in a test module under a name that starts with `Test`, and say what is to be tested:
+
+    class TestMine(StrategyContract):
+        spec = my_plugin.gradts_strategies()[0]
+
+`gradts_engine.testing.fixtures` has pytest fixtures: `pytest_plugins = ["gradts_engine.testing.fixtures"]` in the test module.
+"""
+
+from gradts_engine.testing.encoders import EncoderContract, check_head_sites
+from gradts_engine.testing.executors import ExecutorContract
+from gradts_engine.testing.strategies import StrategyContract
+from gradts_engine.testing.task_types import TaskContract, TaskTypeContract
+from gradts_engine.testing.tiny import FAMILIES, tiny_encoder
+from gradts_engine.testing.toy import TOY_WORDS, toy_rows, toy_tasks
+
+__all__ = [
+    "FAMILIES",
+    "TOY_WORDS",
+    "EncoderContract",
+    "ExecutorContract",
+    "StrategyContract",
+    "TaskContract",
+    "TaskTypeContract",
+    "check_head_sites",
+    "tiny_encoder",
+    "toy_rows",
+    "toy_tasks",
+]
