@@ -33,6 +33,8 @@ def describe(event: Event) -> str:
             return f"{stage} {subject}: found, nothing to compute"
         case events.StageFinished(stage, subject, seconds=seconds):
             return f"{stage} {subject}: done in {seconds:.1f} s"
+        case events.StageResumed(stage, subject, done, total):
+            return f"{stage} {subject}: goes on after step {done} of {total}"
         case events.StageFailed(stage, subject, reason):
             return f"{stage} {subject}: FAILED: {reason}"
         case events.EpochScored(stage, subject, epoch, metric, score):

@@ -65,6 +65,16 @@ class StageStarted(Event):
 
 
 @dataclass(frozen=True)
+class StageResumed(Event):
+    """A training goes on from a checkpoint, after `done` of `total` optimiser steps; its earlier epochs are told again."""
+
+    stage: str
+    subject: str
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
 class StageProgress(Event):
     """`done` of `total` optimiser steps (trainings) or instances (scoring); `loss` where there is one."""
 

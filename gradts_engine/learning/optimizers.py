@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.optim.lr_scheduler import LambdaLR
 
 
 class Settings(Protocol):
@@ -91,8 +92,8 @@ class PublishedAdamax(torch.optim.Optimizer):
             state["step"] = step + 1
 
 
-def make_optimizer(model: nn.Module, settings: Settings, total_steps: int) -> tuple[torch.optim.Optimizer, Callable[[], None]]:
-    """An optimiser over all parameters of `model`, and the function to call after each step to move its learning rate on.
+def make_optimizer(model: nn.Module, settings: Settings, total_steps: int) -> tuple[torch.optim.Optimizer, LambdaLR]:
+    """An optimiser over all parameters of `model`, and the schedule of its learning rate, to be moved on after each step.
 
     Weight decay acts on matrices, not on biases and norms. `adamw` is torch's fused one; `adamax` is the published one.
     """
@@ -102,7 +103,7 @@ def make_optimizer(model: nn.Module, settings: Settings, total_steps: int) -> tu
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
     if settings.optimizer == "adamax":
-        return PublishedAdamax(groups, lr=settings.learning_rate, total_steps=total_steps, warmup=settings.warmup), lambda: None
-    optimizer = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
-    scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule(step / total_steps, settings.warmup))
-    return optimizer, scheduler.step
+        adamax = PublishedAdamax(groups, lr=settings.learning_rate, total_steps=total_steps, warmup=settings.warmup)
+        return adamax, LambdaLR(adamax, lambda step: 1.0)  # it has a schedule of its own for every parameter
+    adamw = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+    return adamw, LambdaLR(adamw, lambda step: schedule(step / total_steps, settings.warmup))

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from gradts_engine.errors import TrainingDiverged
+from gradts_engine.errors import RunError, TrainingDiverged
 from gradts_engine.learning.batches import Encoded, Plan, Step, token_batches
 from gradts_engine.learning.metrics import METRICS
 from gradts_engine.learning.model import MultiTaskModel
 from gradts_engine.learning.optimizers import Settings, make_optimizer
+from gradts_engine.learning.state import Keeper, NoKeeper, TrainingState
 
 EVALUATION_TOKENS = 4000
 """Padded tokens in a batch of the dev evaluation."""
@@ -23,11 +25,13 @@ EVALUATION_TOKENS = 4000
 
 @dataclass(frozen=True)
 class Trained:
-    """Dev score after every epoch, and which epoch's weights the model now has (from 0; the first of the best)."""
+    """Dev score after every epoch, and which epoch's weights the model now has (from 0; the first of the best). `parts`: into how
+    many parts micro-batches were cut at the end, for lack of memory."""
 
     scores: tuple[float, ...]
     best: int
     steps: int
+    parts: int = 1
 
     @property
     def score(self) -> float:
@@ -45,11 +49,14 @@ class Dev:
 
 @dataclass(frozen=True)
 class Progress:
-    """Called by the loop: `step(done, total, loss)` after each optimiser step, `epoch(number, score)` after each evaluation;
-    both may raise to stop the training."""
+    """Called by the loop: `step(done, total, loss)` after each optimiser step, `epoch(number, score)` after each evaluation,
+    `smaller(parts)` when micro-batches are cut for lack of memory, `resumed(done, total, scores)` when it goes on from a
+    checkpoint; each may raise to stop the training."""
 
     step: Callable[[int, int, float], None] = lambda done, total, loss: None
     epoch: Callable[[int, float], None] = lambda number, score: None
+    smaller: Callable[[int], None] = lambda parts: None
+    resumed: Callable[[int, int, Sequence[float]], None] = lambda done, total, scores: None
 
 
 def resolve_precision(precision: str, device: str) -> str:
@@ -104,58 +111,89 @@ def train(
     device: str,
     seed: int,
     progress: Progress | None = None,
+    keeper: Keeper | None = None,
 ) -> Trained:
     """Train `model` (moved to `device`) along `plan`, evaluate after each of its epochs, and leave the best epoch's weights in.
 
     `data[task]` is the train split that the plan's rows point into. Raises `TrainingDiverged` if a loss or gradient is not
-    finite. The loss of a step is the mean of its micro-batches' losses.
+    finite, and `RunError` if the memory does not suffice for one instance. The loss of a step is the mean of its micro-batches'
+    losses. With a checkpoint of `keeper` the training goes on from there, on a CPU as if it had never stopped.
     """
-    progress = progress or Progress()
+    progress, keeper = progress or Progress(), keeper or NoKeeper()
     total = sum(map(len, plan))
     precision = resolve_precision(settings.precision, device)
     model.to(device)
-    optimizer, advance = make_optimizer(model, settings, total)
+    optimizer, scheduler = make_optimizer(model, settings, total)
     scaler = torch.amp.GradScaler(enabled=precision == "fp16")
     seed_device(seed, device)
-    done = 0
-    scores: list[float] = []
-    best: dict[str, Tensor] = {}
-    for epoch, steps in enumerate(plan, 1):
+    state = TrainingState(model, optimizer, scheduler, scaler, device)
+    if kept := keeper.load():
+        state.restore(kept)
+        progress.resumed(state.done, total, state.scores)
+    for epoch, steps in state.remaining(plan):
         model.train()
         for step in steps:
-            loss = _backward(model, data, step, device, precision, scaler)
+            loss = _gradients(state, data, step, precision, progress)
             scaler.unscale_(optimizer)
             norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
-            _check_finite(loss, norm if precision != "fp16" else loss, done, total, step[-1].task)
+            _check_finite(loss, norm if precision != "fp16" else loss, state.done, total, step[-1].task)
             scaler.step(optimizer)
             scaler.update()
-            advance()
+            scheduler.step()
             optimizer.zero_grad(set_to_none=True)
-            done += 1
-            progress.step(done, total, loss.item())
-        scores.append(evaluate(model, dev, device, precision))
-        progress.epoch(epoch, scores[-1])
-        if scores[-1] > max(scores[:-1], default=-math.inf):
-            best = {name: value.detach().to("cpu", copy=True) for name, value in model.state_dict().items()}
-    model.load_state_dict(best)
+            state.done += 1
+            progress.step(state.done, total, loss.item())
+            keeper.step(state.capture)
+        state.scores.append(evaluate(model, dev, device, precision))
+        if state.scores[-1] > max(state.scores[:-1], default=-math.inf):
+            state.best = {name: value.detach().to("cpu", copy=True) for name, value in model.state_dict().items()}
+        progress.epoch(epoch, state.scores[-1])
+    model.load_state_dict(state.best)
     model.eval()
-    return Trained(tuple(scores), scores.index(max(scores)), done)
+    return Trained(tuple(state.scores), state.scores.index(max(state.scores)), state.done, state.parts)
 
 
-def _backward(
-    model: MultiTaskModel, data: Mapping[str, Encoded], step: Step, device: str, precision: str, scaler: torch.amp.GradScaler
-) -> Tensor:
+def _gradients(state: TrainingState, data: Mapping[str, Encoded], step: Step, precision: str, progress: Progress) -> Tensor:
+    """Accumulate the gradients of one step, its micro-batches in smaller parts where the memory does not suffice; its loss."""
+    while True:
+        try:
+            return _backward(state, data, step, precision)
+        except torch.OutOfMemoryError as error:
+            if state.parts >= max(len(batch.rows) for batch in step):
+                raise RunError(f"out of memory on {state.device} with one instance at a time: lower [data] max_length") from error
+        # outside of `except`, whose traceback holds on to the tensors of the step
+        state.optimizer.zero_grad(set_to_none=True)
+        torch.cuda.empty_cache()
+        state.parts *= 2
+        progress.smaller(state.parts)
+
+
+def _backward(state: TrainingState, data: Mapping[str, Encoded], step: Step, precision: str) -> Tensor:
     """Accumulate the gradients of one step; its loss, a scalar on the device."""
-    loss = torch.zeros((), device=device)
+    loss = torch.zeros((), device=state.device)
     for batch in step:
-        inputs, targets = data[batch.task].batch(batch.rows, device)
-        with _autocast(precision, device):
-            logits = model(batch.task, inputs)
-        sums, counts = data[batch.task].type.loss(logits, targets)
-        micro = sums.sum() / counts.sum() / len(step)
-        scaler.scale(micro).backward()
-        loss += micro.detach()
+        parts = np.array_split(batch.rows, min(state.parts, len(batch.rows)))
+        outputs = _outputs(state, data[batch.task], parts, precision) if len(parts) > 1 else None
+        for rows in parts:
+            sums, counts = _losses(state, data[batch.task], rows, precision)
+            micro = sums.sum() / (counts.sum() if outputs is None else outputs) / len(step)
+            state.scaler.scale(micro).backward()
+            loss += micro.detach()
     return loss
+
+
+def _losses(state: TrainingState, data: Encoded, rows: np.ndarray, precision: str) -> tuple[Tensor, Tensor]:
+    inputs, targets = data.batch(rows, state.device)
+    with _autocast(precision, state.device):
+        logits = state.model(data.task, inputs)
+    return data.type.loss(logits, targets)
+
+
+@torch.no_grad()
+def _outputs(state: TrainingState, data: Encoded, parts: Sequence[np.ndarray], precision: str) -> Tensor:
+    """Number of scored outputs of a micro-batch, which the loss of each of its parts is divided by. It costs a forward pass,
+    since only a task type's loss knows it."""
+    return torch.stack([_losses(state, data, rows, precision)[1].sum() for rows in parts]).sum()
 
 
 def _check_finite(loss: Tensor, norm: Tensor, done: int, total: int, task: str) -> None:

@@ -83,10 +83,13 @@ class Workspace:
         """Keep the file that `write` puts at the path it is given."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         temporary = self.folder / f".{name}"
-        write(temporary)
-        fsync(temporary)
-        path = self.folder / f"{name}-{file_digest(temporary)}"
-        os.rename(temporary, path)
+        try:
+            write(temporary)
+            fsync(temporary)
+            path = self.folder / f"{name}-{file_digest(temporary)}"
+            os.rename(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
         fsync(self.folder)
         return path
 

@@ -108,9 +108,10 @@ def tune(bench: Workbench, task: str, device: str) -> Artifact:
             accumulation=settings.accumulation,
             seed=seed,
         )
-        return bench.train("tune", task, task, train, plan, settings, seed, device)
+        return bench.train("tune", task, key, task, train, plan, settings, seed, device)
 
-    return bench.run("tune", task, tune_key(bench, task, device), compute)
+    key = tune_key(bench, task, device)
+    return bench.run("tune", task, key, compute)
 
 
 def score(bench: Workbench, task: str, device: str) -> Artifact:
@@ -229,7 +230,7 @@ def trial(bench: Workbench, primary: str, selection: Selection, device: str, *, 
             data = bench.encoded(auxiliary.task, "train")
             train[auxiliary.task] = data if auxiliary.instances is None else data.take(auxiliary.instances)
         plan = _trial_plan(bench, primary, train, seed)
-        return bench.train("trial", subject, primary, train, plan, bench.experiment.multitask, seed, device)
+        return bench.train("trial", subject, key, primary, train, plan, bench.experiment.multitask, seed, device)
 
     key = trial_key(bench, primary, selection, device)
     try:

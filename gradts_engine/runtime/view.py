@@ -130,6 +130,8 @@ def apply(view: RunView, event: Event, when: float = 0.0) -> RunView:
             return _with(view, "truncated", (task, split), count)
         case events.StageStarted(stage, subject, key):
             return _with(view, "stages", (stage, subject), Stage("running", key, began=when))
+        case events.StageResumed(stage, subject, done, total):
+            return _stage(view, stage, subject, done=done, total=total)
         case events.StageProgress(stage, subject):
             return _advance(view, {(stage, subject): [(when, event)]})
         case events.EpochScored(stage, subject, epoch, score=score):

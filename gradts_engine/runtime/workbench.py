@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,7 @@ from gradts_engine.config import Experiment, TrainingSettings
 from gradts_engine.contracts import TaskData, TaskType
 from gradts_engine.errors import TrainingDiverged
 from gradts_engine.runtime.artifacts import Artifact, ArtifactStore
+from gradts_engine.runtime.checkpoints import Checkpoints
 from gradts_engine.runtime.control import Control
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ class Workbench:
             if key not in self._announced:
                 self.emit(events.StageFinished(stage, subject, key, 0.0, cached=True))
             self._announced.add(key)
+            self.artifacts.workspace(stage, key).remove()  # an engine that was killed just before it did
             return artifact
         self._announced.add(key)
         self.emit(events.StageStarted(stage, subject, key))
@@ -73,8 +75,10 @@ class Workbench:
         try:
             artifact = self.artifacts.save(stage, key, *compute())
         except TrainingDiverged as error:
+            self.artifacts.workspace(stage, key).remove()
             self.emit(events.StageFailed(stage, subject, str(error)))
             raise
+        self.artifacts.workspace(stage, key).remove()
         self.emit(events.StageFinished(stage, subject, key, time.monotonic() - began, cached=False))
         return artifact
 
@@ -133,6 +137,7 @@ class Workbench:
         self,
         stage: str,
         subject: str,
+        key: str,
         primary: str,
         train: Mapping[str, Encoded],
         plan: Plan,
@@ -148,28 +153,40 @@ class Workbench:
         metric = self.data[primary].metric
 
         def step(done: int, total: int, loss: float) -> None:
-            self.check_stop()
             self.emit(events.StageProgress(stage, subject, done, total, loss))
 
         def epoch(number: int, score: float) -> None:
             self.emit(events.EpochScored(stage, subject, number, metric, score))
 
+        def resumed(done: int, total: int, scores: Sequence[float]) -> None:
+            self.emit(events.StageResumed(stage, subject, done, total))
+            for number, score in enumerate(scores, 1):
+                epoch(number, score)
+
+        def smaller(parts: int) -> None:
+            self._warn(f"{stage} {subject}: out of memory on {device}, batches are now computed in {parts} parts")
+
         model = self.model(tuple(train), seed, settings.dropout)
-        trained = training.train(
-            model,
-            train,
-            plan,
-            training.Dev(self.encoded(primary, "dev"), metric),
-            settings,
-            device=device,
-            seed=seed,
-            progress=training.Progress(step, epoch),
-        )
+        size = 4 * sum(p.nbytes for p in model.parameters())  # weights, two moments, the best weights
+        workspace = self.artifacts.workspace(stage, key)
+        with Checkpoints(workspace, self.control, self.check_stop, self._warn, size) as keeper:
+            trained = training.train(
+                model,
+                train,
+                plan,
+                training.Dev(self.encoded(primary, "dev"), metric),
+                settings,
+                device=device,
+                seed=seed,
+                progress=training.Progress(step, epoch, smaller, resumed),
+                keeper=keeper,
+            )
         result = {
             "scores": trained.scores,
             "best": trained.best,
             "score": trained.score,
             "steps": trained.steps,
+            "parts": trained.parts,
             "metric": metric,
         }
         return result, lambda folder: save_model(model.cpu(), str(folder / MODEL))

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from gradts_engine import events, report
+from gradts_engine.runtime.journal import read_events
 from gradts_engine.runtime.store import Store
 
 
@@ -54,6 +55,13 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(slow, uninte
     computed = slow.done()
     assert ("tune", "pair") in computed
     assert not computed & before
+    events_of_run = [event for _, _, event in read_events(slow.latest.events)]
+    (resumed,) = (e for e in events_of_run if isinstance(e, events.StageResumed))
+    (stopped,) = (i for i, e in enumerate(events_of_run) if isinstance(e, events.RunEnded) and e.state == "interrupted")
+    done = [e.done for e in events_of_run[:stopped] if isinstance(e, events.StageProgress) and e.subject == "pair"]
+    assert (resumed.stage, resumed.subject, resumed.total) == ("tune", "pair", 108)
+    assert done[-1] <= resumed.done  # not a step is lost, though not each was told
+    assert not (slow.store.root / "artifacts" / "work").exists() or not list((slow.store.root / "artifacts" / "work").iterdir())
     assert essence(slow.store) == essence(uninterrupted)
 
 

@@ -1,7 +1,9 @@
 """The loop against one written out plainly, and what it promises: the best epoch, the same bytes, no silent divergence."""
 
 import copy
+import json
 import math
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +15,12 @@ import torch
 from torch import Tensor
 
 from gradts_engine.contracts import EncoderSpec, Instance
-from gradts_engine.errors import TrainingDiverged
+from gradts_engine.errors import Interrupted, RunError, TrainingDiverged
 from gradts_engine.learning.batches import Batch, Encoded, Plan, Step, encode, plan_epochs
 from gradts_engine.learning.encoders import Encoder, load_encoder
 from gradts_engine.learning.model import MultiTaskModel, initialise_head
 from gradts_engine.learning.optimizers import schedule
+from gradts_engine.learning.state import Checkpoint
 from gradts_engine.learning.task_types import Classification, Regression, TokenClassification
 from gradts_engine.learning.training import Dev, Progress, Trained, evaluate, resolve_precision, train
 from gradts_engine.testing import tiny_encoder
@@ -106,6 +109,25 @@ def assert_same(a: Mapping[str, Tensor], b: Mapping[str, Tensor], atol: float = 
 
 def differ(a: Mapping[str, Tensor], b: Mapping[str, Tensor]) -> bool:
     return any(not torch.equal(a[name], b[name]) for name in a)
+
+
+class Kept:
+    """A keeper in memory. Its checkpoints pass through JSON, as those on disk do; it stops the training after step `stop`."""
+
+    def __init__(self, stop: int | None = None) -> None:
+        self.stop = stop
+        self.kept: Checkpoint | None = None
+        self.steps = 0
+
+    def load(self) -> Checkpoint | None:
+        return self.kept
+
+    def step(self, capture: Callable[[], Checkpoint]) -> None:
+        self.steps += 1
+        if self.steps == self.stop:
+            checkpoint = capture()
+            self.kept = Checkpoint(checkpoint.tensors, json.loads(json.dumps(checkpoint.values)))
+            raise Interrupted
 
 
 # --- the loop, written out -------------------------------------------------------------------------------------------
@@ -314,3 +336,116 @@ def test_precision(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_trainings_score() -> None:
     trained = Trained((0.5, 0.75, 0.75), best=1, steps=3)
     assert math.isclose(trained.score, 0.75)
+
+
+# --- going on ---------------------------------------------------------------------------------------------------------
+
+
+def disturb() -> None:
+    """What another training in this process would do to the generators."""
+    random.random()
+    np.random.rand()
+    torch.rand(3)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "adamax"])
+def test_a_training_goes_on_from_any_step_as_if_it_had_never_stopped(run, model, data, optimizer):
+    plan = plan_of(data, "classes", "numbers", "words", epochs=3)
+    settings, start = Settings(optimizer=optimizer), weights(model)
+    scores: list[tuple[int, float]] = []
+    expected = run(plan, settings, progress=Progress(epoch=lambda *score: scores.append(score)))
+    end, total = weights(model), sum(map(len, plan))
+    for stop in range(1, total + 1):
+        keeper = Kept(stop)
+        model.load_state_dict(start)
+        with pytest.raises(Interrupted):
+            run(plan, settings, keeper=keeper)
+        disturb()
+        model.load_state_dict(start)
+        told: list[tuple[int, float]] = []
+        began: list[tuple[int, int]] = []
+
+        def resumed(done: int, total: int, kept: Sequence[float], told: Any = told, began: Any = began) -> None:
+            began.append((done, total))
+            told += enumerate(kept, 1)
+
+        progress = Progress(epoch=lambda *score, told=told: told.append(score), resumed=resumed)
+        assert run(plan, settings, keeper=keeper, progress=progress) == expected
+        assert began == [(stop, total)]
+        assert told == scores
+        assert_same(weights(model), end)
+
+
+def test_a_checkpoint_is_a_copy(run, model, data):
+    keeper = Kept(2)
+    with pytest.raises(Interrupted):
+        run(plan_of(data, "classes"), keeper=keeper)
+    before = {name: tensor.clone() for name, tensor in keeper.kept.tensors.items()}
+    run(plan_of(data, "classes"), keeper=Kept())
+    assert_same(keeper.kept.tensors, before)
+
+
+# --- memory -----------------------------------------------------------------------------------------------------------
+
+
+class Small:
+    """A model whose device has room for so many instances at a time."""
+
+    def __init__(self, model: MultiTaskModel, room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+        forward = model.forward
+
+        def limited(task: str, inputs: Mapping[str, Tensor]) -> Tensor:
+            rows = len(inputs["input_ids"])
+            if torch.is_grad_enabled() and rows > room:
+                raise torch.OutOfMemoryError("simulated")
+            return forward(task, inputs)
+
+        monkeypatch.setattr(model, "forward", limited)
+
+
+def quiet(model: MultiTaskModel) -> None:
+    """Without dropout, of which smaller batches would draw another pattern."""
+    for module in model.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+
+
+@pytest.mark.parametrize(("room", "parts"), [(4, 1), (3, 2), (2, 2), (1, 4)])
+def test_out_of_memory_makes_smaller_batches_of_the_same_step(run, model, data, monkeypatch, room, parts):
+    """Steps of mixed tasks, token tasks too, where the parts of a batch have different numbers of words."""
+    quiet(model)
+    start, plan = weights(model), plan_of(data, "classes", "numbers", "words", batch_size=4)
+    settings = Settings(learning_rate=1e-2)
+    whole = run(plan, settings)
+    expected = weights(model)
+    assert differ(expected, start)
+    model.load_state_dict(start)
+    Small(model, room, monkeypatch)
+    told: list[int] = []
+    trained = run(plan, settings, progress=Progress(smaller=told.append))
+    assert (trained.parts, told) == (parts, [2, 4][: int(math.log2(parts))])
+    assert trained.steps == whole.steps
+    found = weights(model)
+    for name in list(
+        found
+    ):  # attention does not depend on the key's bias: its gradient is rounding error, which Adam makes large
+        if name.endswith("key.bias"):
+            del found[name]
+    assert_same(found, expected, atol=2e-5)
+
+
+def test_a_training_that_goes_on_remembers_how_little_memory_there_is(run, model, data, monkeypatch):
+    Small(model, 2, monkeypatch)
+    keeper, told = Kept(2), []
+    start = weights(model)
+    with pytest.raises(Interrupted):
+        run(plan_of(data, "classes"), keeper=keeper, progress=Progress(smaller=told.append))
+    model.load_state_dict(start)
+    assert run(plan_of(data, "classes"), keeper=keeper, progress=Progress(smaller=told.append)).parts == 2
+    assert told == [2]
+
+
+def test_too_little_memory_for_one_instance(run, model, data, monkeypatch):
+    Small(model, 0, monkeypatch)
+    with pytest.raises(RunError, match=r"^out of memory on cpu with one instance at a time: lower "):
+        run(plan_of(data, "classes"))

@@ -29,6 +29,7 @@ ALL = (
     events.Proposed("a", "digest", {"b": 3}),
     events.Confirmed("a", "digest", {"b": 3}, "person"),
     events.CommandAnswered("confirm", "id", True, ""),
+    events.StageResumed("tune", "a", 3, 10),
     events.RunPaused(),
     events.RunResumed(),
     events.FinalModel("a", 0.5, "/model", None, 0.25),

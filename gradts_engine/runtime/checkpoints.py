@@ -1,0 +1,144 @@
+"""Checkpoints of a training in its workspace: kept so often that saving takes at most 2% of the time, and whenever it stops."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from gradts_engine.errors import Interrupted
+from gradts_engine.runtime.artifacts import Workspace, canonical, fsync
+from gradts_engine.runtime.control import Control
+
+if TYPE_CHECKING:
+    from gradts_engine.learning.state import Checkpoint
+
+LATEST = "LATEST.json"
+SHARE = 0.02
+"""Most of a training's time that saving may take."""
+GUESS = 100e6
+"""Bytes a second that the first checkpoint is expected to be written with; the later ones are expected to take as long as it."""
+KEPT = 2
+
+
+class Checkpoints:
+    """Keeps one training's checkpoints. `LATEST.json` names them, newest first: a checkpoint is there once that file says so.
+
+    A context manager: only one process at a time keeps checkpoints of a training; in another one that computes the same, for a
+    run of its own, it does nothing.
+    """
+
+    def __init__(
+        self, workspace: Workspace, control: Control, check: Callable[[], None], warn: Callable[[str], None], size: int
+    ) -> None:
+        self.workspace = workspace
+        self.control = control
+        self.check = check
+        self.warn = warn
+        self.began = time.monotonic()
+        self.spent = 0.0
+        self.cost = size / GUESS
+        self.saves = control.saves
+        self._lock = -1
+        self._warned = False
+
+    def __enter__(self) -> Checkpoints:
+        try:
+            self.workspace.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._lock = os.open(self.workspace.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            for path in self.workspace.folder.glob(".*"):  # half a file of an engine that was killed
+                path.unlink()
+        except BlockingIOError:
+            self._close()
+        except OSError as error:
+            self._close()
+            self.warn(f"no checkpoints are kept in {self.workspace.folder}: {error.strerror}")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        self._close()
+
+    def _close(self) -> None:
+        if self._lock >= 0:
+            os.close(self._lock)
+        self._lock = -1
+
+    # --- the keeper of a training -------------------------------------------------------------------------------------
+
+    def load(self) -> Checkpoint | None:
+        """The newest checkpoint that is intact; damage is reported."""
+        from safetensors import safe_open
+
+        from gradts_engine.learning.state import Checkpoint
+
+        if self._lock < 0:
+            return None
+        for name in self._names():
+            path = self.workspace.get(name)
+            if path is None:
+                self.warn(f"checkpoint {self.workspace.folder / name} is damaged or gone; an earlier one is taken, or none")
+                continue
+            with safe_open(path, "pt") as file:
+                tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+                return Checkpoint(tensors, json.loads(file.metadata()["values"]))
+        return None
+
+    def step(self, capture: Callable[[], Checkpoint]) -> None:
+        """Keep a checkpoint if one is due or was asked for. Raises `Interrupted`, after keeping one, if the run is to end."""
+        if self._due():
+            self.save(capture())
+        try:
+            self.check()
+        except Interrupted:
+            self.save(capture())
+            raise
+
+    def _due(self) -> bool:
+        asked = self.saves != self.control.saves or self.control.paused
+        self.saves = self.control.saves
+        return asked or self.spent + self.cost <= SHARE * (time.monotonic() - self.began)
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Keep a checkpoint, and of the earlier ones the latest. One that cannot be kept is a warning: the training goes on."""
+        from safetensors import SafetensorError
+        from safetensors.torch import save_file
+
+        if self._lock < 0:
+            return
+        began = time.monotonic()
+        name, earlier = f"step-{checkpoint.values['done']}-{len(checkpoint.values['scores'])}", self._names()
+        metadata = {"values": canonical(checkpoint.values).decode()}
+        try:
+            self.workspace.put(name, lambda path: save_file(dict(checkpoint.tensors), path, metadata))
+            self._commit(list(dict.fromkeys([name, *earlier]))[:KEPT])
+        except (OSError, SafetensorError) as error:
+            if not self._warned:
+                self.warn(f"a checkpoint could not be kept in {self.workspace.folder}, the training goes on: {error}")
+            self._warned = True
+        self.cost = time.monotonic() - began
+        self.spent += self.cost
+
+    def _names(self) -> list[str]:
+        try:
+            return [str(name) for name in json.loads((self.workspace.folder / LATEST).read_bytes())["checkpoints"]]
+        except FileNotFoundError:
+            return []
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
+            self.warn(f"{self.workspace.folder / LATEST} is damaged; the training starts again")
+            return []
+
+    def _commit(self, names: list[str]) -> None:
+        folder = self.workspace.folder
+        temporary = folder / f".{LATEST}"
+        temporary.write_bytes(canonical({"checkpoints": names}))
+        fsync(temporary)
+        os.rename(temporary, folder / LATEST)
+        fsync(folder)
+        for path in folder.glob("step-*"):
+            if path.name.rpartition("-")[0] not in names:
+                path.unlink()
