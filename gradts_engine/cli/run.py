@@ -94,7 +94,7 @@ def start_detached(config: Path, store: Store, accept: bool = False) -> None:
     from gradts_engine.runtime.detach import launch
 
     launched = launch(config, store.root, accept=accept, say=lambda line: say(line, err=True))
-    click.echo(json.dumps({name: value if isinstance(value, int) else str(value) for name, value in vars(launched).items()}))
+    say(json.dumps({name: value if isinstance(value, int) else str(value) for name, value in vars(launched).items()}))
 
 
 def _named(store: Path | None) -> str:
