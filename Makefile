@@ -5,7 +5,7 @@ BIN := .venv/bin
 PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 PLUGINS := $(patsubst %/pyproject.toml,-e %,$(filter plugins/%,$(PROJECTS)))
 
-.PHONY: help install demo test check bench docs clean
+.PHONY: help install demo test check bench docs pictures clean
 
 help:
 	@echo 'make install   a virtual environment in .venv with the engine, the plugins and the tools'
@@ -14,6 +14,7 @@ help:
 	@echo 'make check     style, types, and which module may import which'
 	@echo 'make bench     how fast it is, measured side by side'
 	@echo 'make docs      write docs/settings.md again'
+	@echo 'make pictures  approve how the screens of the terminal UI look now; read the difference'
 	@echo 'make clean     remove .venv and caches; runs and their results (.gradts) stay'
 
 install: .venv/installed
@@ -41,6 +42,9 @@ bench: install
 
 docs: install
 	$(BIN)/python docs/make_settings.py
+
+pictures: install
+	GRADTS_PICTURES=write $(BIN)/python -m pytest -q tests/tui
 
 clean:
 	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache

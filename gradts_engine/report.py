@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -41,12 +43,16 @@ def number(value: float | None) -> float | None:
 
 def results(store: Store, run: RunFolder) -> dict[str, Any]:
     """All results of a run, as far as it has come, ready for JSON."""
-    view = run.view()
+    return results_of(store, run.view(), run.id, run.state())
+
+
+def results_of(store: Store, view: RunView, run: str, state: str) -> dict[str, Any]:
+    """`results` of a run whose events were read before."""
     primaries = view.started.primaries if view.started else ()
     correlations = {p: found for p in primaries if (found := artifact(store, view, "correlate", p))}
     return {
-        "run": run.id,
-        "state": run.state(),
+        "run": run,
+        "state": state,
         "encoder": view.started.encoder if view.started else None,
         "settings": dict(view.started.settings) if view.started else {},
         "tasks": list(view.started.tasks if view.started else ()),
@@ -58,7 +64,7 @@ def results(store: Store, run: RunFolder) -> dict[str, Any]:
 
 def _data(store: Store, view: RunView, task: TaskRead) -> dict[str, Any]:
     """Sizes of a task, what was left out or cut, and how well the model does that was tuned on it alone."""
-    scored = artifact(store, view, "score", task.task)
+    scored = artifact(store, view, "score", task.task, files=False)
     return {
         "task": task.task,
         "type": task.type,
@@ -109,10 +115,10 @@ def alone_score(view: RunView, primary: str) -> float | None:
     return next((t.score for t in view.trials.get(primary, ()) if not t.auxiliaries), None)
 
 
-def artifact(store: Store, view: RunView, stage: str, subject: str) -> Artifact | None:
-    """The artifact of a finished stage."""
+def artifact(store: Store, view: RunView, stage: str, subject: str, *, files: bool = True) -> Artifact | None:
+    """The artifact of a finished stage; `files=False` for a caller who needs its result alone."""
     found = view.stages.get((stage, subject))
-    return store.artifacts.find(stage, found.key) if found and found.state in ("done", "cached") else None
+    return store.artifacts.find(stage, found.key, files=files) if found and found.state in ("done", "cached") else None
 
 
 def importance(store: Store, view: RunView, task: str) -> dict[str, np.ndarray]:
@@ -133,6 +139,59 @@ def importance(store: Store, view: RunView, task: str) -> dict[str, np.ndarray]:
         "task": task_importance(arrays["raw"]),
         "ids": arrays["row"],
     }
+
+
+@dataclass(frozen=True)
+class Heads:
+    """What a screen shows of a task's scores: importance `task` [L, H]; how many of `instances` have their own importance of a
+    head in each of `BINS` equal parts of [0, 1], `counts` [L, H, BINS]."""
+
+    task: np.ndarray
+    counts: np.ndarray
+    instances: int
+
+
+BINS = 20
+BLOCK = 4096
+"""Instances that are normalised at a time."""
+
+
+def heads(store: Store, view: RunView, task: str) -> Heads:
+    """The scores of a task in little memory. Raises `UsageError` as `importance` does."""
+    found = importance(store, view, task)
+    layers, heads = found["task"].shape
+    counts = np.zeros((layers * heads, BINS), np.int64)
+    for start in range(0, len(found["instances"]), BLOCK):
+        block = found["instances"][start : start + BLOCK].reshape(-1, layers * heads)
+        parts = np.minimum((np.nan_to_num(block, nan=-1.0) * BINS).astype(np.int64), BINS - 1)
+        for head in range(layers * heads):
+            column = parts[:, head]
+            counts[head] += np.bincount(column[column >= 0], minlength=BINS)
+    return Heads(found["task"], counts.reshape(layers, heads, BINS), len(found["instances"]))
+
+
+def task_tau(found: Mapping[str, Heads]) -> dict[tuple[str, str], float | None]:
+    """Tau of every task with every other, from their importance; None where it is not defined."""
+    from gradts_engine.scoring.correlation import kendall_tau
+
+    if not found:
+        return {}
+    matrices = np.stack([heads.task for heads in found.values()])
+    tau = kendall_tau(matrices, matrices)
+    return {(a, b): number(float(tau[i, j])) for i, a in enumerate(found) for j, b in enumerate(found) if i != j}
+
+
+def instance_tau(store: Store, view: RunView, primary: str) -> dict[str, np.ndarray]:
+    """Tau of a primary with every train instance of each candidate, [N] each; empty before they are correlated."""
+    found = artifact(store, view, "correlate", primary)
+    return found.arrays(TAU) if found else {}
+
+
+def count_kept(tau: np.ndarray, *, keep: float | None = None, threshold: float | None = None) -> int:
+    """How many instances a share `keep`, or else a `threshold`, would choose, as `selection.strategies.keep_instances` does."""
+    if threshold is not None:
+        return int(np.count_nonzero(tau >= threshold))
+    return min(math.ceil((keep or 1.0) * len(tau)), int(np.count_nonzero(~np.isnan(tau))))
 
 
 def selected_instances(store: Store, view: RunView, primary: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:

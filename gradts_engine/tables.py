@@ -30,14 +30,14 @@ VIRIDIS: Ramp = (
 """After viridis."""
 
 SIXTEEN: Ramp = (
-    ("black", "bright_white"),
-    ("blue", "bright_white"),
-    ("magenta", "bright_white"),
-    ("green", "black"),
-    ("cyan", "black"),
-    ("bright_yellow", "black"),
+    ("#000000", "#ffffff"),
+    ("#0000aa", "#ffffff"),
+    ("#aa00aa", "#ffffff"),
+    ("#00aa00", "#000000"),
+    ("#00aaaa", "#000000"),
+    ("#ffff55", "#000000"),
 )
-"""For terminals of 16 colours."""
+"""Black, blue, magenta, green, cyan and yellow, for terminals of 16 colours."""
 
 
 def label(value: object, style: str = "") -> Text:
@@ -69,6 +69,11 @@ class Matrix:
     bounds: tuple[float, float] | None = None
     cursor: tuple[str, str] | None = None
 
+    @property
+    def width(self) -> int:
+        """Columns of a number: a sign takes one."""
+        return 4 if any(v is not None and v <= -0.005 for v in self.values.values()) else 3
+
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         yield self.table(SIXTEEN if console.color_system == "standard" else VIRIDIS)
 
@@ -79,7 +84,7 @@ class Matrix:
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column(Text(self.corner), no_wrap=True)
         for column in self.columns:  # long names fold, numbers do not
-            table.add_column(_name(column, column == marked_column), justify="right", overflow="fold", min_width=4)
+            table.add_column(_name(column, column == marked_column), justify="right", overflow="fold", min_width=self.width)
         for row in self.rows:
             cells = [cell(self.values[row, c], low, high, ramp) if (row, c) in self.values else Text("") for c in self.columns]
             if row == marked_row and marked_column in self.columns:

@@ -1,0 +1,307 @@
+"""The application: which run is looked at, the newest snapshot of the store, the screens, and keys that work everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+from textual.app import App, SystemCommand
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.screen import Screen
+from textual.theme import Theme
+
+from gradts_engine import tables
+from gradts_engine.errors import GradTSError
+from gradts_engine.runtime.inbox import Confirm
+from gradts_engine.runtime.store import Store
+from gradts_tui.engines import Engines
+from gradts_tui.evidence import Evidence
+from gradts_tui.preferences import Preferences, cache_folder
+from gradts_tui.screens.ask import Ask
+from gradts_tui.screens.correlation import Correlation
+from gradts_tui.screens.help import Help
+from gradts_tui.screens.importance import Importance
+from gradts_tui.screens.log import Log
+from gradts_tui.screens.page import Page
+from gradts_tui.screens.results import Results
+from gradts_tui.screens.run import Run
+from gradts_tui.screens.runs import Runs
+from gradts_tui.screens.select import Select
+from gradts_tui.shelf import Shelf
+from gradts_tui.state import RunState, Snapshot
+from gradts_tui.widgets.title import PAGES
+
+HIGH_CONTRAST = Theme(
+    name="high-contrast",
+    primary="#ffff00",
+    secondary="#00ffff",
+    accent="#ffff00",
+    success="#00ff00",
+    warning="#ffff00",
+    error="#ff8080",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#303030",
+    dark=True,
+)
+THEMES = ("textual-dark", "textual-light", "high-contrast")
+
+
+class Source(Protocol):
+    """Where snapshots come from: the reader thread, or a test."""
+
+    def start(self, post: Callable[[Snapshot], object]) -> None: ...
+    def stop(self) -> None: ...
+    def wake(self) -> None: ...
+
+
+class GradTS(App[int]):
+    """Shows what `source` posts; `run` is the id of the run to open, None for the list of runs."""
+
+    TITLE = "GradTS"
+    CSS_PATH = "app.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(
+            Binding(str(number), f"page('{name}')", name.title(), show=False, tooltip=about)
+            for number, (name, about) in enumerate(PAGES.items(), 1)
+        ),
+        Binding("p", "pause", "Pause or resume"),
+        Binding("X", "stop", "Stop"),
+        Binding("c", "go_on", "Go on"),
+        Binding("r", "runs", "Runs"),
+        Binding("g", "resources", "Resources", show=False),
+        Binding("t", "next_theme", "Theme", show=False),
+        Binding("question_mark", "help", "Help", key_display="?"),
+        Binding("q", "leave", "Leave"),
+    ]
+
+    class Taken(Message):
+        """There is a new snapshot."""
+
+    class Read(Message):
+        """Something that a screen asked for has been read from an artifact."""
+
+    def __init__(self, store: Store, source: Source, run: str | None = None, preferences: Preferences | None = None) -> None:
+        super().__init__()
+        self.animation_level = "none"
+        self.store = store
+        self.source = source
+        self.selected = run
+        self.preferences = preferences or Preferences()
+        self.snapshot: Snapshot | None = None
+        self.newest: Snapshot | None = None
+        self.engines = Engines(self, store)
+        self.shelf = Shelf(lambda: self.post_message(self.Read()))
+        self.evidence = Evidence(store, self.shelf)
+        self.called: frozenset[tuple[str, str]] = frozenset()
+        """Proposals (run, primary) that the bell has rung for."""
+
+    # --- start and end -----------------------------------------------------------------------------------------------
+
+    def on_mount(self) -> None:
+        self.register_theme(HIGH_CONTRAST)
+        if self.preferences.theme in self.available_themes:
+            self.theme = self.preferences.theme
+        self.theme_changed_signal.subscribe(self, lambda theme: self.prefer(theme=theme.name))
+        for name, screen in self.pages().items():
+            self.install_screen(screen, name)
+        self.push_screen("run" if self.selected else "runs")
+        self.source.start(self.take)
+
+    def pages(self) -> dict[str, Page]:
+        """All screens by name."""
+        return {page.NAME: page for page in (Runs(), Run(), Importance(), Correlation(), Select(), Results(), Log())}
+
+    def on_unmount(self) -> None:
+        self.source.stop()
+        self.shelf.close()
+
+    def prefer(self, **changes: Any) -> None:
+        """Remember a choice."""
+        self.preferences = replace(self.preferences, **changes)
+        self.preferences.save()
+
+    # --- snapshots ---------------------------------------------------------------------------------------------------
+
+    def take(self, snapshot: Snapshot) -> None:
+        """Called by the reader's thread: the newest snapshot is drawn as soon as there is time, older ones are not."""
+        self.newest = snapshot
+        self.post_message(self.Taken())
+
+    def on_grad_ts_taken(self, message: Taken) -> None:
+        if self.newest is not None and self.newest is not self.snapshot:
+            self.show(self.newest)
+
+    def on_grad_ts_read(self, message: Read) -> None:
+        self.redraw()
+
+    def show(self, snapshot: Snapshot) -> None:
+        """Draw the newest snapshot."""
+        self.snapshot = snapshot
+        self.call(snapshot)
+        self.engines.answers(snapshot)
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Draw the present snapshot again: something that was read is there now."""
+        for screen in self.screen_stack:
+            if isinstance(screen, Page):
+                screen.refresh_run()
+                screen.refresh_bindings()
+
+    def call(self, snapshot: Snapshot) -> None:
+        """Ring once for each proposal that waits for a person, and say so in the terminal's title."""
+        waiting = frozenset((run.id, primary) for run in snapshot.runs for primary in run.waiting)
+        if waiting - self.called and self.preferences.bell:
+            self.bell()
+        self.called = waiting
+        self.name_terminal(waiting)
+
+    def name_terminal(self, waiting: Iterable[tuple[str, str]]) -> None:
+        """Set the title of the terminal's window (OSC 2)."""
+        names = sorted({run for run, _ in waiting})
+        run = self.run_state
+        title = f"{', '.join(names)} waits for you" if names else f"{run.id} {run.state}" if run else "GradTS"
+        if title != self.sub_title and self._driver is not None and not self.is_headless:
+            self._driver.write(f"\x1b]2;{''.join(c for c in title if c.isprintable())}\x07")
+        self.sub_title = title
+
+    @property
+    def run_state(self) -> RunState | None:
+        """The run that is looked at, as the newest snapshot has it."""
+        return self.snapshot.run(self.selected) if self.snapshot else None
+
+    # --- actions -----------------------------------------------------------------------------------------------------
+
+    def attach(self, run: str) -> None:
+        """Look at a run: what waits for a person opens where it is decided."""
+        self.selected = run
+        self.switch_screen("run")
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ("page", "runs") and not isinstance(self.screen, Page):
+            return False
+        if action in ("pause", "stop", "go_on"):
+            return isinstance(self.screen, Page) and self.engines.can(action, self.run_state) and not self.read_only
+        if action == "page":
+            return self.run_state is not None and self.is_screen_installed(str(parameters[0]))
+        return not (action == "runs" and isinstance(self.screen, Runs))
+
+    def action_page(self, name: str) -> None:
+        """Go to a screen."""
+        if not (isinstance(self.screen, Page) and name == self.screen.NAME):
+            self.switch_screen(name)
+
+    def action_runs(self) -> None:
+        """Go to the list of runs."""
+        self.switch_screen("runs")
+
+    @property
+    def read_only(self) -> bool:
+        """Whether commands cannot be sent."""
+        return self.snapshot is not None and not self.snapshot.writable
+
+    def cannot_command(self, run: RunState) -> str:
+        """Why nothing can be sent to a run; empty where it can."""
+        return "The store cannot be written: this is for looking only." if self.read_only else run.problem
+
+    def confirm(self, run: RunState, command: Confirm) -> None:
+        """Decide on a proposal."""
+        self.engines.confirm(run, command)
+
+    def complain(self, message: str) -> None:
+        """Show what went wrong, until it is read."""
+        self.notify(message, severity="error", timeout=30, markup=False)
+        self.redraw()
+
+    def action_pause(self) -> None:
+        """Hold the run after its present step, or have it go on."""
+        if run := self.run_state:
+            self.engines.pause_or_resume(run)
+
+    def action_stop(self) -> None:
+        """Ask, and end the run after its present step."""
+        run = self.run_state
+        if run is None:
+            return
+        text = tables.label(run.id, "bold").append(
+            "\nIt ends after the present step. What it has done is kept, and c goes on with it later.\n"
+            "(To leave it running, press q instead.)"
+        )
+        self.push_screen(Ask("Stop this run?", text), lambda yes: self.engines.stop(run) if yes else None)
+
+    def action_go_on(self) -> None:
+        """Start an engine that goes on with the run."""
+        if run := self.run_state:
+            self.engines.go_on(run)
+
+    def action_leave(self) -> None:
+        """Leave; engines go on."""
+        self.exit(0)
+
+    def action_resources(self) -> None:
+        """Show CPU, memory and GPUs, or hide them."""
+        self.prefer(resources=not self.preferences.resources)
+        self.redraw()
+
+    def action_next_theme(self) -> None:
+        """Dark, light, high contrast."""
+        place = THEMES.index(self.theme) if self.theme in THEMES else -1
+        self.theme = THEMES[(place + 1) % len(THEMES)]
+
+    def action_switch_bell(self) -> None:
+        """Ring when a run waits for a person, or do not."""
+        self.prefer(bell=not self.preferences.bell)
+        self.notify(f"The bell is {'on' if self.preferences.bell else 'off'}.")
+
+    def action_help(self) -> None:
+        """Say what the keys do."""
+        self.push_screen(Help(self.screen.active_bindings.values()))
+
+    def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
+        """What Ctrl+P offers: textual's own, and everything that a key does here."""
+        yield from super().get_system_commands(screen)
+        yield SystemCommand("Bell on or off", "Ring when a run waits for a person", self.action_switch_bell)
+        for active in screen.active_bindings.values():
+            if isinstance(active.node, Page | App) and active.enabled and active.binding.description:
+                name = active.binding.description
+                yield SystemCommand(
+                    f"GradTS: {name}",
+                    f"Key {active.binding.key_display or active.binding.key}",
+                    self.runner(active.binding.action),
+                )
+
+    def runner(self, action: str) -> Callable[[], Any]:
+        """A function that does what a key of the present screen does."""
+        return lambda: self.call_later(self.run_action, action, self.screen)
+
+    def export(self, name: str, write: Callable[[Path], object]) -> None:
+        """Write a file into the present folder, in a thread, and say where it is."""
+        path = Path(name).absolute()
+
+        def work() -> None:
+            try:
+                write(path)
+            except (GradTSError, OSError) as error:
+                message, severity = f"{path}: {error}", "error"
+            else:
+                message, severity = f"Written to {path}", "information"
+            self.call_from_thread(self.notify, message, severity=severity, markup=False)
+
+        self.run_worker(work, thread=True)
+
+    def copy(self, page: str, text: str) -> None:
+        """Copy to the clipboard through the terminal (OSC 52), which may refuse, and always into a file."""
+        self.copy_to_clipboard(text)
+        path = cache_folder() / f"{self.selected or 'runs'}-{page}.txt"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text + "\n", encoding="utf-8")
+        except OSError as error:
+            self.notify(f"Copied, but {path} cannot be written: {error.strerror}", severity="warning", markup=False)
+        else:
+            self.notify(f"Copied, and written to {path}", markup=False)

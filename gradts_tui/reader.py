@@ -1,0 +1,92 @@
+"""The reader thread: looks at the store a few times a second, reads only what is new, and posts frozen snapshots."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from gradts_engine.errors import GradTSError
+from gradts_engine.runtime.journal import read_events
+from gradts_engine.runtime.store import RunFolder, Store
+from gradts_tui.state import RunState, Snapshot, advance, present
+
+INTERVAL = 0.3
+"""Seconds between two looks while an engine works."""
+CALM = 1.0
+"""Seconds between two looks while none does."""
+AGES = 20.0
+"""Seconds after which a snapshot is posted even if nothing is new, for the ages that are shown."""
+
+Post = Callable[[Snapshot], object]
+
+
+class Reader:
+    """Follows one store. `start` begins to call `post` from a thread of its own; `stop` ends that."""
+
+    def __init__(self, store: Store, clock: Callable[[], float] = time.time) -> None:
+        self.store = store
+        self.clock = clock
+        self._runs: dict[str, RunState] = {}
+        self._stamps: dict[str, tuple[int, int]] = {}
+        self._stop = threading.Event()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def start(self, post: Post) -> None:
+        """Post the first snapshot soon, and then whatever is new."""
+        self._thread = threading.Thread(target=self._follow, args=(post,), name="reader", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """No snapshot is posted after this returns."""
+        self._stop.set()
+        self._wake.set()
+        if self._thread and self._thread is not threading.current_thread():
+            self._thread.join(timeout=5)
+
+    def wake(self) -> None:
+        """Look now: something was just sent or started."""
+        self._wake.set()
+
+    def look(self) -> Snapshot:
+        """The store as it is now."""
+        root = self.store.root
+        try:
+            folders = self.store.runs()
+        except OSError as error:
+            return Snapshot(root, self.clock(), problem=f"{root} cannot be read: {error.strerror}")
+        runs = tuple(self._read(folder) for folder in folders)
+        writable = not root.exists() or os.access(root, os.W_OK)
+        return Snapshot(root, self.clock(), runs, writable)
+
+    def _follow(self, post: Post) -> None:
+        last = Snapshot(self.store.root, 0.0)
+        while not self._stop.is_set():
+            snapshot = self.look()
+            busy = any(run.engine for run in snapshot.runs)
+            new = replace(snapshot, now=last.now) != last
+            if not self._stop.is_set() and (new or busy or snapshot.now - last.now > AGES):
+                post(snapshot)
+                last = snapshot
+            self._wake.wait(INTERVAL if busy else CALM)
+            self._wake.clear()
+
+    def _read(self, folder: RunFolder) -> RunState:
+        """The run with the events that came since the last look."""
+        run = self._runs.get(folder.id) or RunState(folder.id, folder.path)
+        try:
+            engine = folder.engine()  # before the events: an engine that ends says so before it lets go
+            stat = folder.events.stat()
+            stamp = (stat.st_mtime_ns, stat.st_size)
+            if stamp == self._stamps.get(folder.id) and not run.problem:
+                run = replace(run, engine=engine, state=present(run.view.state, engine)) if engine != run.engine else run
+            else:
+                run = advance(run, read_events(folder.events, run.seq), engine)
+                self._stamps[folder.id] = stamp
+        except (GradTSError, OSError) as error:
+            run = replace(run, problem=str(error))
+        self._runs[folder.id] = run
+        return run

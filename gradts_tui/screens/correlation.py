@@ -1,0 +1,171 @@
+"""How alike the tasks' rankings of heads are, and, for one pair, how alike each instance's is."""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+import numpy as np
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Sparkline
+
+from gradts_engine import report, tables
+from gradts_tui.screens.page import Page
+from gradts_tui.shelf import Problem
+from gradts_tui.state import RunState
+from gradts_tui.widgets.matrix import MatrixView, Values
+from gradts_tui.widgets.say import Say
+
+LONGEST = 20
+"""Columns of a row's name; the number in front tells apart what is cut."""
+BINS = 40
+"""Parts of the histogram of tau from -1 to 1."""
+
+
+class Correlation(Page):
+    """Columns are numbered like the rows."""
+
+    NAME = "correlation"
+    FILTERS = True
+    CSS_PATH = "correlation.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "sort", "Sort by column"),
+        Binding("u", "unsort", "Order of tasks.toml"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sorted_by: str | None = None
+        """A task; empty for the order of tasks.toml; None: the first primary, once there is one."""
+        self.order: list[str] = []
+
+    def body(self) -> ComposeResult:
+        with Horizontal():
+            yield MatrixView(id="main")
+            with VerticalScroll(id="side", can_focus=False):
+                yield Say(id="pair")
+                yield Sparkline(id="histogram", summary_function=max)
+                yield Say(id="axis")
+                yield Say(id="kept")
+        yield Say(id="hint")
+
+    def draw(self, run: RunState) -> None:
+        matrix = self.query_one(MatrixView)
+        tau = self.ui.evidence.tau(run)
+        scored = self.ui.evidence.scored(run)
+        self.query_one("#side").display = len(scored) > 1
+        if len(scored) < 2 or tau is None or isinstance(tau, Problem):
+            matrix.show((), (), {})
+            waiting = "Tasks are compared once two have been scored." if len(scored) < 2 else "reading the scores of all tasks"
+            self.query_one("#hint", Say).say(tables.label(tau.reason) if isinstance(tau, Problem) else waiting)
+            return
+        primaries = list(run.view.started.primaries) if run.view.started else []
+        fresh = self.sorted_by is None
+        if self.sorted_by is None:
+            self.sorted_by = next(iter(primaries), "")
+        self.order = self.ordered(scored, tau)
+        shown = [t for t in self.order if self.wanted in t] or self.order
+        number = {t: str(i) for i, t in enumerate(self.order, 1)}
+        row = {t: f"{number[t]:>2} {'*' if t in primaries else ''}{t}"[:LONGEST] for t in shown}
+        values: Values = {(row[a], number[b]): x for (a, b), x in tau.items() if a in row}
+        matrix.show(list(row.values()), [number[t] for t in self.order], values, "   tau")
+        if fresh:
+            matrix.put(1, 0)  # the best candidate
+        parts = ["* primary", f"sorted by {self.sorted_by}" if self.sorted_by else "order of tasks.toml", matrix.hidden]
+        self.query_one("#hint", Say).say(tables.label(" · ".join(part for part in parts if part), "dim"))
+        self.pair(run, shown, tau)
+
+    def ordered(self, tasks: list[str], tau: Values) -> list[str]:
+        """Tasks by falling tau with one of them, which comes first."""
+        first = self.sorted_by
+        if not first or first not in tasks:
+            return tasks
+
+        def key(task: str) -> float:
+            value = tau.get((task, first))
+            return -math.inf if task == first else math.inf if value is None else -value
+
+        return sorted(tasks, key=key)
+
+    def pair(self, run: RunState, shown: list[str], tau: Values) -> None:
+        """The pane at the right: the pair under the cursor."""
+        row, column = self.query_one(MatrixView).at
+        a, b = shown[min(row, len(shown) - 1)], self.order[min(column, len(self.order) - 1)]
+        primary = b if run.view.started and b in run.view.started.primaries else a
+        candidate = a if primary == b else b
+        value = tau.get((a, b))
+        head = tables.label(f"{candidate} for {primary}" if a != b else a, "bold").append("\n")
+        head.append(f"tau {value:.4f}" if value is not None else "the same task" if a == b else "tau is not defined")
+        self.query_one("#pair", Say).say(head)
+        found = self.ui.evidence.instance_tau(run, primary) if a != b else {}
+        instances = found.get(candidate) if isinstance(found, dict) else None
+        self.histogram(instances, run)
+
+    def histogram(self, instances: np.ndarray | None, run: RunState) -> None:
+        """Instances of the candidate by their tau with the primary, and how many each threshold keeps."""
+        line = self.query_one("#histogram", Sparkline)
+        line.display = instances is not None and len(instances) > 0
+        if instances is None or not len(instances):
+            self.query_one("#axis", Say).say("")
+            self.query_one("#kept", Say).say("")
+            return
+        finite = instances[np.isfinite(instances)]
+        low, high = (float(finite.min()), float(finite.max())) if len(finite) else (-1.0, 1.0)
+        counts = np.histogram(finite, bins=BINS, range=(low, max(high, low + 1e-6)))[0]
+        data = [float(count) for count in counts]
+        if line.data != data:
+            line.data = data
+        width = max(self.query_one("#side").scrollable_content_region.width, 12)
+        self.query_one("#axis", Say).say(Text(f"{low:.2f}{high:>{width - len(f'{low:.2f}')}.2f}", "dim"))
+        settings = run.view.started.settings.get("selection", {}) if run.view.started else {}
+        self.query_one("#kept", Say).say(kept(instances, settings))
+
+    def on_matrix_view_moved(self, event: MatrixView.Moved) -> None:
+        self.refresh_run()
+
+    # --- keys --------------------------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "sort":
+            return len(self.order) > 1
+        if action == "unsort":
+            return bool(self.sorted_by)
+        return super().check_action(action, parameters)
+
+    def action_sort(self) -> None:
+        """Rows and columns by falling tau with the task of the cursor's column."""
+        column = self.query_one(MatrixView).at[1]
+        self.sorted_by = self.order[column]
+        self.refresh_run()
+        self.query_one(MatrixView).put(1, 0)
+        self.refresh_bindings()
+
+    def action_unsort(self) -> None:
+        """The order of tasks.toml again."""
+        self.sorted_by = ""
+        self.refresh_run()
+        self.refresh_bindings()
+
+    def copied(self) -> str:
+        run = self.ui.run_state
+        tau = self.ui.evidence.tau(run) if run else None
+        if not self.order or tau is None or isinstance(tau, Problem):
+            return ""
+        rows = [["tau", *self.order]]
+        rows += [[a, *("" if (x := tau.get((a, b))) is None else f"{x:.6f}" for b in self.order)] for a in self.order]
+        return "\n".join("\t".join(row) for row in rows)
+
+
+def kept(instances: np.ndarray, settings: dict[str, object]) -> Text:
+    """How many instances each threshold keeps; that of tasks.toml is marked."""
+    text = Text(f"tau >=  kept of {len(instances)}\n", "dim")
+    chosen = settings.get("threshold")
+    limits = sorted({*report.THRESHOLDS, *([chosen] if isinstance(chosen, float) else [])})
+    counts = [(limit, int(np.count_nonzero(instances >= limit))) for limit in limits]
+    for limit, count in counts:
+        mark = "bold reverse" if limit == chosen else ""
+        text.append(f"{limit:>5.2f}  {count:>7}  {count / len(instances):>4.0%}\n", mark)
+    return text

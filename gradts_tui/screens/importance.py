@@ -1,0 +1,180 @@
+"""Importance of every head for a task, beside that for another, and how it is spread over the instances."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.widgets import Sparkline
+
+from gradts_engine import report, tables
+from gradts_engine.report import Heads
+from gradts_engine.runtime.store import RunFolder
+from gradts_tui.screens.page import Page
+from gradts_tui.shelf import Problem
+from gradts_tui.state import RunState
+from gradts_tui.widgets.matrix import MatrixView
+from gradts_tui.widgets.say import Say
+
+CORNER = "layer"
+
+
+class Importance(Page):
+    """One map, or two that move together."""
+
+    NAME = "importance"
+    FILTERS = True
+    CSS_PATH = "importance.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "task(1)", "Next task"),
+        Binding("b", "task(-1)", "Task before", show=False),
+        Binding("c", "compare", "Compare"),
+        Binding("o", "other(1)", "Other task"),
+        Binding("e", "export", "Export"),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.chosen = ""
+        self.other = ""
+
+    def body(self) -> ComposeResult:
+        with Horizontal():
+            with Vertical(id="one"):
+                yield Say(id="one-title")
+                yield MatrixView(("layers", "heads"), id="main")
+            with Vertical(id="two"):
+                yield Say(id="two-title")
+                yield MatrixView(("layers", "heads"), id="two-map")
+        yield Say(id="value")
+        yield Sparkline(id="spread", summary_function=max)
+        yield Say(id="axis")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        twin = self.query_one("#two-map", MatrixView)
+        twin.can_focus, twin.marked = False, True
+
+    def tasks(self, run: RunState) -> list[str]:
+        """Scored tasks that the filter lets through."""
+        scored = self.ui.evidence.scored(run)
+        return [t for t in scored if self.wanted in t] or scored
+
+    def draw(self, run: RunState) -> None:
+        tasks = self.tasks(run)
+        if self.chosen not in tasks:
+            self.chosen = tasks[0] if tasks else ""
+        if self.other not in self.ui.evidence.scored(run):
+            self.other = ""
+        self.query_one("#two").display = bool(self.other)
+        one = self.map(run, "one", "main", self.chosen, tasks)
+        two = self.map(run, "two", "two-map", self.other, tasks) if self.other else None
+        self.query_one("#two-map", MatrixView).put(*self.query_one("#main", MatrixView).at)
+        self.values(one, two)
+
+    def map(self, run: RunState, name: str, view: str, task: str, tasks: list[str]) -> Heads | None:
+        """Draw the map of a task; its scores, if they are there."""
+        title, matrix = self.query_one(f"#{name}-title", Say), self.query_one(f"#{view}", MatrixView)
+        if not task:
+            title.say("No task has been scored yet: each is tuned alone first.")
+            return None
+        found = self.ui.evidence.heads(run, task)
+        if not isinstance(found, Heads):
+            title.say(tables.label(found.reason) if isinstance(found, Problem) else f"reading the scores of {task}")
+            matrix.show((), (), {})
+            return None
+        parts = [f"{found.instances} rows", matrix.hidden]
+        if task in tasks:
+            parts.insert(0, f"{tasks.index(task) + 1}/{len(tasks)}")
+        title.say(tables.label(task, "bold").append("  " + "  ".join(filter(None, parts)), "dim"))
+        drawn = tables.heat_map(found.task)
+        matrix.show(drawn.rows, drawn.columns, drawn.values, CORNER)
+        return found
+
+    def values(self, one: Heads | None, two: Heads | None) -> None:
+        """The numbers under the cursor, and the histogram of the first task's instances."""
+        cell = self.query_one("#main", MatrixView).cell
+        spread = self.query_one("#spread", Sparkline)
+        spread.display = bool(one and cell)
+        if one is None or cell is None:
+            self.query_one("#value", Say).say("")
+            self.query_one("#axis", Say).say("")
+            return
+        layer, head = int(cell[0]), int(cell[1])
+        text = Text(f"layer {layer} head {head}: ", "bold").append(standing(one.task, layer, head))
+        if two is not None:
+            text.append_text(tables.label(f"  ·  {self.other}: ")).append(standing(two.task, layer, head))
+        self.query_one("#value", Say).say(text)
+        counts = [float(count) for count in one.counts[layer, head]]
+        if spread.data != counts:
+            spread.data = counts
+        caption = " importance of this head in single instances "
+        self.query_one("#axis", Say).say(Text(f"0{caption:^{max(self.size.width - 4, len(caption))}}1", "dim"))
+
+    def on_matrix_view_moved(self, event: MatrixView.Moved) -> None:
+        self.refresh_run()
+
+    # --- keys --------------------------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        run = self.ui.run_state
+        many = len(self.ui.evidence.scored(run)) > 1 if run else False
+        if action in ("task", "compare"):
+            return many
+        if action == "export":
+            return bool(self.chosen)
+        if action == "other":
+            return many and bool(self.other)
+        return super().check_action(action, parameters)
+
+    def action_task(self, by: int) -> None:
+        """Another task."""
+        if run := self.ui.run_state:
+            tasks = self.tasks(run)
+            self.chosen = tasks[(tasks.index(self.chosen) + by) % len(tasks)]
+            self.refresh_run()
+
+    def action_compare(self) -> None:
+        """A second task beside it, or no more."""
+        run = self.ui.run_state
+        tasks = [t for t in self.ui.evidence.scored(run) if t != self.chosen] if run else []
+        self.other = "" if self.other or not tasks else tasks[0]
+        self.refresh_run()
+        self.refresh_bindings()
+
+    def action_other(self, by: int) -> None:
+        """Another task to compare with."""
+        if run := self.ui.run_state:
+            tasks = [t for t in self.ui.evidence.scored(run) if t != self.chosen]
+            place = tasks.index(self.other) if self.other in tasks else -1
+            self.other = tasks[(place + by) % len(tasks)]
+            self.refresh_run()
+
+    def action_export(self) -> None:
+        """Write the task's importance, of every instance too, as safetensors into the folder that the UI was started in."""
+        run = self.ui.run_state
+        if run and self.chosen:
+            task, folder = self.chosen, RunFolder(run.path)
+            name = f"{run.id}-{task}.safetensors"
+            self.ui.export(name, lambda path: report.export_importance(self.ui.store, folder, task, path))
+
+    def copied(self) -> str:
+        run = self.ui.run_state
+        found = self.ui.evidence.heads(run, self.chosen) if run and self.chosen else None
+        if not isinstance(found, Heads):
+            return ""
+        layers, heads = found.task.shape
+        rows = [[f"importance of {self.chosen}"], ["layer\\head", *map(str, range(heads))]]
+        rows += [[str(i), *(f"{x:.6g}" for x in found.task[i])] for i in range(layers)]
+        return "\n".join("\t".join(row) for row in rows)
+
+
+def standing(task: np.ndarray, layer: int, head: int) -> str:
+    """A head's importance and its place among all heads."""
+    value = float(task[layer, head])
+    rank = int(np.count_nonzero(task > value)) + 1
+    return f"{value:.4f}, rank {rank} of {task.size}"

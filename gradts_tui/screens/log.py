@@ -1,0 +1,72 @@
+"""What happened, a line an event."""
+
+from __future__ import annotations
+
+import time
+from typing import ClassVar
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+
+from gradts_engine import tables
+from gradts_tui.screens.page import Page
+from gradts_tui.state import ERROR, INFO, LEVELS, WARNING, Line, RunState
+from gradts_tui.widgets.lines import Lines
+from gradts_tui.widgets.looks import colour
+from gradts_tui.widgets.say import Say
+
+
+class Log(Page):
+    """Follows the end until one scrolls."""
+
+    NAME = "log"
+    FILTERS = True
+    CSS_PATH = "log.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f", "follow", "Follow"),
+        Binding("l", "level", "Level"),
+    ]
+
+    def body(self) -> ComposeResult:
+        yield Lines(self.text, id="main")
+        yield Say(id="status")
+
+    def draw(self, run: RunState) -> None:
+        lines = self.query_one(Lines)
+        level = self.ui.preferences.level
+        shown = [x for x in run.log if x.level >= level and self.wanted in x.text.lower()]
+        lines.show(shown)
+        follow = "following" if lines.follow else "not following"
+        narrowed = f", of {len(run.log)}" if len(shown) < len(run.log) else ""
+        self.query_one("#status", Say).say(f"{len(shown)} lines{narrowed} · level {LEVELS[level]} and above · {follow}")
+
+    def text(self, line: Line) -> Text:
+        """A line with its time, in the colour of its level."""
+        ink = {WARNING: "text-warning", ERROR: "text-error"}.get(line.level, "")
+        style = colour(self.app, ink) if ink else "" if line.level == INFO else "dim"
+        when = time.strftime("%d %b %H:%M:%S  ", time.localtime(line.time))
+        return Text(when, "dim").append_text(tables.label(line.text, style))
+
+    def action_follow(self) -> None:
+        """Stay at the newest line, or do not."""
+        lines = self.query_one(Lines)
+        lines.follow = not lines.follow
+        if lines.follow:
+            lines.scroll_end(animate=False)
+        self.refresh_run()
+
+    def action_level(self) -> None:
+        """Least level that is shown: detail, info, warning, error."""
+        self.ui.prefer(level=(self.ui.preferences.level + 1) % len(LEVELS))
+        self.refresh_run()
+
+    def on_key(self, event: events.Key) -> None:
+        super().on_key(event)
+        if event.key in ("up", "pageup", "home"):
+            self.query_one(Lines).follow = False
+            self.refresh_run()
+
+    def copied(self) -> str:
+        return "\n".join(self.text(line).plain for line in self.query_one(Lines).lines)

@@ -1,0 +1,144 @@
+"""What all screens share: title, notice, filter, footer, and drawing the newest snapshot."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from rich.text import Text
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+from textual.widgets import Footer, Input, Static
+
+from gradts_tui.state import RunState
+from gradts_tui.widgets.resources import Resources
+from gradts_tui.widgets.title import Notice, Title, notice
+
+if TYPE_CHECKING:
+    from gradts_tui.app import GradTS
+
+SMALLEST = (60, 16)
+"""Columns and lines below which nothing is drawn but a hint."""
+
+
+class Page(Screen[None]):
+    """Base of the screens. A subclass has `body`, in it a widget `#main` that takes the keys, and `draw`, which is called with
+    every new snapshot while the screen is shown."""
+
+    NAME: ClassVar[str] = ""
+    AUTO_FOCUS = "#main"
+    FILTERS: ClassVar[bool] = False
+    """Whether `/` narrows what is shown."""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("slash", "filter", "Filter", key_display="/"),
+        Binding("y", "copy", "Copy", show=False),
+    ]
+
+    def compose(self) -> ComposeResult:
+        yield Title(self.NAME)
+        yield Notice()
+        yield from self.body()
+        yield Input(placeholder="filter", id="filter", compact=True)
+        yield Resources()
+        yield Static(id="small", markup=False)
+        yield Footer(show_command_palette=False, compact=True)
+
+    def body(self) -> ComposeResult:
+        """The widgets between title and footer."""
+        yield from ()
+
+    def draw(self, run: RunState) -> None:
+        """Show a run."""
+
+    def copied(self) -> str:
+        """What `y` copies: what the screen says, as plain text."""
+        return ""
+
+    @property
+    def ui(self) -> GradTS:
+        """The app."""
+        return cast("GradTS", self.app)
+
+    @property
+    def wanted(self) -> str:
+        """What the filter asks for, in lower case."""
+        return self.query_one("#filter", Input).value.strip().lower()
+
+    def on_mount(self) -> None:
+        self.query_one("#filter").display = False
+
+    def on_screen_resume(self) -> None:
+        self.refresh_run()
+
+    def refresh_run(self) -> None:
+        """Draw the newest snapshot."""
+        if not self.is_mounted:
+            return
+        snapshot, run = self.ui.snapshot, self.ui.run_state
+        self.query_one(Title).show(snapshot, run)
+        text, kind = notice(run, snapshot.writable) if run and snapshot and self.NAME != "runs" else ("", "warning")
+        if run and run.waiting and self.NAME == "select":
+            text = ""  # the screen itself says so
+        if self.ui.engines.starting:
+            text, kind = self.ui.engines.starting, "warning"
+        self.query_one(Notice).show(text, kind)
+        self.query_one(Resources).display = self.ui.preferences.resources
+        if run:
+            self.draw(run)
+
+    def on_resize(self, event: events.Resize) -> None:
+        small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
+        self.set_class(small, "-small")
+        width, height = event.size
+        hint = f"{width} x {height} is too small.\nGradTS needs {SMALLEST[0]} x {SMALLEST[1]}.\nq leaves; the run goes on."
+        self.query_one("#small", Static).update(Text(hint, justify="center"))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return self.FILTERS if action == "filter" else True
+
+    # --- filter ------------------------------------------------------------------------------------------------------
+
+    def action_filter(self) -> None:
+        """Type what to look for; Enter keeps it, Escape drops it."""
+        entry = self.query_one("#filter", Input)
+        entry.display = True
+        entry.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        if event.input.id == "filter":
+            self.refresh_run()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        if event.input.id == "filter":
+            event.input.display = bool(event.value)
+            self.back_to_body()
+
+    def on_key(self, event: events.Key) -> None:
+        entry = self.query_one("#filter", Input)
+        if event.key == "escape" and entry.display:
+            event.stop()
+            event.prevent_default()
+            entry.value = ""
+            entry.display = False
+            self.back_to_body()
+
+    def back_to_body(self) -> None:
+        """Give the keys back to what the screen shows."""
+        self.query_one("#main").focus()
+
+    # --- copy --------------------------------------------------------------------------------------------------------
+
+    def action_copy(self) -> None:
+        """Copy what the screen says, through the terminal, and into a file."""
+        self.ui.copy(self.NAME, self.copied())
+
+
+def plain(renderable: Any, width: int = 160) -> str:
+    """A rich renderable as text without styles."""
+    from rich.console import Console
+
+    console = Console(width=width, color_system=None, markup=False, highlight=False, legacy_windows=False)
+    with console.capture() as capture:
+        console.print(renderable)
+    return "\n".join(line.rstrip() for line in capture.get().splitlines())

@@ -1,0 +1,72 @@
+"""Rankings, trials, choices and gains, as `gradts-engine results` prints them."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+from rich.console import Group
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.widgets import Static
+
+from gradts_engine import tables
+from gradts_tui.screens.page import Page, plain
+from gradts_tui.shelf import Problem
+from gradts_tui.state import RunState
+
+
+class Results(Page):
+    """The report of the run, primary by primary."""
+
+    NAME = "results"
+    FILTERS = True
+    CSS_PATH = "results.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("e", "export", "Export")]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shown: tuple[object, ...] = ()
+        self.found: dict[str, Any] | None = None
+
+    def body(self) -> ComposeResult:
+        with VerticalScroll(id="main"):
+            yield Static(id="report", markup=False)
+
+    def draw(self, run: RunState) -> None:
+        found = self.ui.evidence.results(run)
+        report = self.query_one("#report", Static)
+        if found is None:
+            if self.found is None:
+                report.update(Text("reading the results"))
+            return
+        if isinstance(found, Problem):
+            report.update(tables.label(found.reason))
+            return
+        if (id(found), self.wanted) == self.shown:
+            return
+        self.shown, self.found = (id(found), self.wanted), found
+        report.update(self.drawn(found))
+
+    def drawn(self, found: dict[str, Any]) -> Any:
+        """All of it, or the primaries that the filter lets through."""
+        if not self.wanted:
+            return tables.run_results(found)
+        kept = {p: result for p, result in found["primaries"].items() if self.wanted in p}
+        return Group(*(tables.primary_results(p, result, found["settings"]) for p, result in kept.items()))
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "export":
+            return bool(self.found and self.found["data"])
+        return super().check_action(action, parameters)
+
+    def action_export(self) -> None:
+        """Write all results as JSON into the folder that the UI was started in."""
+        if self.found:
+            text = json.dumps(self.found, indent=2, allow_nan=False) + "\n"
+            self.ui.export(f"{self.found['run']}-results.json", lambda path: path.write_text(text, encoding="utf-8"))
+
+    def copied(self) -> str:
+        return plain(self.drawn(self.found)) if self.found else ""

@@ -1,0 +1,174 @@
+"""The stages of a run with their progress, and the curves and facts of one of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from textwrap import wrap
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.widgets import Sparkline, Tree
+
+from gradts_engine import tables
+from gradts_tui import words
+from gradts_tui.screens.page import Page
+from gradts_tui.state import RunState
+from gradts_tui.tree import UNITS, Branch, Leaf, branches
+from gradts_tui.widgets.looks import look
+from gradts_tui.widgets.say import Say
+from gradts_tui.widgets.stages import Stages
+
+
+class Run(Page):
+    """Attached to one run. `plus` and `minus` share the width between tree and facts."""
+
+    NAME = "run"
+    FILTERS = True
+    CSS_PATH = "run.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("f", "follow", "Follow"),
+        Binding("plus", "widen(5)", "More facts", show=False),
+        Binding("minus", "widen(-5)", "More tree", show=False),
+    ]
+
+    def body(self) -> ComposeResult:
+        with Horizontal():
+            yield Stages()
+            with VerticalScroll(id="side", can_focus=False):
+                yield Say(id="facts")
+                yield Say(id="loss-title")
+                yield Sparkline(id="loss", summary_function=_mean)
+                yield Say(id="dev-title")
+                yield Sparkline(id="dev")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        self.action_widen(0)
+
+    def action_widen(self, by: int) -> None:
+        """Share the width anew; it is remembered."""
+        side = min(max(self.ui.preferences.side + by, 20), 80)
+        if by:
+            self.ui.prefer(side=side)
+        self.query_one("#side").styles.width = f"{side}%"
+
+    def action_follow(self) -> None:
+        """Keep what runs under the cursor again."""
+        self.query_one(Stages).follow = True
+        self.refresh_run()
+
+    def draw(self, run: RunState) -> None:
+        now = self.ui.snapshot.now if self.ui.snapshot else 0.0
+        found = branches(run.view, now, bool(run.engine))
+        tree = self.query_one(Stages)
+        tree.show(found, self.wanted, now)
+        self.facts(run, now)
+
+    def on_tree_node_highlighted(self, event: Tree.NodeHighlighted[Branch | Leaf]) -> None:
+        if run := self.ui.run_state:
+            self.facts(run, self.ui.snapshot.now if self.ui.snapshot else 0.0)
+
+    def facts(self, run: RunState, now: float) -> None:
+        """The right pane: what is under the cursor, or the run as a whole."""
+        node = self.query_one(Stages).cursor_node
+        data = node.data if node else None
+        rows = leaf_facts(run, data, now) if isinstance(data, Leaf) else run_facts(run)
+        head = Text()
+        if isinstance(data, Leaf):
+            mark = look(self.app, data.stage.state, word=False)
+            head = Text(" ").join([mark, tables.label(" ".join(data.key), "bold")]).append("\n")
+        width = self.query_one("#side").scrollable_content_region.width
+        self.query_one("#facts", Say).say(head.append_text(facts(rows, width)))
+        stage = data.stage if isinstance(data, Leaf) else None
+        losses = [loss for _, loss in stage.losses()] if stage else []
+        self.curve("loss", losses, f"loss  {losses[0]:.3f} to {losses[-1]:.3f}" if losses else "")
+        epochs = list(stage.epochs) if stage else []
+        digits = "  ".join(f"{score:.4f}" for score in epochs[-12:])
+        self.curve("dev", epochs, f"dev score of each epoch\n{digits}" if epochs else "")
+
+    def curve(self, name: str, values: list[float], title: str) -> None:
+        """A curve under its title; both hidden without values."""
+        line, head = self.query_one(f"#{name}", Sparkline), self.query_one(f"#{name}-title", Say)
+        line.display = len(values) > 1
+        head.display = bool(values)
+        if line.data != values:
+            line.data = values
+        head.say(title)
+
+    def copied(self) -> str:
+        run = self.ui.run_state
+        if run is None:
+            return ""
+        found = branches(run.view, run.view.last, bool(run.engine))
+        lines = [f"{run.id}\t{run.state}"]
+        lines += [
+            "\t".join([b.label, leaf.label, leaf.stage.state, f"{leaf.stage.seconds:.1f}", leaf.note])
+            for b in found
+            for leaf in b.leaves
+        ]
+        return "\n".join(lines)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
+
+
+def facts(rows: Sequence[tuple[str, str]], width: int) -> Text:
+    """Name and value a line; a long value goes on below itself."""
+    column = max((len(name) for name, _ in rows), default=0) + 2
+    text = Text()
+    for name, value in rows:
+        lines = wrap(value, max(10, width - column), break_on_hyphens=False)
+        for i, line in enumerate(lines):
+            text.append(f"{'' if i else name:<{column}}", "dim").append_text(tables.label(line)).append("\n")
+    return text
+
+
+def leaf_facts(run: RunState, leaf: Leaf, now: float) -> list[tuple[str, str]]:
+    """What is known of a stage."""
+    stage, unit = leaf.stage, UNITS.get(leaf.key[0], "")
+    rows = [("state", stage.state if stage.state != "cached" else "found, nothing to compute")]
+    if stage.total:
+        rows.append((unit or "done", f"{stage.done} of {stage.total}"))
+    if stage.state == "running":
+        rows += [("speed", words.rate(stage.rate(), unit)), ("left", words.duration(stage.remaining(now)))]
+        rows.append(("running for", words.duration(now - stage.began)))
+    elif stage.seconds:
+        rows.append(("took", words.duration(stage.seconds)))
+    if stage.loss is not None:
+        rows.append(("loss now" if stage.state == "running" else "last loss", f"{stage.loss:.4f}"))
+    if leaf.note:
+        rows.append(("best dev", leaf.note))
+    if stage.reason:
+        rows.append(("reason", stage.reason))
+    if task := run.view.tasks.get(leaf.key[1]):
+        sizes = ", ".join(f"{count} {split}" for split, count in task.sizes.items())
+        rows += [("task", f"{task.type}, {task.metric}"), ("rows", sizes)]
+    if stage.key:
+        rows.append(("artifact", stage.key[:12]))
+    return [(name, value) for name, value in rows if value]
+
+
+def run_facts(run: RunState) -> list[tuple[str, str]]:
+    """What is known of a run."""
+    started = run.view.started
+    if started is None:
+        return [("engine", run.engine or "none"), ("", "reading the tasks and loading the encoder")]
+    selection = started.settings.get("selection", {})
+    rows = [
+        ("run", run.id),
+        ("state", run.state),
+        ("engine", run.engine or "none"),
+        ("config", started.config),
+        ("encoder", started.encoder),
+        ("devices", ", ".join(started.devices)),
+        ("tasks", ", ".join(started.tasks)),
+        ("primaries", ", ".join(started.primaries)),
+        ("strategy", str(selection.get("strategy", ""))),
+        ("confirm", str(selection.get("confirm", ""))),
+        ("seed", str(started.settings.get("seed", ""))),
+    ]
+    return [(name, value) for name, value in rows if value]

@@ -1,0 +1,131 @@
+"""The runs of a store: state, progress, age."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import DataTable, Static
+
+from gradts_engine import tables
+from gradts_tui import words
+from gradts_tui.screens.page import Page, plain
+from gradts_tui.state import RunState, Snapshot
+from gradts_tui.tree import branches, progress, running
+from gradts_tui.widgets.looks import look
+
+COLUMNS = ("run", "state", "progress", "age", "primary", "encoder")
+
+
+class Table(DataTable[Text]):
+    """Says what Enter does."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Open")]
+
+
+class Runs(Page):
+    """Enter attaches to the run under the cursor."""
+
+    NAME = "runs"
+    FILTERS = True
+    CSS_PATH = "runs.tcss"
+
+    def body(self) -> ComposeResult:
+        yield Static(id="empty", markup=False)
+        yield Table(id="main", cursor_type="row")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        table = self.query_one(DataTable)
+        for name in COLUMNS:
+            table.add_column(name, key=name)
+
+    def refresh_run(self) -> None:
+        super().refresh_run()
+        snapshot = self.ui.snapshot
+        if not self.is_mounted or snapshot is None:
+            return
+        self.query_one("#empty").display = not snapshot.runs
+        self.query_one("#main").display = bool(snapshot.runs)
+        if not snapshot.runs:
+            self.query_one("#empty", Static).update(nothing(snapshot))
+            return
+        self.fill(snapshot)
+
+    def fill(self, snapshot: Snapshot) -> None:
+        """Bring the table to the snapshot, touching only cells that differ."""
+        table = self.query_one(DataTable)
+        runs = [run for run in snapshot.runs if self.wanted in f"{run.id} {run.state}".lower()]
+        wanted = [run.id for run in runs]
+        if [key.value for key in table.rows] != wanted:
+            chosen = self.chosen() or self.ui.selected
+            table.clear()
+            for run in runs:
+                table.add_row(*self.cells(run, snapshot.now), key=run.id)
+            if chosen in wanted:
+                table.move_cursor(row=wanted.index(chosen))
+            return
+        for run in runs:
+            for name, cell in zip(COLUMNS, self.cells(run, snapshot.now), strict=True):
+                if table.get_cell(run.id, name) != cell:
+                    table.update_cell(run.id, name, cell, update_width=True)
+
+    def cells(self, run: RunState, now: float) -> list[Text]:
+        """A row of the table."""
+        state = look(self.app, "unreadable" if run.problem else run.state)
+        found = branches(run.view, now, bool(run.engine))
+        finished, known = progress(found)
+        share = Text(f"{finished}/{known}" if known else "", justify="right")
+        if leaf := running(found):
+            share.append_text(tables.label(f" {leaf.key[0]}", "dim"))
+        seen = words.age(now - run.view.last) if run.view.last else ""
+        started = run.view.started
+        primaries = list(started.primaries) if started else []
+        more = f" +{len(primaries) - 2}" if len(primaries) > 2 else ""
+        return [
+            tables.label(run.id, "bold" if run.engine or run.waiting else ""),
+            state,
+            share,
+            Text(seen, justify="right"),
+            tables.label(", ".join(primaries[:2]) + more),
+            tables.label(started.encoder.rstrip("/").rpartition("/")[2] if started else ""),
+        ]
+
+    def chosen(self) -> str | None:
+        """The run under the cursor."""
+        table = self.query_one(DataTable)
+        if not table.is_valid_row_index(table.cursor_row):
+            return None
+        return table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "filter":
+            return bool(self.ui.snapshot and self.ui.snapshot.runs)
+        return super().check_action(action, parameters)
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        if name := self.chosen():
+            self.ui.attach(name)
+
+    def copied(self) -> str:
+        snapshot = self.ui.snapshot
+        rows = [self.cells(run, snapshot.now) for run in snapshot.runs] if snapshot else []
+        return plain(tables.records([dict(zip(COLUMNS, map(str, row), strict=True)) for row in rows]))
+
+
+def nothing(snapshot: Snapshot) -> Text:
+    """What to do where there are no runs."""
+    if snapshot.problem:
+        return tables.label(snapshot.problem)
+    return Text("\n").join(
+        [
+            tables.label(f"No runs in {snapshot.root} yet.", "bold"),
+            Text(),
+            Text("Start one with a file of settings:"),
+            Text("    gradts-tui tasks.toml", "bold"),
+            Text("or look into another store:"),
+            Text("    gradts-tui --store FOLDER", "bold"),
+        ]
+    )

@@ -1,0 +1,277 @@
+"""What is proposed for a primary, candidate by candidate, and the place to decide on it."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.widgets import DataTable
+
+from gradts_engine import tables
+from gradts_engine.events import Confirmed
+from gradts_engine.report import caveat
+from gradts_tui import words
+from gradts_tui.choice import Candidate, Choice, candidates
+from gradts_tui.screens.ask import Ask
+from gradts_tui.screens.page import Page
+from gradts_tui.state import RunState
+from gradts_tui.widgets.say import Say
+
+COLUMNS = ("", "candidate", "#", "tau", "dev", "gain", "rows", "took", "why")
+"""`dev` is the score of the trial that added the candidate, `gain` its distance to the trial without it."""
+
+
+class Table(DataTable[Text]):
+    """Says what Enter does."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Confirm")]
+
+
+class Select(Page):
+    """Edits live here until they are confirmed; nothing is sent before."""
+
+    NAME = "select"
+    FILTERS = True
+    CSS_PATH = "select.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("space", "take", "Toggle"),
+        Binding("a", "proposal", "As proposed"),
+        Binding("d", "difference", "Difference"),
+        Binding("m", "cut", "Instances"),
+        Binding("left_square_bracket", "move(-1)", "Fewer", key_display="["),
+        Binding("right_square_bracket", "move(1)", "More", key_display="]"),
+        Binding("n", "primary(1)", "Next primary"),
+        Binding("slash", "filter", "Filter", key_display="/", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.primary = ""
+        self.choices: dict[str, Choice] = {}
+        self.order: list[str] = []
+
+    def body(self) -> ComposeResult:
+        yield Say(id="head")
+        yield Table(id="main", cursor_type="row")
+        yield Say(id="sum")
+        yield Say(id="caveat")
+
+    def on_mount(self) -> None:
+        super().on_mount()
+        table = self.query_one(Table)
+        for name in COLUMNS:
+            table.add_column(name, key=name)
+
+    # --- drawing -----------------------------------------------------------------------------------------------------
+
+    def draw(self, run: RunState) -> None:
+        self.primary = self.present(run)
+        table, head = self.query_one(Table), self.query_one("#head", Say)
+        results = self.ui.evidence.results(run)
+        result = results["primaries"].get(self.primary) if isinstance(results, dict) else None
+        proposal = run.view.proposals.get(self.primary)
+        table.display = bool(result and result["ranking"])
+        if result is None or not result["ranking"]:
+            head.say("Nothing to select from yet: candidates are ranked once all tasks have been scored.")
+            self.query_one("#sum", Say).say("")
+            return
+        choice = self.choice(run)
+        head.say(heading(self, run, result))
+        rows = [c for c in candidates(run.view, self.primary, result["ranking"]) if self.wanted in c.name]
+        self.order = [str(entry["task"]) for entry in result["ranking"]]
+        cells = {c.name: self.cells(run, c, choice) for c in rows}
+        self.fill(table, cells)
+        self.query_one("#sum", Say).say(self.summary(run, choice) if choice else Text("No proposal yet: trials go on.", "dim"))
+        axis = run.view.started.settings["scoring"]["head_axis"] if run.view.started else "output"
+        self.query_one("#caveat", Say).say(Text(caveat(axis), "dim"))
+        if proposal is None:
+            self.choices.pop(self.primary, None)
+
+    def present(self, run: RunState) -> str:
+        """The primary to look at: first one that waits."""
+        primaries = list(run.view.started.primaries) if run.view.started else []
+        if self.primary in primaries:
+            return self.primary
+        return next(iter([*run.waiting, *primaries]), "")
+
+    def choice(self, run: RunState) -> Choice | None:
+        """The decision in the making; begun anew where the proposal is another one."""
+        proposal = run.view.proposals.get(self.primary)
+        if proposal is None:
+            return None
+        kept = self.choices.get(self.primary)
+        if kept is None or kept.proposal.digest != proposal.digest:
+            if kept is not None and not kept.as_proposed:
+                self.notify("The proposal has changed: your changes to the earlier one are dropped.", severity="warning")
+            kept = Choice.of(proposal)
+            if decision := run.view.confirmed(self.primary):
+                kept = decided(kept, decision)
+            self.choices[self.primary] = kept
+        return kept
+
+    def fill(self, table: Table, cells: dict[str, list[Text]]) -> None:
+        """Bring the table to these rows, touching only what differs."""
+        if [key.value for key in table.rows] != list(cells):
+            cursor = table.cursor_row
+            table.clear()
+            for name, row in cells.items():
+                table.add_row(*row, key=name)
+            table.move_cursor(row=cursor)
+            return
+        for name, row in cells.items():
+            for column, cell in zip(COLUMNS, row, strict=True):
+                if table.get_cell(name, column) != cell:
+                    table.update_cell(name, column, cell, update_width=True)
+
+    def cells(self, run: RunState, candidate: Candidate, choice: Choice | None) -> list[Text]:
+        """A row of the table."""
+        chosen = choice is not None and candidate.name in choice.names
+        proposed = choice is not None and candidate.name in choice.proposal.auxiliaries
+        gain = "" if candidate.gain is None else f"{candidate.gain:+.4f}"
+        count = self.count(run, candidate.name, choice)
+        mark = "[x]" if chosen else "[ ]"
+        changed = "bold" if chosen != proposed else ""
+        return [
+            Text(mark, "bold" if chosen else "dim"),
+            tables.label(candidate.name, changed),
+            Text(str(self.rank(candidate.name)), justify="right"),
+            Text(words.score(candidate.tau), justify="right"),
+            Text(words.score(candidate.score) if candidate.score is not None else "", justify="right"),
+            Text(gain, justify="right"),
+            Text("?" if count is None else str(count), justify="right"),
+            Text(words.duration(candidate.seconds), justify="right"),
+            Text(candidate.reason, "dim"),
+        ]
+
+    def rank(self, name: str) -> int:
+        """A candidate's place, from 1."""
+        return self.order.index(name) + 1 if name in self.order else 0
+
+    def count(self, run: RunState, name: str, choice: Choice | None) -> int | None:
+        """Instances of a candidate under the present choice."""
+        task = run.view.tasks.get(name)
+        rows = task.sizes.get("train", 0) if task else 0
+        if choice is None:
+            return rows
+        if choice.cut == "as proposed":
+            return choice.count(name, rows, None)
+        found = self.ui.evidence.instance_tau(run, self.primary)
+        return choice.count(name, rows, found.get(name) if isinstance(found, dict) else None)
+
+    def summary(self, run: RunState, choice: Choice) -> Text:
+        """What would be trained."""
+        counts = {name: self.count(run, name, choice) for name in choice.names}
+        names = (
+            ", ".join(f"{name} ({'?' if n is None else n})" for name, n in counts.items()) or "no auxiliary: the primary alone"
+        )
+        text = Text().append("chosen: ", "bold").append_text(tables.label(names))
+        text.append("\ninstances: ", "bold").append(choice.words())
+        if not choice.as_proposed:
+            text.append("\nagainst the proposal: ", "bold").append_text(tables.label(choice.difference()))
+        return text
+
+    # --- keys --------------------------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action in ("take", "proposal", "difference", "cut"):
+            return self.primary in self.choices
+        if action == "move":
+            choice = self.choices.get(self.primary)
+            return choice is not None and choice.cut != "as proposed"
+        if action == "primary":
+            run = self.ui.run_state
+            return bool(run and run.view.started and len(run.view.started.primaries) > 1)
+        return super().check_action(action, parameters)
+
+    def change(self, choice: Choice) -> None:
+        """Keep an edit and show it."""
+        self.choices[self.primary] = choice
+        self.refresh_run()
+        self.refresh_bindings()
+
+    def action_take(self) -> None:
+        """Take the candidate under the cursor, or do not."""
+        table = self.query_one(Table)
+        if table.is_valid_row_index(table.cursor_row):
+            name = str(table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value)
+            self.change(self.choices[self.primary].toggled(name, self.order))
+
+    def action_proposal(self) -> None:
+        """Back to what is proposed."""
+        self.change(Choice.of(self.choices[self.primary].proposal))
+
+    def action_difference(self) -> None:
+        """How the choice differs from the proposal."""
+        self.notify(f"Against the proposal: {self.choices[self.primary].difference()}", markup=False)
+
+    def action_cut(self) -> None:
+        """Choose instances as proposed, by a share of the nearest, or by a threshold of tau."""
+        run = self.ui.run_state
+        settings = run.view.started.settings.get("selection", {}) if run and run.view.started else {}
+        self.change(self.choices[self.primary].next_cut(settings))
+
+    def action_move(self, steps: int) -> None:
+        """Move the share or the threshold; the counts follow."""
+        self.change(self.choices[self.primary].moved(steps))
+
+    def action_primary(self, by: int) -> None:
+        """Another primary."""
+        run = self.ui.run_state
+        if run and run.view.started:
+            primaries = list(run.view.started.primaries)
+            self.primary = primaries[(primaries.index(self.primary) + by) % len(primaries)]
+            self.refresh_run()
+
+    def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        run, choice = self.ui.run_state, self.choices.get(self.primary)
+        if run is None or choice is None:
+            return
+        if reason := self.ui.cannot_command(run):
+            self.notify(reason, severity="warning", markup=False)
+            return
+        what = "It is trained at once, by an engine of its own." if not run.engine else "The engine at work takes it up."
+        body = Text("\n").join([self.summary(run, choice), Text(), Text(what, "dim")])
+        self.app.push_screen(
+            Ask(f"Train {self.primary} like this?", body, enter=True), lambda yes: self.confirm(run, choice, yes)
+        )
+
+    def confirm(self, run: RunState, choice: Choice, yes: bool | None) -> None:
+        """Send what was confirmed, unless the proposal has changed meanwhile."""
+        if not yes:
+            return
+        now = self.ui.run_state
+        proposal = now.view.proposals.get(choice.proposal.primary) if now else None
+        if proposal is None or proposal.digest != choice.proposal.digest:
+            self.notify("Not sent: the proposal has changed meanwhile. Look at the new one and confirm again.", severity="error")
+            return
+        self.ui.confirm(run, choice.command())
+
+    def copied(self) -> str:
+        table = self.query_one(Table)
+        rows = ["\t".join(COLUMNS)]
+        rows += ["\t".join(str(cell) for cell in table.get_row(key)) for key in table.rows]
+        return "\n".join(rows)
+
+
+def heading(page: Select, run: RunState, result: dict[str, Any]) -> Text:
+    """Which primary, judged by what, and whether it is decided."""
+    alone = next((t["score"] for t in result["trials"] if not t["auxiliaries"]), None)
+    text = tables.label(page.primary, "bold").append(f"  {result['metric']}  alone {words.score(alone)}  ")
+    decision = run.view.confirmed(page.primary)
+    if decision:
+        return text.append(f"confirmed by {decision.by}", "bold")
+    if page.primary in run.waiting:
+        return text.append("waits for you: Enter confirms, Esc leaves it", "bold")
+    return text.append("proposed" if result["proposed"] is not None else "", "dim")
+
+
+def decided(choice: Choice, decision: Confirmed) -> Choice:
+    """The choice that was confirmed, to begin from."""
+    names = tuple(decision.auxiliaries)
+    if decision.keep is not None:
+        return Choice(choice.proposal, names, "keep", decision.keep)
+    if decision.threshold is not None:
+        return Choice(choice.proposal, names, "threshold", decision.threshold)
+    return Choice(choice.proposal, names)

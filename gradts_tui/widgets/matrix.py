@@ -1,0 +1,130 @@
+"""A matrix with a cursor, of which as much is drawn as fits: the rest is a step of the cursor away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
+
+from rich.console import RenderableType
+from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.message import Message
+from textual.widget import Widget
+
+from gradts_engine import tables
+
+Values = Mapping[tuple[str, str], float | None]
+
+
+class MatrixView(Widget, can_focus=True):
+    """Rendered anew only when the data, the cursor or the size change."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "move(0, -1)", "Left", show=False),
+        Binding("right", "move(0, 1)", "Right", show=False),
+        Binding("up", "move(-1, 0)", "Up", show=False),
+        Binding("down", "move(1, 0)", "Down", show=False),
+        Binding("pageup", "page(-1, 0)", "Page up", show=False),
+        Binding("pagedown", "page(1, 0)", "Page down", show=False),
+        Binding("home", "move(0, -10000)", "First column", show=False),
+        Binding("end", "move(0, 10000)", "Last column", show=False),
+    ]
+
+    class Moved(Message):
+        """The cursor is on another cell."""
+
+    def __init__(self, axes: tuple[str, str] = ("rows", "columns"), *, id: str | None = None) -> None:  # noqa: A002 (textual's name)
+        super().__init__(id=id)
+        self.axes = axes
+        self.rows: Sequence[str] = ()
+        self.columns: Sequence[str] = ()
+        self.values: Values = {}
+        self.corner = ""
+        self.pitch = 4
+        """Columns of a cell with the space behind it."""
+        self.at = (0, 0)
+        self.first = (0, 0)
+        self.marked = False
+        """Show the cursor without having the keys."""
+        self.renderings = 0
+
+    def show(self, rows: Sequence[str], columns: Sequence[str], values: Values, corner: str = "") -> None:
+        """Show these values, with the cursor where it was as far as that is possible."""
+        if (rows, columns, values, corner) == (self.rows, self.columns, self.values, self.corner):
+            return
+        self.rows, self.columns, self.values, self.corner = rows, columns, values, corner
+        self.pitch = tables.Matrix(rows, columns, values).width + 1
+        self.put(*self.at)
+        self.refresh()
+
+    def put(self, row: int, column: int) -> None:
+        """Put the cursor on a cell, the nearest one there is."""
+        if not self.rows or not self.columns:
+            return
+        row = min(max(row, 0), len(self.rows) - 1)
+        column = min(max(column, 0), len(self.columns) - 1)
+        if (row, column) != self.at:
+            self.at = (row, column)
+            self.refresh()
+            self.post_message(self.Moved())
+
+    @property
+    def cell(self) -> tuple[str, str] | None:
+        """Row and column under the cursor."""
+        return (self.rows[self.at[0]], self.columns[self.at[1]]) if self.rows and self.columns else None
+
+    @property
+    def room(self) -> tuple[int, int]:
+        """How many rows and columns fit."""
+        return max(1, self.size.height - 1), max(1, (self.size.width - self.names) // self.pitch)
+
+    @property
+    def names(self) -> int:
+        """Columns that the names of the rows take."""
+        return max((len(name) for name in (*self.rows, self.corner)), default=0) + 1
+
+    @property
+    def hidden(self) -> str:
+        """What part is in sight, if it is not all."""
+        totals = (len(self.rows), len(self.columns))
+        parts = [
+            f"{name} {first + 1}-{min(first + room, total)} of {total}"
+            for name, total, room, first in zip(self.axes, totals, self.room, self.first, strict=True)
+            if total > room
+        ]
+        return ", ".join(parts)
+
+    def render(self) -> RenderableType:
+        self.renderings += 1
+        if not self.rows:
+            return Text()
+        self.first = tuple(  # type: ignore[assignment]
+            min(max(first, at - room + 1, 0), at, max(total - room, 0))
+            for first, at, room, total in zip(self.first, self.at, self.room, (len(self.rows), len(self.columns)), strict=True)
+        )
+        (top, left), (height, width) = self.first, self.room
+        return tables.Matrix(
+            self.rows[top : top + height],
+            self.columns[left : left + width],
+            self.values,
+            self.corner,
+            cursor=self.cell if self.has_focus or self.marked else None,
+        )
+
+    def on_focus(self) -> None:
+        self.refresh()
+
+    def on_blur(self) -> None:
+        self.refresh()
+
+    def on_click(self, event: events.Click) -> None:
+        self.put(self.first[0] + event.y - 1, self.first[1] + max(0, event.x - self.names) // self.pitch)
+
+    def action_move(self, rows: int, columns: int) -> None:
+        """Move the cursor."""
+        self.put(self.at[0] + rows, self.at[1] + columns)
+
+    def action_page(self, rows: int, columns: int) -> None:
+        """Move the cursor by what fits."""
+        self.put(self.at[0] + rows * self.room[0], self.at[1] + columns * self.room[1])

@@ -1,0 +1,21 @@
+"""Text that is sent to the terminal only when it has changed."""
+
+from __future__ import annotations
+
+from rich.console import RenderableType
+from rich.text import Text
+from textual.widgets import Static
+
+
+class Say(Static):
+    """A `Static` without markup that remembers what it says."""
+
+    def __init__(self, text: str = "", *, id: str | None = None) -> None:  # noqa: A002 (textual's name)
+        super().__init__(text, id=id, markup=False)
+        self.said: RenderableType = text
+
+    def say(self, text: Text | str) -> None:
+        """Say this from now on."""
+        if text != self.said:
+            self.said = text
+            self.update(text)

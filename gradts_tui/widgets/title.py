@@ -1,0 +1,105 @@
+"""The two lines on top of every screen, and the line below them that says what a person should know or do."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.app import App
+
+from gradts_engine import tables
+from gradts_tui import words
+from gradts_tui.state import ENDED, RunState, Snapshot
+from gradts_tui.widgets.looks import look
+from gradts_tui.widgets.say import Say
+
+PAGES = {
+    "run": "Stages and their progress, loss and dev scores.",
+    "importance": "Importance of every head for a task.",
+    "correlation": "How alike the tasks are, and their instances.",
+    "select": "What is proposed; decide on it.",
+    "results": "Rankings, trials, choices, gains.",
+    "log": "What happened.",
+}
+"""The screens on keys 1 to 6, and what they show."""
+
+
+def title(app: App[object], snapshot: Snapshot | None, run: RunState | None) -> Text:
+    """Which run this is and how it is; where one is."""
+    first = Text("GradTS ", "bold")
+    if run is None:
+        where = f" {snapshot.root}" if snapshot else ""
+        return first.append_text(tables.label(where, "dim"))
+    started = run.view.started
+    parts = [tables.label(run.id, "bold"), look(app, "unreadable" if run.problem else run.state)]
+    if snapshot and run.view.first:
+        until = run.view.last if run.state in ENDED or run.state == "waiting" else snapshot.now
+        parts.append(Text(words.duration(until - run.view.first), "dim"))
+    if started:
+        parts.append(tables.label(f"{started.encoder.rstrip('/').rpartition('/')[2]} on {', '.join(started.devices)}", "dim"))
+    return first.append_text(Text("  ").join(parts))
+
+
+def tabs(page: str) -> Text:
+    """The screens with their keys, the present one marked."""
+    names = Text("  ")
+    for number, name in enumerate(PAGES, 1):
+        style = "bold reverse" if name == page else ""
+        names.append(f" {number} {name.title()} ", style).append(" ")
+    return names
+
+
+class Title(Say):
+    """Of one screen."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.page = page
+
+    def show(self, snapshot: Snapshot | None, run: RunState | None) -> None:
+        """Draw a snapshot."""
+        text = title(self.app, snapshot, run)
+        if self.page in PAGES and run:
+            text = Text("\n").join([text, tabs(self.page)])
+        text.no_wrap, text.overflow = True, "ellipsis"
+        self.say(text)
+
+
+def notice(run: RunState, writable: bool) -> tuple[str, str]:
+    """What a person should know of a run, and how grave it is: `warning` or `error`."""
+    if run.problem:
+        return run.problem, "error"
+    failures = [f"{stage} {subject}: {reason}" for (stage, subject), reason in run.view.failures.items()]
+    match run.state:
+        case "waiting" if run.waiting:
+            return f"{', '.join(run.waiting)} waits for your decision: press 4 to look and confirm.", "warning"
+        case "waiting":
+            return "Decided. Press c to go on: an engine trains the final models.", "warning"
+        case "failed":
+            why = "; ".join(dict.fromkeys([*failures, run.view.reason]))
+            return f"Failed. {why}\nFinished stages are kept: put the cause right, then press c to go on.", "error"
+        case "died":
+            return (
+                "The engine ended without a word: killed, out of memory, or the machine went down.\n"
+                "Finished stages are kept: press c to go on.",
+                "error",
+            )
+        case "interrupted" | "cancelled":
+            return "Stopped. Finished stages are kept: press c to go on.", "warning"
+        case "paused":
+            return "Paused: press p to go on.", "warning"
+    if run.version:
+        return f"Made by GradTS {run.version}: what only that version knows of is not shown.", "warning"
+    if not writable:
+        return "The store cannot be written: this is for looking only.", "warning"
+    if failures:
+        return f"Left out: {'; '.join(failures)}", "warning"
+    return "", "warning"
+
+
+class Notice(Say):
+    """Hidden while there is nothing to say."""
+
+    def show(self, text: str, kind: str) -> None:
+        """Say it, or nothing."""
+        self.say(Text("\n").join([tables.label(line) for line in text.splitlines()]))
+        self.set_class(kind == "error", "-error")
+        self.display = bool(text)
