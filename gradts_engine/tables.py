@@ -55,6 +55,25 @@ def cell(value: float | None, low: float, high: float, ramp: Ramp = VIRIDIS) -> 
     return Text(digits, Style(color=ink, bgcolor=background))
 
 
+def facts(values: Mapping[str, Any]) -> RenderableType:
+    """Names beside their values; records and lists of records take a line an entry, empty values none."""
+    table = Table.grid(padding=(0, 2))
+    for name, value in values.items():
+        if value not in ("", None, [], {}):
+            table.add_row(label(name, "bold"), Group(*map(label, _entries(value))))
+    return table
+
+
+def _entries(value: Any) -> Iterable[str]:
+    if isinstance(value, Mapping):
+        return (f"{key}: {entry}" for key, entry in value.items())
+    if isinstance(value, Sequence) and value and isinstance(value[0], Mapping):
+        return (", ".join(_entries(entry)) for entry in value)
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return (", ".join(map(str, value)),)
+    return (str(value),)
+
+
 @dataclass(frozen=True)
 class Matrix:
     """A matrix with names; pairs that are missing stay empty. A terminal of 16 colours gets their ramp.

@@ -112,10 +112,15 @@ def tasks(context: click.Context, as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def show_task(name: str, as_json: bool) -> None:
-    """Sizes, labels and first examples of a registered task."""
+    """Sizes, labels, first examples, source, licence and citation of a registered task.
+
+    \b
+      gradts-engine tasks show rte
+      GRADTS_DATA=/data gradts-engine tasks show rte --json
+    """
     from gradts_engine import tables
     from gradts_engine.hooks.catalog import load_catalog
-    from gradts_engine.learning.data import read_task
+    from gradts_engine.learning.data import read_task, where
     from gradts_engine.nearest import unknown
 
     catalog = load_catalog()
@@ -123,19 +128,27 @@ def show_task(name: str, as_json: bool) -> None:
         raise UsageError(unknown("task", name, catalog.tasks))
     spec = catalog.tasks[name]
     kind = catalog.task_types[spec.type]
-    data = read_task(spec, kind.load(), spec.metric or kind.metrics[0], {}, "skip", 0)
     facts: dict[str, Any] = {
         "task": name,
-        "type": data.type,
-        "metric": data.metric,
-        "sizes": {split: len(rows) for split, rows in data.splits.items()},
-        "labels": list(data.labels),
         "description": spec.description,
+        "type": spec.type,
+        "metric": spec.metric or kind.metrics[0],
+        "source": {split: where(source) for split in ("train", "dev", "test") if (source := getattr(spec, split)) is not None},
         "licence": spec.licence,
         "citation": spec.citation,
-        "examples": [{"text": list(i.text), "label": i.label} for i in data.splits["train"][:3]],
     }
-    show(facts, as_json, lambda: tables.records([{"": key, " ": value} for key, value in facts.items()]))
+    problem = None
+    try:
+        data = read_task(spec, kind.load(), facts["metric"], {}, "skip", 0)
+    except UsageError as error:  # what is known of a task without its data is still worth seeing
+        problem = error
+    else:
+        facts["sizes"] = {split: len(rows) for split, rows in data.splits.items()}
+        facts["labels"] = list(data.labels)
+        facts["examples"] = [{"text": list(i.text), "label": i.label} for i in data.splits["train"][:3]]
+    show(facts, as_json, lambda: tables.facts(facts))
+    if problem:
+        raise problem
 
 
 @cli.command()

@@ -15,6 +15,7 @@ from pydantic_core import ErrorDetails
 
 from gradts_engine.config.lines import LineFinder
 from gradts_engine.config.schema import (
+    PRESETS,
     Context,
     DataSettings,
     MultitaskSettings,
@@ -74,7 +75,7 @@ def load_experiment(path: str | Path, names: Names) -> Experiment:
     """
     path = Path(path)
     text = _read(path)
-    document = _parse(path, text)
+    document = _with_preset(_parse(path, text))
     tables = document.get("tasks")
     tables = tables if isinstance(tables, dict) else {}
     context = Context(names, path.parent, defined=tuple(tables))
@@ -143,6 +144,15 @@ def _parse(path: Path, text: str) -> dict[str, Any]:
         raise UsageError(f"{path}:{error.lineno}: not valid TOML: {error.msg} (column {error.colno})") from None
     except (ValueError, RecursionError) as error:  # integers of thousands of digits, nesting without end
         raise UsageError(f"{path}: not valid TOML: {error}") from None
+
+
+def _with_preset(document: dict[str, Any]) -> dict[str, Any]:
+    """The document with the settings of its preset under its own; a preset that is not one is for the schema to report."""
+    run = document.get("run")
+    name = run.get("preset") if isinstance(run, dict) else None
+    preset = PRESETS.get(name, {}) if isinstance(name, str) else {}
+    given = {section: document.get(section, {}) for section in preset}
+    return document | {name: {**preset[name], **own} for name, own in given.items() if isinstance(own, dict)}
 
 
 def _lines(path: Path, text: str, problems: Problems) -> list[str]:

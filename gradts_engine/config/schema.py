@@ -35,6 +35,17 @@ STEPS_FACTOR = 3
 """Optimiser steps of a trial without `steps`, as a multiple of what `epochs` epochs of the primary alone take."""
 
 
+PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "published": {
+        "data": {"max_length": 512},
+        "training": {"optimizer": "adamax"},
+        "multitask": {"optimizer": "adamax", "length": "epochs"},
+        "scoring": {"head_axis": "input"},
+    }
+}
+"""Settings of each section that stand where a file gives none."""
+
+
 class Names(Protocol):
     """What can be named in tasks.toml; the catalog of plugins is one."""
 
@@ -129,6 +140,10 @@ class RunSettings(Section):
     )
     primary: Annotated[tuple[str, ...], *_LIST] = Field(
         default=(), description="Tasks to find auxiliaries for; default: every task in turn."
+    )
+    preset: Literal["published"] | None = Field(
+        default=None,
+        description="Defaults where this file sets nothing: published, the settings nearest to the published ones.",
     )
     seed: int = Field(default=2018, ge=0, lt=2**32, description="Seed of all randomness.")
     executor: Annotated[str, _registered("executor", "executors")] = Field(

@@ -60,7 +60,7 @@ def read_task(
     for name, rows in instances.items():
         if not rows:
             split = splits.get(name, splits["train"])
-            raise UsageError(f"{_where(split.source)}: task '{spec.name}' has no {name} rows ({len(split.bad)} skipped)")
+            raise UsageError(f"{where(split.source)}: task '{spec.name}' has no {name} rows ({len(split.bad)} skipped)")
     labels = _classes(spec, task_type, instances)
     return TaskData(
         name=spec.name,
@@ -82,7 +82,7 @@ def _read_split(spec: TaskSpec, task_type: TaskType, source: Source, limit: int 
             try:
                 yield _instance(spec, task_type, record)
             except ValueError as error:
-                split.bad.append(printable(f"{_where(source, record)}: {error}"))
+                split.bad.append(printable(f"{where(source, record)}: {error}"))
 
     split.instances = tuple(islice(good(), limit))
     return split
@@ -111,9 +111,9 @@ def _check_unicode(text: Text, label: Label) -> None:
         raise ValueError("text or label holds half a surrogate pair, which is not Unicode") from None
 
 
-def _where(source: Source, record: Record | None = None) -> str:
+def where(source: Source, record: Record | None = None) -> str:
     """File and line, or the closest that the source has to them; counted from 1."""
-    place = f"{getattr(source, '__name__', source)}()" if callable(source) else source
+    place = f"{source.__name__}()" if hasattr(source, "__name__") else str(source)
     if record is None:
         return place
     return f"{place}: row {record.row + 1}" if record.line is None else f"{place}:{record.line}"
@@ -138,7 +138,7 @@ def _classes(spec: TaskSpec, task_type: TaskType, splits: Mapping[str, Sequence[
     found = {name for rows in splits.values() for row in rows for name in task_type.classes(row.label)}
     labels = spec.labels if spec.labels is not None and found else tuple(sorted(found))
     if len(labels) == 1:
-        raise UsageError(f"{_where(spec.train)}: task '{spec.name}' has one class, '{labels[0]}', expected at least 2")
+        raise UsageError(f"{where(spec.train)}: task '{spec.name}' has one class, '{labels[0]}', expected at least 2")
     return labels
 
 

@@ -193,20 +193,22 @@ def _call(function: Callable[..., Iterable[Row]], options: Mapping[str, Any]) ->
 
 
 def _hub(source: str) -> Iterator[Row]:
-    """`hf:owner/name:split` or `hf:owner/name/config:split`. Class indices become names, -1 (no label) becomes None."""
+    """`hf:owner/name:split`, `hf:owner/name/config:split`, or either with `@revision` (a commit, tag or branch) before the split.
+    Class indices become names, -1 (no label) becomes None."""
     name, _, split = source.removeprefix("hf:").partition(":")
+    name, at, revision = name.partition("@")
     parts = name.split("/")
-    if not split or not all(parts) or len(parts) > 3:
-        raise UsageError(f"{source}: expected hf:owner/name:split or hf:owner/name/config:split")
+    if not split or not all(parts) or not 1 <= len(parts) <= 3 or bool(at) != bool(revision):
+        raise UsageError(f"{source}: expected hf:owner/name:split or hf:owner/name/config@revision:split")
     import datasets
 
     try:
-        data = datasets.load_dataset("/".join(parts[:2]), *parts[2:], split=split)
+        data = datasets.load_dataset("/".join(parts[:2]), *parts[2:], split=split, revision=revision or None)
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         reason = str(error).partition("\n")[0]
         raise UsageError(
-            f"{source}: cannot be loaded ({reason}): check name, config and split on https://huggingface.co/datasets and the "
-            "network; without a network, download the data set once where there is one (HF_HOME holds it), or use a file"
+            f"{source}: cannot be loaded ({reason}): check name, config, revision and split on https://huggingface.co/datasets "
+            "and the network; without a network, download the data set once where there is one (HF_HOME holds it), or use a file"
         ) from None
     for row in data:
         yield {column: _class_names(data.features[column], value) for column, value in row.items()}

@@ -327,3 +327,12 @@ def test_nothing_heavy_is_imported():
     code = "import sys, gradts_engine.config, gradts_engine.learning.rows, gradts_engine.learning.data\n"
     code += "assert not {'torch', 'transformers', 'datasets', 'pyarrow'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_a_preset_stands_where_the_file_gives_nothing(load, problems):
+    text = '[run]\nencoder = "minilm-l6"\ntasks = ["rte", "toy"]\npreset = "published"\n[multitask]\noptimizer = "adamw"\n'
+    experiment = load(text)
+    assert (experiment.training.optimizer, experiment.multitask.optimizer) == ("adamax", "adamw")
+    assert (experiment.multitask.length, experiment.scoring.head_axis, experiment.data.max_length) == ("epochs", "input", 512)
+    assert any("preset: got" in line for line in problems(text.replace("published", "publised")))
+    assert any("is not a table" in line or "should be a table" in line for line in problems("training = 1\n" + text))

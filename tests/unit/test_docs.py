@@ -14,6 +14,7 @@ from gradts_engine.hooks.catalog import load_catalog
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "plugins").glob("*/README.md"))]
+PAGES.append(ROOT / "examples" / "README.md")
 
 
 def blocks(language: str, text: str = README) -> list[str]:
@@ -63,6 +64,23 @@ def test_other_toml_examples_have_known_settings(tmp_path):
 
 def test_the_default_run_is_valid():
     assert load_experiment(ROOT / "tasks.toml", load_catalog()).run.primary
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.toml")), ids=lambda path: path.name)
+def test_examples_are_valid(path, monkeypatch, data_dir):
+    """And a small one has all its data."""
+    from gradts_engine.runtime.pipeline import read_tasks
+
+    catalog = load_catalog()
+    experiment = load_experiment(path, catalog)
+    assert len(experiment.tasks) == int(re.search(r"[0-9]+", path.name)[0])
+    assert (experiment.training.optimizer, experiment.scoring.head_axis) == ("adamax", "input")
+    assert experiment.multitask.length == "epochs"
+    if "small" in path.name:
+        monkeypatch.setenv("GRADTS_DATA", str(data_dir))
+        types = {name: catalog.task_types[spec.type].load() for name, spec in experiment.tasks.items()}
+        data = read_tasks(experiment, catalog, types)
+        assert {len(task.splits["train"]) for task in data.values()} == {64}
 
 
 def test_ci_runs_every_command_of_the_readme():
