@@ -5,12 +5,13 @@ BIN := .venv/bin
 PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 PLUGINS := $(patsubst %/pyproject.toml,-e %,$(filter plugins/%,$(PROJECTS)))
 
-.PHONY: help install demo test check bench docs pictures clean
+.PHONY: help install demo test torture check bench docs pictures clean
 
 help:
 	@echo 'make install   a virtual environment in .venv with the engine, the plugins and the tools'
 	@echo 'make demo      a whole run, from tasks.toml to an exported model'
 	@echo 'make test      all tests'
+	@echo 'make torture   the long tests: damage, kills, full disks; 20 minutes at most'
 	@echo 'make check     style, types, and which module may import which'
 	@echo 'make bench     how fast it is, measured side by side'
 	@echo 'make docs      write docs/settings.md again'
@@ -30,6 +31,9 @@ demo: install
 
 test: install
 	$(BIN)/python -m pytest
+
+torture: install
+	$(BIN)/python -m pytest -m torture --timeout=1200
 
 check: install
 	$(BIN)/ruff check .

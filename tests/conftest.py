@@ -4,9 +4,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 # Two threads for the tiny models of the tests cost more than they bring; set before torch is imported, and for child processes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# How long a test takes says nothing on a busy machine.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shlex
 import sys
 from collections.abc import Callable
@@ -33,7 +34,9 @@ run_argument = click.argument("run", required=False)
 
 
 def open_store(folder: Path | None, beside: Path | None = None) -> Store:
-    """The store that was named, or the one beside a file or in this folder."""
+    """The store that was named, or the one beside a file or in this folder. From now on this process makes no file that others
+    may read: what is kept holds people's data."""
+    os.umask(0o077)
     from gradts_engine.runtime.store import Store
 
     return Store(folder or (beside.parent if beside else Path()) / STORE)

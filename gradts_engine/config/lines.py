@@ -7,6 +7,9 @@ from typing import Any
 
 import tomli
 
+BUDGET = 20_000_000
+"""Characters to parse before giving up: a file that was made to be slow has its last keys reported without their lines."""
+
 CLOSING = ("]", "}", '"""', "'''")
 """One of these is in the last line of every value that spans several lines."""
 
@@ -38,11 +41,15 @@ class LineFinder:
 def _statements(text: str) -> Iterator[tuple[int, str]]:
     """First line number and text of every statement."""
     gathered: list[str] = []
+    parsed = 0
     for number, line in enumerate(text.replace("\r\n", "\n").split("\n"), start=1):
         gathered.append(line)
         if len(gathered) > 1 and not any(mark in line for mark in CLOSING):
             continue
         statement = "\n".join(gathered)
+        parsed += len(statement)
+        if parsed > BUDGET:
+            return
         try:
             tomli.loads(statement)
         except tomli.TOMLDecodeError:

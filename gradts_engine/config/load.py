@@ -31,12 +31,19 @@ from gradts_engine.config.schema import (
 )
 from gradts_engine.contracts import EncoderSpec, Source, TaskSpec
 from gradts_engine.errors import ProblemsError, UsageError
+from gradts_engine.names import RULE, is_name
 from gradts_engine.nearest import did_you_mean, printable, unknown
 
 MAX_BYTES = 2**20
 """Largest tasks.toml: 1 MiB. Whatever is larger is data, given as the wrong file."""
 
-TASK_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
+MAX_TASKS = 1000
+MAX_PROBLEMS = 100
+"""Problems that are shown; the others are counted."""
+
+MAX_DEPTH = 32
+"""Levels of tables and arrays in each other; settings need five."""
+
 SPLITS = ("train", "dev", "test")
 
 Key = tuple[str | int, ...]
@@ -78,6 +85,8 @@ def load_experiment(path: str | Path, names: Names) -> Experiment:
     document = _with_preset(_parse(path, text))
     tables = document.get("tasks")
     tables = tables if isinstance(tables, dict) else {}
+    if len(tables) > MAX_TASKS:
+        raise UsageError(f"{path}: {len(tables)} tables [tasks.NAME], expected at most {MAX_TASKS}")
     context = Context(names, path.parent, defined=tuple(tables))
 
     problems: Problems = []
@@ -139,11 +148,19 @@ def _read(path: Path) -> str:
 
 def _parse(path: Path, text: str) -> dict[str, Any]:
     try:
-        return tomli.loads(text)
+        document = tomli.loads(text)
     except tomli.TOMLDecodeError as error:
         raise UsageError(f"{path}:{error.lineno}: not valid TOML: {error.msg} (column {error.colno})") from None
     except (ValueError, RecursionError) as error:  # integers of thousands of digits, nesting without end
         raise UsageError(f"{path}: not valid TOML: {error}") from None
+    if _deeper_than(document, MAX_DEPTH):
+        raise UsageError(f"{path}: tables or arrays are nested deeper than {MAX_DEPTH} levels, expected settings")
+    return document
+
+
+def _deeper_than(value: Any, levels: int) -> bool:
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return any(levels == 0 or _deeper_than(item, levels - 1) for item in inner)
 
 
 def _with_preset(document: dict[str, Any]) -> dict[str, Any]:
@@ -159,7 +176,8 @@ def _lines(path: Path, text: str, problems: Problems) -> list[str]:
     """Problems as `FILE:LINE: key.path: what is wrong`, in the order of the file."""
     find = LineFinder(text)
     located = sorted((find(key), _dotted(key), what) for key, what in problems)
-    return [printable(f"{path}:{line}: {key}: {what}") for line, key, what in located]
+    lines = [printable(f"{path}:{line}: {key}: {what}") for line, key, what in located[:MAX_PROBLEMS]]
+    return [*lines, f"{path}: {len(located) - MAX_PROBLEMS} more problems"] if located[MAX_PROBLEMS:] else lines
 
 
 def _dotted(key: Key) -> str:
@@ -217,8 +235,8 @@ def _fields(model: type[Section], key: Key) -> Mapping[str, Any]:
 def _resolve_task(name: str, table: TaskTable, context: Context, problems: Problems) -> TaskSpec | None:
     """The task that a `[tasks.NAME]` table defines; fields that it does not give come from its base."""
     at = ("tasks", name)
-    if not TASK_NAME.fullmatch(name):
-        problems.append((at, "not a task name, expected up to 64 of a-z, 0-9, '.', '_', '-', the first a letter or digit"))
+    if not is_name(name):
+        problems.append((at, f"not a task name, expected {RULE}"))
     registered, inherited = context.names.tasks, table.base or name
     base = registered.get(inherited)
     given = {key: value for key in table.model_fields_set if (value := getattr(table, key)) is not None}

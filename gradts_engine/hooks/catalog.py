@@ -15,12 +15,13 @@ from gradts_engine.contracts import EncoderSpec, ExecutorSpec, StrategySpec, Tas
 from gradts_engine.errors import PluginError
 from gradts_engine.events import Event
 from gradts_engine.hooks import specs
+from gradts_engine.names import RULE, is_name
 
 AnySpec = TaskSpec | TaskTypeSpec | EncoderSpec | StrategySpec | ExecutorSpec
 Spec = TypeVar("Spec", bound=AnySpec)
 T = TypeVar("T")
 
-KINDS: Mapping[str, type] = {
+KINDS: Mapping[str, type[AnySpec]] = {
     "tasks": TaskSpec,
     "task_types": TaskTypeSpec,
     "encoders": EncoderSpec,
@@ -121,6 +122,8 @@ def _provided(hook: pluggy.HookCaller, module: object) -> Sequence[AnySpec]:
     for spec in answer:
         if not isinstance(spec, kind):
             raise TypeError(f"{hook.name}() returned {spec!r}, not a {kind.__name__}")
+        if not is_name(spec.name):
+            raise ValueError(f"{hook.name}() returned the name {spec.name!r}, expected {RULE}")
     return answer
 
 

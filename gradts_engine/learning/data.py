@@ -17,6 +17,10 @@ from gradts_engine.learning.rows import Record, read_rows
 from gradts_engine.learning.seeds import derive_seed
 from gradts_engine.nearest import did_you_mean, printable
 
+MAX_CHARACTERS = 1 << 20
+"""Characters of an instance's text and of its label, whatever source it comes from."""
+MESSAGE = 500
+"""Characters that are shown of what is wrong with a row, which may repeat the row."""
 SHOWN = 10
 """Bad rows that are shown; the others are counted."""
 
@@ -82,7 +86,7 @@ def _read_split(spec: TaskSpec, task_type: TaskType, source: Source, limit: int 
             try:
                 yield _instance(spec, task_type, record)
             except ValueError as error:
-                split.bad.append(printable(f"{where(source, record)}: {error}"))
+                split.bad.append(printable(f"{where(source, record)}: {error}"[:MESSAGE]))
 
     split.instances = tuple(islice(good(), limit))
     return split
@@ -99,14 +103,17 @@ def _instance(spec: TaskSpec, task_type: TaskType, record: Record) -> Instance:
     label = task_type.read_label(record.values[spec.label], text)
     if spec.labels is not None and (extra := [name for name in task_type.classes(label) if name not in spec.labels]):
         raise ValueError(f"unknown label '{extra[0]}'{did_you_mean(extra[0], spec.labels)}")
-    _check_unicode(text, label)
+    _check_characters(text, label)
     return Instance(record.row, text, label)
 
 
-def _check_unicode(text: Text, label: Label) -> None:
+def _check_characters(text: Text, label: Label) -> None:
     """JSON may hold halves of surrogate pairs, which no tokenizer and no terminal takes."""
+    joined = "".join((*text, *(label if isinstance(label, tuple) else (str(label),))))
+    if len(joined) > MAX_CHARACTERS:
+        raise ValueError(f"text and label have {len(joined)} characters, expected at most {MAX_CHARACTERS}")
     try:
-        "".join((*text, *(label if isinstance(label, tuple) else (str(label),)))).encode()
+        joined.encode()
     except UnicodeEncodeError:
         raise ValueError("text or label holds half a surrogate pair, which is not Unicode") from None
 

@@ -59,7 +59,7 @@ def export_model(
     export in `folder` is replaced, anything else refused (UsageError). Raises RunError if the folder, read back, does not compute
     the same logits.
     """
-    if folder.exists() and not (folder / ABOUT).is_file():
+    if folder.is_symlink() or (folder.exists() and not (folder / ABOUT).is_file()):
         raise UsageError(f"{folder} exists and is not an exported model; name another folder or move it away")
     # Trained weights may be on another device and in training mode; neither is changed.
     tuned = Tuned(copy.deepcopy(module), copy.deepcopy(head)).cpu().eval()

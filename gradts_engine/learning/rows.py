@@ -18,6 +18,11 @@ from gradts_engine.contracts import Row, Source
 from gradts_engine.errors import UsageError
 from gradts_engine.nearest import did_you_mean
 
+MAX_LINE = 1 << 20
+"""Bytes of a line: 1 MiB. Encoders see some thousand characters of it; whatever is longer is another kind of file."""
+MAX_WORDS = 10_000
+"""Words of a sentence in columns, so that a file without empty lines does not become one sentence."""
+
 
 class Record(NamedTuple):
     """A row, its position in the source from 0, and the line it starts on from 1 (None where there are no lines)."""
@@ -52,6 +57,8 @@ def _reader(path: Path) -> Callable[[Path], Iterator[tuple[int | None, Row]]]:
     if not path.exists():
         beside = (p.name for p in path.parent.glob("*")) if path.parent.is_dir() else ()
         raise UsageError(f"{path}: no such file{did_you_mean(path.name, beside)}")
+    if not path.is_file():
+        raise UsageError(f"{path}: is not a regular file")
     if path.suffix.lower() not in READERS:
         raise UsageError(f"{path}: unknown kind of file '{path.suffix}', expected one of {', '.join(READERS)}")
     return READERS[path.suffix.lower()]
@@ -67,7 +74,10 @@ def _unlined(rows: Iterable[Row]) -> Iterator[Record]:
 def _lines(path: Path) -> Iterator[tuple[int, str]]:
     """Numbered lines with their ends; a byte order mark is dropped."""
     with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):  # bytes, since only they tell on which line the text is broken
+        lines = iter(lambda: file.readline(MAX_LINE + 1), b"")
+        for number, line in enumerate(lines, start=1):  # bytes, since only they tell on which line the text is broken
+            if len(line) > MAX_LINE:
+                raise UsageError(f"{path}:{number}: the line is longer than 1 MiB, expected a row")
             try:
                 yield number, line.decode("utf-8-sig" if number == 1 else "utf-8")
             except UnicodeDecodeError as error:
@@ -124,7 +134,7 @@ def _parquet(path: Path) -> Iterator[tuple[None, Row]]:
         with ParquetFile(path) as file:
             for batch in file.iter_batches():
                 yield from ((None, values) for values in batch.to_pylist())
-    except ArrowException as error:
+    except (ArrowException, ValueError, OverflowError) as error:  # the latter two for text that is not UTF-8, dates out of range
         reason = str(error).partition("\n")[0]
         raise UsageError(f"{path}: damaged or not a Parquet file: {reason}") from None
 
@@ -152,6 +162,8 @@ def _conll(path: Path) -> Iterator[tuple[int, Row]]:
                 raise UsageError(f"{path}:{number}: one column, expected a word and its label")
             start = start if sentence else number
             sentence.append(fields)
+            if len(sentence) > MAX_WORDS:
+                raise UsageError(f"{path}:{start}: more than {MAX_WORDS} words without an empty line, expected sentences")
     if sentence:
         yield start, _sentence(sentence)
 

@@ -14,8 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from gradts_engine.errors import RunError
+from gradts_engine.names import inside, is_name
 
 META = "meta.json"
+MAX_META = 1 << 24
+"""Bytes of a `meta.json`; a larger one is not ours."""
+
 UNFINISHED = "unfinished"
 
 
@@ -62,7 +66,7 @@ class Artifact:
         """Raises `DamagedArtifact` if a file is not as it was written."""
         for name, expected in self.files.items():
             path = self.folder / name
-            if not path.is_file() or file_digest(path) != expected:
+            if path.is_symlink() or not path.is_file() or file_digest(path) != expected:
                 raise DamagedArtifact(f"{path} is damaged")
 
     def arrays(self, name: str) -> dict[str, Any]:
@@ -115,6 +119,8 @@ class ArtifactStore:
 
         A damaged one is set aside under `damaged/`, reported to `warn`, and counts as missing, so that it is computed again.
         """
+        if not (is_name(stage) and is_name(key)):  # they may have been read from a damaged journal
+            return None
         folder = self.root / stage / key
         if not folder.is_dir():
             return None
@@ -176,13 +182,14 @@ class ArtifactStore:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder
 
-    @staticmethod
-    def _read(folder: Path) -> Artifact:
+    def _read(self, folder: Path) -> Artifact:
         path = folder / META
         try:
-            body = json.loads(path.read_bytes())
+            with path.open("rb") as file:
+                body = json.loads(file.read(MAX_META))
             digest = body.pop("sha256")
-            intact = hashlib.sha256(canonical(body)).hexdigest() == digest and body["key"] == folder.name
+            intact = hashlib.sha256(canonical(body)).hexdigest() == digest
+            intact = intact and (body["stage"], body["key"]) == (folder.parent.name, folder.name) and inside(path, self.root)
         except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
             intact = False
         if not intact:

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from gradts_engine.errors import Interrupted
+from gradts_engine.names import is_name
 from gradts_engine.runtime.artifacts import Workspace, canonical, fsync
 from gradts_engine.runtime.control import Control
 
@@ -23,6 +24,8 @@ SHARE = 0.02
 GUESS = 100e6
 """Bytes a second that the first checkpoint is expected to be written with; the later ones are expected to take as long as it."""
 KEPT = 2
+MAX_LATEST = 4096
+"""Bytes of `LATEST.json`."""
 
 
 class Checkpoints:
@@ -125,7 +128,9 @@ class Checkpoints:
 
     def _names(self) -> list[str]:
         try:
-            return [str(name) for name in json.loads((self.workspace.folder / LATEST).read_bytes())["checkpoints"]]
+            with (self.workspace.folder / LATEST).open("rb") as file:
+                names = json.loads(file.read(MAX_LATEST))["checkpoints"]
+            return [name for name in names if is_name(name)][:KEPT]
         except FileNotFoundError:
             return []
         except (OSError, ValueError, KeyError, TypeError, RecursionError):

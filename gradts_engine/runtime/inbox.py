@@ -4,6 +4,7 @@ an id, so that a command sent twice is done once. A confirmation may also wait f
 from __future__ import annotations
 
 import os
+import stat
 import uuid
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -11,6 +12,9 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from gradts_engine.runtime.artifacts import fsync
+
+MAX_BYTES = 1 << 20
+"""Largest command: a confirmation that names a thousand tasks has a tenth of it."""
 
 
 class Command(BaseModel):
@@ -73,8 +77,17 @@ def send(inbox: Path, command: AnyCommand) -> None:
 def read(inbox: Path) -> list[tuple[Path, AnyCommand]]:
     """The commands that wait, oldest first, each with its file, which is to be removed when it is answered. Files that are no
     command stay where they are."""
-    files = sorted(inbox.glob("*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name))
-    return [(path, command) for path in files if (command := _parse(path.read_bytes()))]
+    found = [(status.st_mtime_ns, path) for path in inbox.glob("*.json") if (status := _status(path))]
+    return [(path, command) for _, path in sorted(found) if (command := _parse(path.read_bytes()))]
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """Of a regular file that may be a command; None for a pipe, which nobody may wait for, a link, what is too large or gone."""
+    try:
+        status = path.lstat()
+    except FileNotFoundError:
+        return None
+    return status if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_BYTES else None
 
 
 def _parse(content: bytes) -> AnyCommand | None:

@@ -7,6 +7,7 @@ import queue
 import sqlite3
 import threading
 import time
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,8 +17,8 @@ from gradts_engine.errors import RunError
 from gradts_engine.events import Event, StageProgress, Warned, from_record
 
 SCHEMA = """
-CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY, time REAL NOT NULL, record TEXT NOT NULL) STRICT;
-PRAGMA user_version = 1;
+CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY, time REAL NOT NULL, record TEXT NOT NULL, crc INTEGER) STRICT;
+PRAGMA user_version = 2;
 """
 PROGRESS_INTERVAL = 0.1
 """Seconds between two progress events of one stage and subject; the first and the last are always kept."""
@@ -79,9 +80,10 @@ class Journal:
                 database.executescript(SCHEMA)
                 while (first := self.queue.get()) is not None:
                     waiting = [first, *self._more()]
-                    rows = [(time.time(), json.dumps(event.as_record())) for event, _ in waiting]
+                    records = [json.dumps(event.as_record()) for event, _ in waiting]
+                    rows = [(now := time.time(), record, _crc(now, record)) for record in records]
                     with database:
-                        database.executemany("INSERT INTO event (time, record) VALUES (?, ?)", rows)
+                        database.executemany("INSERT INTO event (time, record, crc) VALUES (?, ?, ?)", rows)
                     for event, written in waiting:
                         self._show(event)
                         written.set()
@@ -114,7 +116,8 @@ class Journal:
 def read_events(path: Path, after: int = 0) -> Iterator[tuple[int, float, Event]]:
     """Sequence number, Unix time and event, for all events after a sequence number; opens the file read-only.
 
-    Events of a newer version that are not known here, and records that nobody can read, are passed over.
+    Events of a newer version that are not known here, and records that nobody can read, are passed over. In the place of an event
+    whose bytes are not those that were written, or that is missing, comes a `Warned` that says so.
     """
     if not path.exists():
         return
@@ -128,11 +131,20 @@ def read_events(path: Path, after: int = 0) -> Iterator[tuple[int, float, Event]
     except sqlite3.DatabaseError as error:
         if "no such table" in str(error):  # the writer is just making it
             return
-        raise RunError(f"{path} cannot be read: {error}") from error
-    for seq, when, record in rows:
-        event = from_record(_parsed(record))
-        if event is not None:
+        reason = "it was written by another version of GradTS" if "no such column" in str(error) else error
+        raise RunError(f"{path} cannot be read: {reason}") from error
+    for seq, when, record, crc in rows:
+        if seq != after + 1:
+            yield seq - 1, when, Warned(f"events {after + 1} to {seq - 1} of {path} are lost: the file is damaged")
+        after = seq
+        if crc is not None and _crc(when, record) != crc:
+            yield seq, when, Warned(f"event {seq} of {path} is damaged and was left out")
+        elif event := from_record(_parsed(record)):
             yield seq, when, event
+
+
+def _crc(when: float, record: str) -> int:
+    return zlib.crc32(f"{when!r} {record}".encode())
 
 
 def _parsed(record: str) -> object:
@@ -144,6 +156,6 @@ def _parsed(record: str) -> object:
     return value if end == len(record) else None
 
 
-def _select(path: Path, mode: str, after: int) -> list[tuple[int, float, str]]:
+def _select(path: Path, mode: str, after: int) -> list[tuple[int, float, str, int | None]]:
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode={mode}", uri=True, timeout=10)) as database:
-        return database.execute("SELECT seq, time, record FROM event WHERE seq > ? ORDER BY seq", (after,)).fetchall()
+        return database.execute("SELECT seq, time, record, crc FROM event WHERE seq > ? ORDER BY seq", (after,)).fetchall()

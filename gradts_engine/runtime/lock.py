@@ -18,6 +18,8 @@ from gradts_engine.errors import RunError
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 PATIENCE = 0.5
 """Seconds after which a lock that is held is another engine's."""
+MAX_OWNER = 4096
+"""Characters of an owner's name."""
 HEARTBEAT = 5.0
 """Seconds between two signs of life of an engine: the modification time of its lock file."""
 SILENCE = 60.0
@@ -68,9 +70,9 @@ def _start(pid: int) -> str:
 def _read(file: TextIO) -> Owner | None:
     file.seek(0)
     try:
-        owner = Owner(**json.loads(file.read()))
+        owner = Owner(**json.loads(file.read(MAX_OWNER)))
         return owner if str(owner) else None
-    except (ValueError, TypeError, OverflowError, RecursionError):
+    except (ValueError, TypeError, OverflowError, OSError, RecursionError):
         return None
 
 

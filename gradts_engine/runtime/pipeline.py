@@ -26,6 +26,7 @@ from gradts_engine.errors import (
     WaitingForConfirmation,
 )
 from gradts_engine.hooks.catalog import Catalog
+from gradts_engine.names import slug
 from gradts_engine.runtime import stages
 from gradts_engine.runtime.artifacts import Artifact, canonical
 from gradts_engine.runtime.card import model_card
@@ -135,7 +136,7 @@ def run_id(experiment: Experiment, data: Mapping[str, TaskData], encoder: str) -
     settings = _settings(experiment)
     del settings["selection"]["confirm"], settings["scoring"]["batch_tokens"]  # these change no result
     content = [settings, tasks, encoder, experiment.primaries]
-    return f"{experiment.path.stem}-{hashlib.sha256(canonical(content)).hexdigest()[:8]}"
+    return f"{slug(experiment.path.stem, 48)}-{hashlib.sha256(canonical(content)).hexdigest()[:8]}"
 
 
 def _settings(experiment: Experiment) -> dict[str, Any]:

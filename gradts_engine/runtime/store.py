@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradts_engine.errors import RunError, UsageError
+from gradts_engine.names import RULE, inside, is_name
 from gradts_engine.nearest import unknown
 from gradts_engine.runtime.artifacts import ArtifactStore
 from gradts_engine.runtime.journal import read_events
@@ -87,21 +88,28 @@ class Store:
 
     def folder(self, run: str) -> RunFolder:
         """Where a run is, or would be."""
+        if not is_name(run):
+            raise UsageError(f"{run!r} is not the name of a run, expected {RULE}")
         return RunFolder(self.root / "runs" / run)
 
     def create(self, run: str) -> RunFolder:
-        """The folder of a run, made if it is new."""
+        """The folder of a run, made if it is new; nobody but the user can look into it."""
         folder = self.folder(run)
         try:
             for path in (folder.path, folder.inbox, folder.models):
                 path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if not inside(path, self.root):
+                    raise RunError(f"{path} leads out of {self.root}: remove the link, or choose another place with --store")
+                if path.stat().st_mode & 0o077:  # an older version's, or made by hand
+                    path.chmod(0o700)
         except OSError as error:
             raise RunError(f"{folder.path} cannot be made: {error.strerror}; choose another place with --store") from error
         return folder
 
     def runs(self) -> list[RunFolder]:
         """All runs, the one with the latest event first."""
-        folders = [RunFolder(p.parent) for p in (self.root / "runs").glob("*/events.db")]
+        found = (self.root / "runs").glob("*/events.db")
+        folders = [RunFolder(p.parent) for p in found if is_name(p.parent.name) and inside(p, self.root)]
         return sorted(folders, key=lambda run: run.events.stat().st_mtime, reverse=True)
 
     def run(self, name: str | None) -> RunFolder:

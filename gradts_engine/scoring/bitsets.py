@@ -3,7 +3,8 @@
 For each head i of a ranking, the set of all heads ranked strictly lower is one bit a head; it grows while one walks up the sorted
 ranking. Pairs on which two rankings agree are then counted by the bits of `lower_x[i] & lower_y[i]`, those on which they
 disagree by `higher_x[i] & lower_y[i]`, 64 pairs at a time, and ties are in no set. Needs numba, the extra "fast", which compiles
-on the first call for about a second and keeps the result on disk.
+on the first call of a process for about a second. What it compiled is not kept on disk: numba's cache is a pickle, by
+which whoever can write to its folder could run anything here.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def _bits(word: np.uint64) -> np.int64:
     return np.int64((word * np.uint64(0x0101010101010101)) >> np.uint64(56))
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True)  # type: ignore[untyped-decorator]
 def _lower(values: np.ndarray, order: np.ndarray, sets: np.ndarray) -> int:
     """Set bit j of sets[i] wherever values[j] < values[i], given the order that sorts [K] values; how many bits were set."""
     heads, words = len(order), sets.shape[1]
@@ -42,7 +43,7 @@ def _lower(values: np.ndarray, order: np.ndarray, sets: np.ndarray) -> int:
     return count
 
 
-@njit(nogil=True, cache=True)  # type: ignore[untyped-decorator]
+@njit(nogil=True)  # type: ignore[untyped-decorator]
 def _compare(x_sets: np.ndarray, ys: np.ndarray, order: np.ndarray, agreement: np.ndarray, untied: np.ndarray) -> None:
     """Fill agreement [M, N] and untied [N] for x_sets [2, M, K * W], lower and higher, and ys [N, K] with their order."""
     heads = ys.shape[1]

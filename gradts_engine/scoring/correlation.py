@@ -13,6 +13,9 @@ import numpy as np
 BLOCK = 1 << 18
 """Values compared at a time: small enough for what is made of them to stay in the processor's cache."""
 
+COMPILED = 20_000_000
+"""Comparisons above which numba is used; fewer take signs some milliseconds, while compiling takes a second."""
+
 
 def _signs(values: np.ndarray, head: int) -> np.ndarray:
     """Signs of one head's differences to all later heads: [K, n] to [K - head - 1, n], float32, 0 where tied or NaN."""
@@ -44,7 +47,7 @@ def agreement_by_signs(x: np.ndarray, ys: np.ndarray) -> tuple[np.ndarray, np.nd
 
 try:
     from gradts_engine.scoring.bitsets import agreement_by_bitsets as agreement
-except (ImportError, RuntimeError):  # numba is not installed, or not made for this numpy, or finds no folder for what it compiles
+except ImportError:  # numba is not installed, or not made for this numpy
     agreement = agreement_by_signs
 
 
@@ -56,7 +59,8 @@ def kendall_tau(main: np.ndarray, others: np.ndarray) -> np.ndarray:
     main, others = np.asarray(main), np.asarray(others)
     x = main.reshape(-1, main.shape[-2] * main.shape[-1])  # [M, K]
     ys = others.reshape(len(others), x.shape[1])  # [N, K]
-    agree, x_untied, untied = agreement(x, ys)
+    count = agreement if x.size * ys.size > COMPILED else agreement_by_signs
+    agree, x_untied, untied = count(x, ys)
     with np.errstate(invalid="ignore", divide="ignore"):
         tau: np.ndarray = np.clip(agree / np.sqrt(x_untied)[:, None] / np.sqrt(untied), -1.0, 1.0)
     tau[np.isnan(x).any(1)] = np.nan

@@ -12,7 +12,6 @@ import pytest
 import torch
 
 from gradts_engine.config import TrainingSettings
-from gradts_engine.config.load import TASK_NAME
 from gradts_engine.contracts import EncoderSpec, Row, TaskData, TaskSpec, TaskType, TaskTypeSpec
 from gradts_engine.errors import ProblemsError, UsageError
 from gradts_engine.hooks.catalog import load_catalog
@@ -22,6 +21,7 @@ from gradts_engine.learning.encoders import Encoder, load_encoder
 from gradts_engine.learning.metrics import METRICS
 from gradts_engine.learning.model import MultiTaskModel, initialise_head
 from gradts_engine.learning.training import Dev, train
+from gradts_engine.names import NAME
 from gradts_engine.scoring.importance import instance_importance
 from gradts_engine.testing.tiny import tiny_encoder
 
@@ -159,7 +159,7 @@ class TaskContract:
         names = [task.name for task in self.tasks]
         assert len(set(names)) == len(names), f"a name is given twice: {names}"
         for task in self.tasks:
-            assert TASK_NAME.fullmatch(task.name), f"{task.name!r} is not a task name (a-z, 0-9, '.', '_', '-')"
+            assert NAME.fullmatch(task.name), f"{task.name!r} is not a task name (a-z, 0-9, '.', '_', '-')"
             assert task.type in types, f"{task.name}: unknown type {task.type!r}"
             columns = 1 if isinstance(task.text, str) else len(task.text)
             assert columns in types[task.type].texts, f"{task.name}: {columns} text columns, allowed are {types[task.type].texts}"

@@ -87,7 +87,7 @@ def test_tables_draw_it_and_do_not_read_it(text):
     drawings = [
         tables.label(text),
         tables.records([{"name": text, text: 1}]),
-        tables.matrix([text], [text], {(text, text): 0.5}),
+        tables.Matrix([text], [text], {(text, text): 0.5}),
     ]
     for drawing in drawings:
         shown = drawn(drawing)

@@ -101,7 +101,7 @@ def test_commands_of_the_readme_exist():
 
     (table,) = re.findall(r"^\| `gradts-engine \.\.\.` .*?\n\n", README, re.DOTALL | re.MULTILINE)
     first_cells = [line.split("|")[1] for line in table.strip().splitlines()[2:]]
-    assert {name for cell in first_cells for name in re.findall(r"`(\w+)", cell)} == set(cli.commands)
+    assert {name for cell in first_cells for name in re.findall(r"`([\w-]+)", cell)} == set(cli.commands)
 
 
 def test_the_reference_of_settings_is_up_to_date():

@@ -1,0 +1,57 @@
+"""`import-pickle`: what the published code has computed, without running what its files may hold."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gradts_engine.cli.base import cli, json_option, say, show
+
+
+@cli.command("import-pickle")
+@click.argument("source", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("out", type=click.Path(path_type=Path, file_okay=False))
+@json_option
+def import_pickle(source: Path, out: Path, as_json: bool) -> None:
+    """Read gradients and correlations of the published GradTS code.
+
+    SOURCE is its gradient_files/ENCODER. OUT gets TASK.safetensors with task [L, H] and instances [N, L, H], TASK.tau.safetensors
+    with tau of the instances of each auxiliary, and tau.json. The published correlations are computed again and compared.
+
+    \b
+      gradts-engine import-pickle gradient_files/bert-base-uncased imported
+
+    A pickle can run any program when it is opened as usual. Here it is read by a process without access to anything, which knows
+    arrays of numbers and nothing else.
+    """
+    from rich.console import Group
+
+    from gradts_engine import tables
+    from gradts_engine.published import gradients
+    from gradts_engine.report import number
+
+    tasks = gradients.read_gradients(source)
+    found = gradients.check(tasks)
+    gradients.write_gradients(tasks, out)
+    tau = gradients.correlate(tasks)
+    facts = {
+        "tasks": {name: {key: list(array.shape) for key, array in task.importance.items()} for name, task in tasks.items()},
+        "tau": {p: {a: number(x) for a, x in row.items()} for p, row in tau.items()},
+        "compared": found.compared,
+        "equal": found.equal,
+        "difference": found.difference,
+    }
+    cells = {(a, p): x for p, row in tau.items() for a, x in row.items()}
+    heading = tables.label("Kendall's tau between head rankings (columns: primaries):")
+    show(facts, as_json, lambda: Group(heading, tables.Matrix(list(tau), list(tau), cells)))
+    say(f"{len(tasks)} tasks written to {out}", err=True)
+    if found.equal == found.compared:
+        say(f"{found.compared} published correlations computed again: all are equal, to the bit", err=True)
+        return
+    say(
+        f"{found.compared - found.equal} of {found.compared} published correlations are not those of the published matrices, by "
+        f"up to {found.difference:.3g}: they were made from other ones",
+        err=True,
+    )
+    raise click.exceptions.Exit(1)
