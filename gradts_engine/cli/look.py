@@ -11,6 +11,7 @@ import click
 
 from gradts_engine.cli.base import cli, json_option, open_store, run_argument, show, store_option
 from gradts_engine.errors import UsageError
+from gradts_engine.scaffold import KINDS, create
 
 if TYPE_CHECKING:
     from gradts_engine.runtime.store import RunFolder
@@ -168,24 +169,52 @@ def strategies(as_json: bool) -> None:
     _listing("strategies", as_json, lambda s: {"description": s.description})
 
 
-@cli.command()
+@cli.group(invoke_without_command=True)
 @json_option
-def plugins(as_json: bool) -> None:
-    """List installed plugins, broken ones with their error."""
+@click.pass_context
+def plugins(context: click.Context, as_json: bool) -> None:
+    """List installed plugins, broken ones with their error, or begin one.
+
+    \b
+      gradts-engine plugins
+      gradts-engine plugins new my-tasks --kind tasks
+    """
     from gradts_engine import tables
     from gradts_engine.hooks.catalog import load_catalog
 
-    rows = [
-        {
-            "plugin": p.name,
-            "distribution": p.distribution,
-            "version": p.version,
-            "state": "disabled" if p.disabled else "broken" if p.error else "in use",
-            "error": p.error,
-        }
-        for p in load_catalog().plugins
-    ]
-    show(rows, as_json, lambda: tables.records(rows))
+    if context.invoked_subcommand is None:
+        rows = [
+            {
+                "plugin": p.name,
+                "distribution": p.distribution,
+                "version": p.version,
+                "state": "disabled" if p.disabled else "broken" if p.error else "in use",
+                "error": p.error,
+            }
+            for p in load_catalog().plugins
+        ]
+        show(rows, as_json, lambda: tables.records(rows))
+
+
+@plugins.command("new")
+@click.argument("name")
+@click.option("--kind", type=click.Choice(KINDS), required=True, help="What the plugin is to provide.")
+@click.option(
+    "--in", "parent", type=click.Path(path_type=Path), default=Path(), help="Folder to write it into; default: this one."
+)
+def new_plugin(name: str, kind: str, parent: Path) -> None:
+    """Write the package gradts-NAME, complete and small: code, test, README.
+
+    \b
+      gradts-engine plugins new my-tasks --kind tasks
+      pip install -e gradts-my-tasks
+      gradts-engine plugins
+      pytest gradts-my-tasks
+    """
+    folder = create(name, kind, parent)
+    click.echo(
+        f"wrote {folder}; next: pip install -e {folder} && pytest {folder}, then change {folder / folder.name.replace('-', '_')}"
+    )
 
 
 def _listing(kind: str, as_json: bool, facts: Callable[[Any], dict[str, Any]]) -> None:

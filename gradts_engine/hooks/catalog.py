@@ -30,6 +30,8 @@ KINDS: Mapping[str, type[AnySpec]] = {
 }
 
 BUILTIN = "gradts_engine.hooks.builtin"
+FAMILY = specs.GROUP.rpartition(".")[0] + "."
+"""What the groups of all versions of the plugin interface begin with."""
 
 
 class Registry(dict[str, Spec]):
@@ -102,6 +104,18 @@ def installed() -> tuple[EntryPoint, ...]:
     return tuple(sorted(entry_points(group=specs.GROUP), key=lambda e: (e.value != BUILTIN, e.name, e.value)))
 
 
+def others() -> tuple[EntryPoint, ...]:
+    """Entry points of plugins for another version of the plugin interface, which are listed and not imported."""
+    every = entry_points()
+    groups = sorted(group for group in every.groups if group.startswith(FAMILY) and group != specs.GROUP)
+    return tuple(entry for group in groups for entry in every.select(group=group))
+
+
+def _distribution(entry: EntryPoint) -> tuple[str, str]:
+    """Name and version of what an entry point came with."""
+    return (entry.dist.name, entry.dist.version) if entry.dist else ("?", "?")
+
+
 def _names(variable: str) -> set[str]:
     return {name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()}
 
@@ -116,7 +130,10 @@ def _provided(hook: pluggy.HookCaller, module: object) -> Sequence[AnySpec]:
     """What a plugin's implementation of a hook answers, checked."""
     (own,) = (impl for impl in hook.get_hookimpls() if impl.plugin is module)
     kind = KINDS[_kind(hook)]
-    answer: Any = own.function()
+    try:
+        answer: Any = own.function()
+    except Exception as error:
+        raise PluginError(f"{hook.name}() raised {type(error).__name__}: {error}") from error
     if not isinstance(answer, Sequence):
         raise TypeError(f"{hook.name}() returned {answer!r}, not a list of {kind.__name__}")
     for spec in answer:
@@ -157,15 +174,19 @@ def load_catalog() -> Catalog:
     plugins: list[Plugin] = []
     catalog = Catalog(plugins=(), manager=manager)
     for entry in installed():
-        distribution = entry.dist.name if entry.dist else "?"
-        version = entry.dist.version if entry.dist else "?"
         error = ""
         if _enabled(entry.name):
             try:
                 _add(catalog, entry.name, entry.load())
             except (Exception, SystemExit) as failure:  # whatever a plugin's code raises must stay its own problem
-                error = " ".join(f"{type(failure).__name__}: {failure}".split())
-        plugins.append(Plugin(entry.name, distribution, version, error, not _enabled(entry.name)))
+                kind = "" if isinstance(failure, PluginError) else f"{type(failure).__name__}: "
+                error = " ".join(f"{kind}{failure}".split())
+        plugins.append(Plugin(entry.name, *_distribution(entry), error, not _enabled(entry.name)))
+    for entry in others():
+        error = f"made for {entry.group}, but this GradTS has {specs.GROUP}: install versions of both that go together"
+        plugins.append(
+            Plugin(entry.name, entry.dist.name if entry.dist else "?", entry.dist.version if entry.dist else "?", error)
+        )
     return replace(catalog, plugins=tuple(plugins))
 
 

@@ -1,5 +1,6 @@
 """Plugins as they are installed: each test makes real distributions, a module and its metadata, in a folder on sys.path."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -26,14 +27,14 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     load_catalog.cache_clear()
     modules = []
 
-    def install(plugin: str, code: str, *, entry: str = "") -> None:
+    def install(plugin: str, code: str, *, entry: str = "", group: str = "gradts.plugins.v1") -> None:
         module = f"plugin_{plugin}"
         modules.append(module)
         (tmp_path / f"{module}.py").write_text(code)
         metadata = tmp_path / f"dist_{plugin}-1.0.dist-info"
         metadata.mkdir()
         (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: dist-{plugin}\nVersion: 1.0\n")
-        (metadata / "entry_points.txt").write_text(f"[gradts.plugins.v1]\n{entry or plugin} = {module}\n")
+        (metadata / "entry_points.txt").write_text(f"[{group}]\n{entry or plugin} = {module}\n")
 
     yield install
     load_catalog.cache_clear()
@@ -73,7 +74,7 @@ def test_the_built_ins_come_first_and_through_the_same_hooks(install):
         ("1 / 0", "ZeroDivisionError: division by zero"),
         ("def (:", "SyntaxError: invalid syntax"),
         ("raise SystemExit(3)", "SystemExit: 3"),
-        (f"{HEAD}@hookimpl\ndef gradts_encoders():\n    raise OSError('no disk')", "OSError: no disk"),
+        (f"{HEAD}@hookimpl\ndef gradts_encoders():\n    raise OSError('no disk')", "gradts_encoders() raised OSError: no disk"),
         (
             f"{HEAD}@hookimpl\ndef gradts_encoders():\n    return None",
             "gradts_encoders() returned None, not a list of EncoderSpec",
@@ -93,6 +94,30 @@ def test_a_broken_plugin_is_listed_with_its_error_and_hurts_nobody(install, code
     assert catalog.encoders["one"].name == "one"
     assert "dist-broken" not in catalog.versions()
     assert "broken" not in dict(catalog.manager.list_name_plugin())
+
+
+def test_a_plugin_for_another_interface_is_named_and_not_imported(install, capsys):
+    from gradts_engine.__main__ import main
+
+    install("later", "raise AssertionError('imported')", group="gradts.plugins.v2")
+    install("good", encoders("one"))
+    catalog = load_catalog()
+    assert "made for gradts.plugins.v2, but this GradTS has gradts.plugins.v1" in plugin("later").error
+    assert "plugin_later" not in sys.modules
+    assert "one" in catalog.encoders
+    assert "dist-later" not in catalog.versions()
+    assert main(["plugins", "--json"]) == 0
+    (row,) = (row for row in json.loads(capsys.readouterr().out) if row["plugin"] == "later")
+    assert (row["distribution"], row["state"]) == ("dist-later", "broken")
+
+
+def test_a_task_whose_files_are_missing_says_which(install, capsys):
+    from gradts_engine.__main__ import main
+
+    spec = "TaskSpec(name='lost', type='classification', train='/no/such/place/train.jsonl', dev_fraction=0.1)"
+    install("tasks", f"{HEAD}@hookimpl\ndef gradts_tasks():\n    return [{spec}]\n")
+    assert main(["tasks", "show", "lost"]) == 2
+    assert "/no/such/place/train.jsonl: no such file" in capsys.readouterr().err
 
 
 def test_a_plugin_that_fails_in_one_hook_registers_nothing(install):

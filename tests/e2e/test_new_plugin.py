@@ -1,0 +1,90 @@
+"""`plugins new`: what it writes installs, is listed, passes its test and runs, in an environment of its own."""
+
+import os
+import subprocess
+import sys
+import sysconfig
+import venv
+from pathlib import Path
+
+import pytest
+
+from gradts_engine.__main__ import main
+from gradts_engine.scaffold import KINDS
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fresh environment that sees what is installed here, so that nothing is downloaded; its own packages come first."""
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder / "env", with_pip=False)
+    python = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+    here = sysconfig.get_path("purelib")
+    # addsitedir also reads the .pth files there, by which packages under development are found.
+    (folder / "env" / "lib" / python / "site-packages" / "here.pth").write_text(f"import site; site.addsitedir({here!r})\n")
+    return folder
+
+
+def call(environment: Path, *arguments: str, **variables: str) -> str:
+    """Output of Python with these arguments in the environment."""
+    child = subprocess.run(
+        [str(environment / "env" / "bin" / "python"), *arguments],
+        cwd=environment,
+        env=os.environ | {"PIP_DISABLE_PIP_VERSION_CHECK": "1"} | variables,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    assert child.returncode == 0, child.stdout + child.stderr
+    return child.stdout
+
+
+def test_every_kind_installs_is_listed_passes_its_test_and_runs(environment: Path, encoder: Path) -> None:
+    engine = ("-m", "gradts_engine")
+    for kind in KINDS:
+        assert "pip install -e gradts-my-" in call(environment, *engine, "plugins", "new", f"my-{kind}", "--kind", kind)
+    folders = [f"./gradts-my-{kind}" for kind in KINDS]
+    call(environment, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-build-isolation", *folders)
+
+    listed = call(environment, *engine, "plugins")
+    for kind in KINDS:
+        (line,) = (line for line in listed.splitlines() if f" my-{kind} " in line)
+        assert "in use" in line
+    assert "my-tasks-mood" in call(environment, *engine, "tasks")
+    call(environment, "-m", "pytest", "-q", "-p", "no:cacheprovider", *folders)
+
+    config = environment / "gradts-my-tasks" / "tasks.toml"
+    text = config.read_text().replace('encoder = "minilm-l6"', f'encoder = {str(encoder)!r}\nexecutor = "my-executor"')
+    config.write_text(text.replace("[selection]", '[selection]\nstrategy = "my-strategy"'))
+    out = call(environment, *engine, "run", str(config), "--plain", "--store", str(environment / "store"))
+    assert "my-tasks-mood" in out
+
+
+@pytest.mark.parametrize("name", ["", "Mine", "1st", "a_b", "a--b", "../x", "a" * 60])
+def test_names_that_no_package_can_have(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plugins", "new", name, "--kind", "tasks", "--in", str(tmp_path)]) == 2
+    assert "is not a plugin's name" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
+def test_nothing_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plugins", "new", "gradts-mine", "--kind", "strategy", "--in", str(tmp_path)]) == 0
+    assert (tmp_path / "gradts-mine" / "gradts_mine" / "__init__.py").is_file()
+    assert main(["plugins", "new", "mine", "--kind", "tasks", "--in", str(tmp_path)]) == 2
+    assert "gradts-mine exists" in capsys.readouterr().err
+
+
+def test_what_is_written_is_in_good_style(tmp_path: Path) -> None:
+    for kind in KINDS:
+        main(["plugins", "new", kind, "--kind", kind, "--in", str(tmp_path)])
+    assert not [path for path in tmp_path.rglob("*") if "$" in str(path) or path.suffix == ".txt"]
+    for command in (["check"], ["format", "--check"]):
+        settings = Path(__file__).parents[2] / "pyproject.toml"
+        child = subprocess.run(
+            [sys.executable, "-m", "ruff", *command, "--config", str(settings), str(tmp_path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert child.returncode == 0, child.stdout
