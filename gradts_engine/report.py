@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,22 +49,24 @@ def results(store: Store, run: RunFolder) -> dict[str, Any]:
 def results_of(store: Store, view: RunView, run: str, state: str) -> dict[str, Any]:
     """`results` of a run whose events were read before."""
     primaries = view.started.primaries if view.started else ()
-    correlations = {p: found for p in primaries if (found := artifact(store, view, "correlate", p))}
+    warnings: list[str] = []
+    correlations = {p: found for p in primaries if (found := artifact(store, view, "correlate", p, warnings.append))}
     return {
         "run": run,
         "state": state,
         "encoder": view.started.encoder if view.started else None,
         "settings": dict(view.started.settings) if view.started else {},
         "tasks": list(view.started.tasks if view.started else ()),
-        "data": [_data(store, view, task) for task in view.tasks.values()],
+        "data": [_data(store, view, task, warnings.append) for task in view.tasks.values()],
         "tau": {p: {a: number(x) for a, x in found.result["tau"].items()} for p, found in correlations.items()},
         "primaries": {p: _primary(view, p, correlations.get(p)) for p in primaries},
+        "warnings": warnings,
     }
 
 
-def _data(store: Store, view: RunView, task: TaskRead) -> dict[str, Any]:
+def _data(store: Store, view: RunView, task: TaskRead, warn: Callable[[str], None]) -> dict[str, Any]:
     """Sizes of a task, what was left out or cut, and how well the model does that was tuned on it alone."""
-    scored = artifact(store, view, "score", task.task, files=False)
+    scored = artifact(store, view, "score", task.task, warn, files=False)
     return {
         "task": task.task,
         "type": task.type,
@@ -115,10 +117,20 @@ def alone_score(view: RunView, primary: str) -> float | None:
     return next((t.score for t in view.trials.get(primary, ()) if not t.auxiliaries), None)
 
 
-def artifact(store: Store, view: RunView, stage: str, subject: str, *, files: bool = True) -> Artifact | None:
-    """The artifact of a finished stage; `files=False` for a caller who needs its result alone."""
-    found = view.stages.get((stage, subject))
-    return store.artifacts.find(stage, found.key, files=files) if found and found.state in ("done", "cached") else None
+def artifact(
+    store: Store, view: RunView, stage: str, subject: str, warn: Callable[[str], None] = lambda _: None, *, files: bool = True
+) -> Artifact | None:
+    """The artifact of a finished stage; `warn` is told if it is damaged or gone. `files=False` for a caller who needs its result
+    alone."""
+    known = view.stages.get((stage, subject))
+    if known is None or known.state not in ("done", "cached"):
+        return None
+    damage: list[str] = []
+    found = store.artifacts.find(stage, known.key, files=files, warn=damage.append)
+    if found is None:
+        why = damage[0] if damage else "it was removed"
+        warn(f"the result of {stage} {subject} is missing: {why}; give the run's command again to compute it")
+    return found
 
 
 def importance(store: Store, view: RunView, task: str) -> dict[str, np.ndarray]:
@@ -200,8 +212,10 @@ def selected_instances(store: Store, view: RunView, primary: str) -> dict[str, t
     chosen = view.confirmed(primary) or view.proposals.get(primary)
     correlation = artifact(store, view, "correlate", primary)
     proposal = artifact(store, view, "proposal", primary)
-    if chosen is None or correlation is None or proposal is None:
+    if chosen is None:
         raise UsageError(f"{unknown('primary', primary, view.proposals)} (a primary with a proposal in this run)")
+    if correlation is None or proposal is None:
+        raise UsageError(f"results for {primary} are damaged or were removed; give the run's command again to compute them")
     taus, rows = correlation.arrays(TAU), proposal.arrays(ROWS)
     if failed := [task for task in chosen.auxiliaries if task not in taus]:  # chosen by a person all the same
         raise UsageError(f"{', '.join(failed)} has no tau with {primary}: its fine-tuning failed")

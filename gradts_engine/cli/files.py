@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import time
 from pathlib import Path
 
 import click
@@ -83,3 +85,62 @@ def cache_verify(store: Path | None) -> None:
     say(f"{good} intact, {bad} damaged")
     if bad:
         raise click.exceptions.Exit(1)
+
+
+class Quantity(click.ParamType[float]):
+    """A number with a unit, such as 30d or 20GB."""
+
+    name = "quantity"
+
+    def __init__(self, **units: float) -> None:
+        self.units = units
+
+    def convert(self, value: object, param: click.Parameter | None, context: click.Context | None) -> float:
+        """The number times its unit."""
+        if isinstance(value, float):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([A-Za-z]+)", str(value))
+        if found is None or found[2] not in self.units:
+            self.fail(f"got {value}, expected a number and one of {', '.join(self.units)}, as in 2{next(iter(self.units))}")
+        return float(found[1]) * self.units[found[2]]
+
+
+@cache.command("gc")
+@click.option(
+    "--older-than", type=Quantity(d=86400, h=3600, w=604800), help="Remove results that were not used for so long: 30d."
+)
+@click.option(
+    "--max-size", type=Quantity(GB=1e9, MB=1e6, TB=1e12), help="Remove those not used for longest, down to so much: 20GB."
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be removed, and remove nothing.")
+@store_option
+@json_option
+def cache_gc(older_than: float | None, max_size: float | None, dry_run: bool, store: Path | None, as_json: bool) -> None:
+    """Remove stored results that were not used for long.
+
+    Also removes what killed engines left half-written and what was set aside as damaged. What a running engine uses stays, and
+    so do exported models and the records of runs. What is needed again is computed again.
+
+    \b
+      gradts-engine cache gc --older-than 30d --dry-run
+      gradts-engine cache gc --max-size 20GB
+    """
+    from gradts_engine import tables
+    from gradts_engine.runtime.cleaning import garbage, remove
+
+    kept = open_store(store)
+    found = garbage(kept, older_than, None if max_size is None else int(max_size))
+    if not dry_run:
+        remove(kept, found)
+    rows = [
+        {
+            "what": item.kind,
+            "name": f"{item.path.parent.name}/{item.path.name[:16]}",
+            "MB": round(item.size / 1e6, 2),
+            "last used": time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(item.used)),
+        }
+        for item in found
+    ]
+    show(rows, as_json, lambda: tables.records(rows) if rows else tables.label("nothing to remove"))
+    if not as_json:
+        say(f"{'would free' if dry_run else 'freed'} {sum(item.size for item in found) / 1e6:.2f} MB")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradts_engine.cli.base import cli, json_option, open_store, run_argument, show, store_option
+from gradts_engine.cli.base import cli, json_option, open_store, run_argument, say, show, store_option
 from gradts_engine.errors import UsageError
 from gradts_engine.scaffold import KINDS, create
 
@@ -92,6 +92,8 @@ def results(run: str | None, store: Path | None, as_json: bool, heatmap: str | N
         show({"task": heatmap, "importance": numbers}, as_json, lambda: tables.heat_map(found))
         return
     everything = report.results(kept, folder)
+    for warning in everything["warnings"]:
+        say(f"warning: {warning}", err=True)
     show(everything, as_json, lambda: tables.run_results(everything))
 
 

@@ -80,8 +80,12 @@ def export_model(
 
     if type(head).__name__ in _HEADS:
         _compare(tuned, partial, min(max_length, 16))
-    shutil.rmtree(folder, ignore_errors=True)
+    old = folder.with_name(f"{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if folder.exists():  # moved and not removed, so that what is there is a whole model at any time
+        folder.rename(old)
     partial.rename(folder)
+    shutil.rmtree(old, ignore_errors=True)
     return bool(names)
 
 

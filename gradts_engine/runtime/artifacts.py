@@ -9,9 +9,12 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from safetensors import SafetensorError
 
 from gradts_engine.errors import RunError
 from gradts_engine.names import inside, is_name
@@ -20,7 +23,8 @@ META = "meta.json"
 MAX_META = 1 << 24
 """Bytes of a `meta.json`; a larger one is not ours."""
 
-UNFINISHED = "unfinished"
+UNFINISHED, WORK, DAMAGED = "unfinished", "work", "damaged"
+"""Folders beside those of the stages: artifacts that are being written, workspaces, and what was set aside."""
 
 
 def canonical(value: Any) -> bytes:
@@ -46,6 +50,16 @@ def fsync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+@contextmanager
+def storing(folder: Path) -> Iterator[None]:
+    """Turns what a file system can refuse (full, read-only, over a quota, gone) into a `RunError`."""
+    try:
+        yield
+    except (OSError, SafetensorError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise RunError(f"{folder} cannot be written: {reason}; what is finished is kept, the same command goes on") from error
 
 
 class DamagedArtifact(RunError):
@@ -84,17 +98,18 @@ class Workspace:
     folder: Path
 
     def put(self, name: str, write: Callable[[Path], None]) -> Path:
-        """Keep the file that `write` puts at the path it is given."""
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Keep the file that `write` puts at the path it is given. Raises `RunError` where that is not possible."""
         temporary = self.folder / f".{name}"
-        try:
-            write(temporary)
-            fsync(temporary)
-            path = self.folder / f"{name}-{file_digest(temporary)}"
-            os.rename(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-        fsync(self.folder)
+        with storing(self.folder):
+            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            try:
+                write(temporary)
+                fsync(temporary)
+                path = self.folder / f"{name}-{file_digest(temporary)}"
+                os.rename(temporary, path)
+            finally:
+                temporary.unlink(missing_ok=True)
+            fsync(self.folder)
         return path
 
     def get(self, name: str) -> Path | None:
@@ -129,15 +144,30 @@ class ArtifactStore:
             if files:
                 artifact.verify()
         except DamagedArtifact as error:
-            aside = Path(tempfile.mkdtemp(dir=self._folder("damaged"), prefix=f"{stage}-{key[:16]}-"))
-            os.rename(folder, aside / key)
-            warn(f"{error}; moved to {aside} and computed again")
+            warn(f"{error}; {self._set_aside(folder)}")
             return None
+        with suppress(OSError):  # the time of its last use; a store may be read-only
+            os.utime(folder)
         return artifact
 
+    def _set_aside(self, folder: Path) -> str:
+        """Move a damaged artifact out of the way; what was done, in words."""
+        try:
+            aside = Path(tempfile.mkdtemp(dir=self.folder(DAMAGED), prefix=f"{folder.parent.name}-{folder.name[:16]}-"))
+            os.rename(folder, aside / folder.name)
+        except OSError as error:
+            return f"it cannot be moved away: {error.strerror}"
+        return f"moved to {aside}, to be computed again"
+
     def save(self, stage: str, key: str, result: Mapping[str, Any], write: Callable[[Path], None] = lambda _: None) -> Artifact:
-        """Store a result: `write(folder)` puts files into a temporary folder, which then becomes the artifact at once."""
-        temporary = Path(tempfile.mkdtemp(dir=self._folder(UNFINISHED), prefix=f"{stage}-"))
+        """Store a result: `write(folder)` puts files into a temporary folder, which then becomes the artifact at once. Raises
+        `RunError` where that is not possible."""
+        with storing(self.root):
+            self._save(stage, key, result, write)
+        return self._read(self.root / stage / key)
+
+    def _save(self, stage: str, key: str, result: Mapping[str, Any], write: Callable[[Path], None]) -> None:
+        temporary = Path(tempfile.mkdtemp(dir=self.folder(UNFINISHED), prefix=f"{stage}-"))
         try:
             write(temporary)
             files = {}
@@ -149,7 +179,7 @@ class ArtifactStore:
             meta.write_bytes(canonical({**body, "sha256": hashlib.sha256(canonical(body)).hexdigest()}))
             fsync(meta)
             fsync(temporary)
-            folder = self._folder(stage) / key
+            folder = self.folder(stage) / key
             try:
                 os.rename(temporary, folder)
             except OSError:
@@ -159,11 +189,10 @@ class ArtifactStore:
             fsync(folder.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-        return self._read(folder)
 
     def workspace(self, stage: str, key: str) -> Workspace:
         """Where a stage keeps what it has done so far; the same key finds it again."""
-        return Workspace(self.root / "work" / f"{stage}-{key}")
+        return Workspace(self.root / WORK / f"{stage}-{key}")
 
     def folders(self) -> list[Path]:
         """The folders of all artifacts, damaged ones too, but not what a running engine is just writing."""
@@ -177,7 +206,8 @@ class ArtifactStore:
             except DamagedArtifact:
                 continue
 
-    def _folder(self, name: str) -> Path:
+    def folder(self, name: str) -> Path:
+        """A folder below the root, made if it is new."""
         folder = self.root / name
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         return folder

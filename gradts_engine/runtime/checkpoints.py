@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from gradts_engine.errors import Interrupted
+from gradts_engine.errors import Interrupted, RunError
 from gradts_engine.names import is_name
 from gradts_engine.runtime.artifacts import Workspace, canonical, fsync
 from gradts_engine.runtime.control import Control
@@ -108,7 +108,6 @@ class Checkpoints:
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Keep a checkpoint, and of the earlier ones the latest. One that cannot be kept is a warning: the training goes on."""
-        from safetensors import SafetensorError
         from safetensors.torch import save_file
 
         if self._lock < 0:
@@ -119,9 +118,9 @@ class Checkpoints:
         try:
             self.workspace.put(name, lambda path: save_file(dict(checkpoint.tensors), path, metadata))
             self._commit(list(dict.fromkeys([name, *earlier]))[:KEPT])
-        except (OSError, SafetensorError) as error:
+        except (OSError, RunError) as error:
             if not self._warned:
-                self.warn(f"a checkpoint could not be kept in {self.workspace.folder}, the training goes on: {error}")
+                self.warn(f"the training goes on without a new checkpoint: {error}")
             self._warned = True
         self.cost = time.monotonic() - began
         self.spent += self.cost

@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from gradts_engine.runtime.artifacts import fsync
+from gradts_engine.runtime.artifacts import fsync, storing
 
 MAX_BYTES = 1 << 20
 """Largest command: a confirmation that names a thousand tasks has a tenth of it."""
@@ -66,12 +66,13 @@ _ANY: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discrimi
 
 
 def send(inbox: Path, command: AnyCommand) -> None:
-    """Put a command into an inbox; it is there as a whole or not at all."""
+    """Put a command into an inbox; it is there as a whole or not at all. Raises `RunError` where it cannot be written."""
     temporary = inbox / f".{command.id}"
-    temporary.write_bytes(command.model_dump_json().encode())
-    fsync(temporary)
-    os.rename(temporary, inbox / f"{command.id}.json")
-    fsync(inbox)
+    with storing(inbox):
+        temporary.write_bytes(command.model_dump_json().encode())
+        fsync(temporary)
+        os.rename(temporary, inbox / f"{command.id}.json")
+        fsync(inbox)
 
 
 def read(inbox: Path) -> list[tuple[Path, AnyCommand]]:

@@ -25,6 +25,9 @@ PROGRESS_INTERVAL = 0.1
 
 DECODER = json.JSONDecoder()
 
+PATIENCE = 30.0
+"""Seconds to wait for another program that reads the database in a transaction."""
+
 Listener = Callable[[Event], object]
 
 
@@ -74,7 +77,7 @@ class Journal:
     def _write(self) -> None:
         waiting: list[tuple[Event, threading.Event]] = []
         try:
-            with closing(sqlite3.connect(self.path, timeout=30)) as database:
+            with closing(sqlite3.connect(self.path, timeout=PATIENCE)) as database:
                 database.execute("PRAGMA journal_mode=DELETE")
                 database.execute("PRAGMA synchronous=EXTRA")
                 database.executescript(SCHEMA)

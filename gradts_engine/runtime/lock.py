@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TextIO
 
 from gradts_engine.errors import RunError
+from gradts_engine.runtime.artifacts import storing
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 PATIENCE = 0.5
@@ -109,16 +110,19 @@ def _living(file: TextIO, free: bool | None) -> bool:
 
 @contextmanager
 def hold(path: Path, run: str) -> Iterator[None]:
-    """Hold the lock file. Raises `RunError`, with the name of the engine that does, if it is held."""
-    with path.open("a+") as file:
+    """Hold the lock file. Raises `RunError`, with the name of the engine that does, if it is held, or if it cannot be written."""
+    with storing(path):
+        file = path.open("a+")
+    with file:
         deadline = time.monotonic() + PATIENCE  # a reader that asks who holds it is in the way for an instant only
         while _living(file, _lock(file, fcntl.LOCK_EX)):
             if time.monotonic() > deadline:
                 raise RunError(f"run {run} is already being worked on: {_words(file)}")
             time.sleep(0.01)
-        file.truncate(0)
-        file.write(json.dumps(asdict(Owner.me())))
-        file.flush()
+        with storing(path):
+            file.truncate(0)
+            file.write(json.dumps(asdict(Owner.me())))
+            file.flush()
         try:
             yield
         finally:

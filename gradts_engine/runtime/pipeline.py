@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -30,10 +30,12 @@ from gradts_engine.names import slug
 from gradts_engine.runtime import stages
 from gradts_engine.runtime.artifacts import Artifact, canonical
 from gradts_engine.runtime.card import model_card
+from gradts_engine.runtime.cleaning import sweep
 from gradts_engine.runtime.control import Control
 from gradts_engine.runtime.executors import resolve_devices
 from gradts_engine.runtime.inbox import Confirm
 from gradts_engine.runtime.journal import Journal, Listener
+from gradts_engine.runtime.mounts import network_file_system
 from gradts_engine.runtime.store import RunFolder, Store
 from gradts_engine.runtime.watch import Watch, refuse_old_commands
 from gradts_engine.runtime.workbench import Workbench
@@ -74,6 +76,7 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
     encoder = load_encoder(experiment.encoder)
     run = store.create(run_id(experiment, data, encoder.digest))
     with run.locked(), Journal(run.events, options.listeners) as journal:
+        sweep(store, run)
         refuse_old_commands(run, journal.emit)
         journal.emit(
             events.RunStarted(
@@ -87,6 +90,8 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
                 versions=options.versions,
             )
         )
+        if kind := network_file_system(store.root):
+            journal.emit(events.Warned(f"{store.root} is on a network file system ({kind}): safe, but slower than a local disk"))
         for name, task in data.items():
             counts = {split: len(rows) for split, rows in task.splits.items()}
             journal.emit(events.TaskRead(name, task.type, task.metric, counts, task.skipped))
@@ -97,7 +102,8 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
                 with pipeline.watch:
                     pipeline.run()
         except BaseException as error:
-            journal.emit(_ended(error))
+            with suppress(RunError):  # a journal that cannot be written either does not hide why
+                journal.emit(_ended(error))
             raise
         journal.emit(events.RunEnded("done"))
     return run

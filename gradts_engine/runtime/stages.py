@@ -16,7 +16,7 @@ from gradts_engine import events
 from gradts_engine.config import STEPS_FACTOR, TrainingSettings
 from gradts_engine.contracts import Selection
 from gradts_engine.errors import TrainingDiverged
-from gradts_engine.runtime.artifacts import Artifact, content_key
+from gradts_engine.runtime.artifacts import Artifact, content_key, fsync, storing
 from gradts_engine.runtime.workbench import Result, Workbench
 
 if TYPE_CHECKING:
@@ -284,13 +284,16 @@ def export(bench: Workbench, primary: str, selection: Selection, device: str, fo
 
     artifact = trial(bench, primary, selection, device, files=True)
     model = bench.load_model((primary, *(a.task for a in sorted(selection))), artifact)
-    export_model(
-        bench.encoder,
-        model.encoder,
-        model.head(primary),
-        word_level=bench.types[primary].word_level,
-        labels=bench.data[primary].labels,
-        max_length=bench.experiment.data.max_length,
-        folder=folder,
-        card=card,
-    )
+    with storing(folder):
+        export_model(
+            bench.encoder,
+            model.encoder,
+            model.head(primary),
+            word_level=bench.types[primary].word_level,
+            labels=bench.data[primary].labels,
+            max_length=bench.experiment.data.max_length,
+            folder=folder,
+            card=card,
+        )
+        for path in (*folder.iterdir(), folder, folder.parent):
+            fsync(path)

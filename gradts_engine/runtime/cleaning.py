@@ -1,0 +1,91 @@
+"""What can be removed from a store: results that nobody used for long, and what killed engines left half-written.
+
+Nothing that an engine at work may be using is ever removed. Removing begins with a rename, so that a result is there as a whole
+or not at all.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradts_engine.runtime.artifacts import DAMAGED, UNFINISHED, WORK
+from gradts_engine.runtime.store import RunFolder, Store
+
+
+@dataclass(frozen=True)
+class Removable:
+    """A folder of the store: what it is, its bytes, and when it was last used (Unix time)."""
+
+    path: Path
+    kind: str
+    size: int
+    used: float
+
+
+def sweep(store: Store, run: RunFolder | None = None) -> None:
+    """Remove half-written results of engines that were killed, unless another engine than that of `run` is at work: it may be
+    writing them. What is listed before it is known that nobody is at work belongs to nobody."""
+    left = list(_folders(store.artifacts.root / UNFINISHED))
+    if left and not _others(store, run):
+        for folder in left:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def garbage(store: Store, older_than: float | None = None, max_size: int | None = None) -> list[Removable]:
+    """What to remove: leftovers, results that were not used for `older_than` seconds, and then those that were not used for
+    longest until the rest is at most `max_size` bytes. What live runs use is left out."""
+    artifacts = store.artifacts
+    results = [_removable(folder, "result") for folder in artifacts.folders() if folder.parent.name != DAMAGED]
+    half = [_removable(folder, "half-written") for folder in _folders(artifacts.root / UNFINISHED)]
+    work = [_removable(folder, "checkpoints") for folder in _folders(artifacts.root / WORK)]
+    live = _others(store, None)  # after the lists: what is in them and of no engine that works now is of none
+    needed = {(stage, s.key) for run in live for (stage, _), s in run.view().stages.items()}
+    free = [r for r in results if (r.path.parent.name, r.path.name) not in needed] + (work if not live else [])
+    leftovers = [_removable(folder, "damaged") for folder in _folders(artifacts.root / DAMAGED)] + (half if not live else [])
+    chosen = [r for r in free if older_than is not None and r.used < time.time() - older_than]
+    if max_size is not None:
+        total = sum(r.size for r in results + work) - sum(r.size for r in chosen)
+        for candidate in sorted(set(free) - set(chosen), key=lambda r: (r.used, r.path)):
+            if total <= max_size:
+                break
+            chosen.append(candidate)
+            total -= candidate.size
+    return leftovers + chosen
+
+
+def remove(store: Store, items: list[Removable]) -> int:
+    """Remove what `garbage` found and was not used since; the number of bytes."""
+    freed = 0
+    for item in items:
+        with suppress(FileNotFoundError):
+            if item.kind == "result" and item.path.stat().st_mtime != item.used:
+                continue
+            trash = Path(tempfile.mkdtemp(dir=store.artifacts.folder(UNFINISHED), prefix="removed-"))
+            os.rename(item.path, trash / item.path.name)
+            shutil.rmtree(trash)
+            freed += item.size
+    return freed
+
+
+def _others(store: Store, run: RunFolder | None) -> list[RunFolder]:
+    """The runs that an engine works on, but for one."""
+    return [other for other in store.runs() if (run is None or other.id != run.id) and other.engine()]
+
+
+def _folders(parent: Path) -> Iterator[Path]:
+    return (path for path in sorted(parent.glob("*")) if path.is_dir())
+
+
+def _removable(folder: Path, kind: str) -> Removable:
+    size = 0
+    for path in folder.rglob("*"):
+        with suppress(FileNotFoundError):
+            size += path.stat().st_size if path.is_file() else 0
+    return Removable(folder, kind, size, folder.stat().st_mtime)
