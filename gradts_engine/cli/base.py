@@ -73,10 +73,9 @@ def versions() -> dict[str, str]:
     """Versions of engine, torch, transformers and plugins, read from their metadata without importing them."""
     from importlib.metadata import version
 
-    from gradts_engine.hooks.catalog import installed
+    from gradts_engine.hooks.catalog import distribution, installed
 
-    names = ["gradts", "torch", "transformers", *(entry.dist.name for entry in installed() if entry.dist)]
-    return {name: version(name) for name in dict.fromkeys(names)}
+    return {name: version(name) for name in ("gradts", "torch", "transformers")} | dict(map(distribution, installed()))
 
 
 def _print_versions(context: click.Context, _: click.Parameter, wanted: bool) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -111,9 +113,12 @@ def others() -> tuple[EntryPoint, ...]:
     return tuple(entry for group in groups for entry in every.select(group=group))
 
 
-def _distribution(entry: EntryPoint) -> tuple[str, str]:
-    """Name and version of what an entry point came with."""
-    return (entry.dist.name, entry.dist.version) if entry.dist else ("?", "?")
+def distribution(entry: EntryPoint) -> tuple[str, str]:
+    """Name and version of what brought an entry point; `?` where its metadata are broken."""
+    try:
+        return (entry.dist.name or "?", entry.dist.version or "?") if entry.dist else ("?", "?")
+    except Exception:  # metadata are read when they are asked for, and each kind of damage has an error of its own
+        return "?", "?"
 
 
 def _names(variable: str) -> set[str]:
@@ -177,16 +182,15 @@ def load_catalog() -> Catalog:
         error = ""
         if _enabled(entry.name):
             try:
-                _add(catalog, entry.name, entry.load())
+                with redirect_stdout(sys.stderr):  # what a plugin prints must not get into what a command answers
+                    _add(catalog, entry.name, entry.load())
             except (Exception, SystemExit) as failure:  # whatever a plugin's code raises must stay its own problem
                 kind = "" if isinstance(failure, PluginError) else f"{type(failure).__name__}: "
                 error = " ".join(f"{kind}{failure}".split())
-        plugins.append(Plugin(entry.name, *_distribution(entry), error, not _enabled(entry.name)))
+        plugins.append(Plugin(entry.name, *distribution(entry), error, not _enabled(entry.name)))
     for entry in others():
         error = f"made for {entry.group}, but this GradTS has {specs.GROUP}: install versions of both that go together"
-        plugins.append(
-            Plugin(entry.name, entry.dist.name if entry.dist else "?", entry.dist.version if entry.dist else "?", error)
-        )
+        plugins.append(Plugin(entry.name, *distribution(entry), error))
     return replace(catalog, plugins=tuple(plugins))
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from gradts_engine.__main__ import main
 from gradts_engine.errors import PluginError
 from gradts_engine.hooks.catalog import load_catalog
 
@@ -118,6 +119,33 @@ def test_a_task_whose_files_are_missing_says_which(install, capsys):
     install("tasks", f"{HEAD}@hookimpl\ndef gradts_tasks():\n    return [{spec}]\n")
     assert main(["tasks", "show", "lost"]) == 2
     assert "/no/such/place/train.jsonl: no such file" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["../x", "Upper", "", "a b", "a\n", "x" * 65, "\u202e"])
+def test_a_plugin_with_a_name_that_is_none_is_broken(install, name):
+    install("broken", encoders(name))
+    assert "expected up to 64 of a-z" in plugin("broken").error
+    assert name not in load_catalog().encoders
+
+
+def test_what_a_plugin_prints_does_not_get_into_an_answer(install, capsys):
+    install("loud", f"print('imported')\n{encoders('one')}".replace("    return", "    print('asked')\n    return"))
+    assert main(["plugins", "--json"]) == 0
+    shown = capsys.readouterr()
+    assert {row["plugin"]: row["state"] for row in json.loads(shown.out)}["loud"] == "in use"
+    assert "imported\nasked\n" in shown.err
+
+
+@pytest.mark.parametrize("metadata", ["", "Name: dist-broken\n", "Version: 1.0\n", None])
+def test_broken_metadata_hurt_nobody(install, tmp_path, metadata, capsys):
+    install("broken", encoders("one"))
+    install("good", encoders("two"))
+    path = tmp_path / "dist_broken-1.0.dist-info" / "METADATA"
+    path.unlink() if metadata is None else path.write_text(metadata)
+    assert load_catalog().encoders["two"].name == "two"
+    for command in (["--version"], ["plugins"], ["encoders"]):
+        assert main(command) == 0
+    assert "dist-good 1.0" in capsys.readouterr().out
 
 
 def test_a_plugin_that_fails_in_one_hook_registers_nothing(install):
