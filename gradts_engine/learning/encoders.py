@@ -7,7 +7,8 @@ import hashlib
 import inspect
 import json
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,12 +17,11 @@ import torch
 import transformers
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-from safetensors import SafetensorError
 from tokenizers import pre_tokenizers
 from torch import nn
 
 from gradts_engine.contracts import EncoderSpec, HeadSites
-from gradts_engine.errors import UsageError
+from gradts_engine.errors import GradTSError, UsageError
 from gradts_engine.learning import families
 
 # What matters of transformers' own notes (missing weights) is checked below; the rest would bury the one line that a user needs.
@@ -69,10 +69,8 @@ class Encoder:
             with _LOADING, torch.random.fork_rng(devices=[]):
                 torch.default_generator.manual_seed(0)
                 return self.spec.model(str(self.source)).float().eval()
-        try:
+        with told(f"encoder {self.name}: cannot load {self.source}"):
             module, missing = load_pretrained(transformers.MODEL_MAPPING[type(self.config)], self.source)
-        except (OSError, ValueError, RuntimeError, SafetensorError) as error:
-            raise UsageError(f"encoder {self.name}: cannot load {self.source}: {_first_line(error)}") from error
         if missing:
             more = f" and {len(missing) - 1} more" if missing[1:] else ""
             raise UsageError(f"encoder {self.name}: {self.source} has no weights for {missing[0]}{more}; save the model again")
@@ -96,6 +94,17 @@ class Encoder:
     def head_sites(self, module: nn.Module) -> HeadSites:
         """Where the attention heads of `module` (made by `build`) are."""
         return self.spec.head_sites(module) if self.spec.head_sites else families.head_sites(module, self.config)
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Raises what libraries raise for files that may hold anything, of which there is no end, as a UsageError with one line."""
+    try:
+        yield
+    except GradTSError:
+        raise
+    except Exception as error:
+        raise UsageError(f"{what}: {_first_line(error) or type(error).__name__}") from error
 
 
 def load_pretrained(model_class: Any, folder: Path) -> tuple[nn.Module, list[str]]:
@@ -122,7 +131,8 @@ def load_encoder(spec: EncoderSpec) -> Encoder:
     _verify(spec, source)
     config = _config(spec, source)
     tokenizer = _tokenizer(spec, source)
-    return Encoder(spec.name, source, _digest(spec, source), tokenizer, config.hidden_size, config, spec)
+    with told(f"encoder {spec.name}: cannot read {source}"):
+        return Encoder(spec.name, source, _digest(spec, source), tokenizer, config.hidden_size, config, spec)
 
 
 def _resolve(spec: EncoderSpec) -> Path:
@@ -158,7 +168,7 @@ def _verify(spec: EncoderSpec, source: Path) -> None:
 def _config(spec: EncoderSpec, source: Path) -> Any:
     if not (source / "config.json").is_file():
         raise UsageError(f"encoder {spec.name}: {source} has no config.json; it must be a model in Hugging Face format")
-    try:
+    with told(f"encoder {spec.name}: cannot read {source / 'config.json'}"):
         model_type = json.loads((source / "config.json").read_bytes()).get("model_type")
         if spec.head_sites is None and model_type not in families.FAMILIES:
             raise UsageError(
@@ -166,16 +176,12 @@ def _config(spec: EncoderSpec, source: Path) -> Any:
                 "a plugin may register another with EncoderSpec(head_sites=...)"
             )
         return transformers.AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"encoder {spec.name}: cannot read {source / 'config.json'}: {_first_line(error)}") from error
 
 
 def _tokenizer(spec: EncoderSpec, source: Path) -> Any:
     """The fast tokenizer: only these map tokens to words and are the same in every thread."""
-    try:
+    with told(f"encoder {spec.name}: cannot load a tokenizer from {source}"):
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False, local_files_only=True)
-    except (OSError, ValueError, ImportError, AttributeError) as error:
-        raise UsageError(f"encoder {spec.name}: cannot load a tokenizer from {source}: {_first_line(error)}") from error
     if not tokenizer.is_fast:
         raise UsageError(f"encoder {spec.name}: {source} has no fast tokenizer; save one with a tokenizer.json")
     return tokenizer
@@ -202,7 +208,7 @@ def _weight_files(spec: EncoderSpec, source: Path) -> list[str]:
     if index.is_file():
         names = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
         for name in names:
-            if not (source / name).is_file():
+            if Path(name).name != name or not (source / name).is_file():
                 raise UsageError(f"encoder {spec.name}: {source / name} is missing; download or save the model again")
         return names
     if any(source.glob("*.bin")):

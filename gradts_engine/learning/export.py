@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from gradts_engine.errors import RunError, UsageError
-from gradts_engine.learning.encoders import Encoder, load_pretrained
+from gradts_engine.learning.encoders import Encoder, load_pretrained, told
 from gradts_engine.learning.families import FAMILIES
 from gradts_engine.learning.task_types import SentenceHead, TokenHead
 
@@ -92,11 +92,16 @@ def export_model(
 def load_model(folder: str | Path) -> nn.Module:
     """The model in an exported folder, in eval mode: `load_model(folder)(**tokenizer(texts, return_tensors="pt")).logits`.
 
-    Raises UsageError if the folder is not an export, or its head is of a plugin's own class.
+    Raises UsageError if the folder is not an export or damaged, or its head is of a plugin's own class.
     """
     folder = Path(folder)
     if not (folder / ABOUT).is_file():
         raise UsageError(f"{folder} is not a model that GradTS exported: it has no {ABOUT}")
+    with told(f"{folder} is damaged"):
+        return _load_model(folder)
+
+
+def _load_model(folder: Path) -> nn.Module:
     about = json.loads((folder / ABOUT).read_bytes())
     if about["head"] not in _HEADS:
         raise UsageError(f"{folder}: its head is a plugin's {about['head']}; load head.safetensors with the plugin")

@@ -48,7 +48,8 @@ def read_rows(source: Source, options: Mapping[str, Any] | None = None) -> Itera
             for row, (line, values) in enumerate(read(path)):
                 yield Record(row, line, values)
         except OSError as error:
-            raise UsageError(f"{path}: cannot be read: {error.strerror or error}") from None
+            reason = error.strerror or str(error).partition("\n")[0]
+            raise UsageError(f"{path}: cannot be read: {reason}") from None
 
 
 def _reader(path: Path) -> Callable[[Path], Iterator[tuple[int | None, Row]]]:

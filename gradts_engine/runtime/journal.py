@@ -128,7 +128,7 @@ def read_events(path: Path, after: int = 0) -> Iterator[tuple[int, float, Event]
         try:
             rows = _select(path, "ro", after)
         except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+            if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_READONLY_ROLLBACK:
                 raise
             rows = _select(path, "rw", after)  # an engine died while it wrote: SQLite undoes its half transaction first
     except sqlite3.DatabaseError as error:
@@ -140,7 +140,7 @@ def read_events(path: Path, after: int = 0) -> Iterator[tuple[int, float, Event]
         if seq != after + 1:
             yield seq - 1, when, Warned(f"events {after + 1} to {seq - 1} of {path} are lost: the file is damaged")
         after = seq
-        if crc is not None and _crc(when, record) != crc:
+        if not (isinstance(when, float) and isinstance(record, str)) or (crc is not None and _crc(when, record) != crc):
             yield seq, when, Warned(f"event {seq} of {path} is damaged and was left out")
         elif event := from_record(_parsed(record)):
             yield seq, when, event
