@@ -214,9 +214,7 @@ def new_plugin(name: str, kind: str, parent: Path) -> None:
       pytest gradts-my-tasks
     """
     folder = create(name, kind, parent)
-    click.echo(
-        f"wrote {folder}; next: pip install -e {folder} && pytest {folder}, then change {folder / folder.name.replace('-', '_')}"
-    )
+    say(f"wrote {folder}; next: pip install -e {folder} && pytest {folder}, then change {folder / folder.name.replace('-', '_')}")
 
 
 def _listing(kind: str, as_json: bool, facts: Callable[[Any], dict[str, Any]]) -> None:
