@@ -148,7 +148,7 @@ def importance(store: Store, view: RunView, task: str) -> dict[str, np.ndarray]:
     return {
         "raw": arrays["raw"],
         "instances": normalise(arrays["raw"]),
-        "task": task_importance(arrays["raw"]),
+        "task": task_importance([arrays["raw"]]),
         "ids": arrays["row"],
     }
 

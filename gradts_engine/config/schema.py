@@ -224,7 +224,12 @@ class ScoringSettings(Section):
     projections: Annotated[tuple[Literal["query", "key", "value"], ...], *_LIST] = Field(
         default=("key", "value"), min_length=1, description="Projections whose gradients count: query, key, value."
     )
-    batch_tokens: int = Field(default=2000, ge=1, description="Size of a batch of the gradient pass, in tokens with padding.")
+    batch_tokens: int | None = Field(
+        default=None, ge=1, description="Most tokens of a batch, with padding; default: what memory and encoder allow."
+    )
+    precision: Literal["fp32", "bf16"] = Field(
+        default="fp32", description="Number format of the encoder's passes; bf16 is for GPUs and changes importance by about 1%."
+    )
 
 
 class SelectionSettings(Section):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -18,9 +19,27 @@ CHUNK = 1000
 """Instances tokenised at a time."""
 
 
+class Ragged(Sequence[np.ndarray]):
+    """Arrays of different lengths, one after the other in `values`, the i-th up to `stops[i]`: a hundred thousand short arrays
+    would be mostly overhead."""
+
+    def __init__(self, values: np.ndarray, stops: np.ndarray) -> None:
+        self.values = values
+        self.stops = stops
+
+    def __len__(self) -> int:
+        return len(self.stops)
+
+    def __getitem__(self, i: Any) -> Any:
+        i = range(len(self))[i]  # as any sequence: negative ones count from the end, others raise IndexError
+        if isinstance(i, range):
+            return [self[j] for j in i]
+        return self.values[self.stops[i - 1] if i else 0 : self.stops[i]]
+
+
 @dataclass(frozen=True, eq=False)
 class Encoded:
-    """One split, tokenised: for instance i, `inputs[name][i]` is an int32 array a token and `targets[i]` what its loss needs.
+    """One split, tokenised: for instance i, `inputs[name][i]` has an integer for each token and `targets[i]` what its loss needs.
 
     `truncated` counts instances longer than the limit. `pad` holds the padding value of each input.
     """
@@ -33,7 +52,7 @@ class Encoded:
     pad: Mapping[str, int]
     truncated: int = 0
 
-    @property
+    @cached_property
     def lengths(self) -> np.ndarray:
         """Tokens of each instance, [N]."""
         return np.array([len(ids) for ids in self.inputs["input_ids"]], np.int64)
@@ -54,9 +73,14 @@ class Encoded:
             padded = np.full((len(rows), length), self.pad[name], np.int64)
             for out, i in zip(padded, rows, strict=True):
                 out[: len(values[i])] = values[i]
-            inputs[name] = torch.from_numpy(padded).to(device, non_blocking=True)
+            inputs[name] = _to_device(torch.from_numpy(padded), device)
         targets = self.type.collate([self.targets[i] for i in rows], length)
-        return inputs, targets.to(device, non_blocking=True)
+        return inputs, _to_device(targets, device)
+
+
+def _to_device(tensor: Tensor, device: str) -> Tensor:
+    """Without waiting for what the device is computing, which a copy from pageable memory would do."""
+    return tensor.pin_memory().to(device, non_blocking=True) if device.startswith("cuda") else tensor
 
 
 def encode(
@@ -69,18 +93,21 @@ def encode(
 ) -> Encoded:
     """Tokenise `instances`, cut at `max_length` tokens (the longer text of a pair first)."""
     names = [name for name in tokenizer.model_input_names if name != "attention_mask"]
-    inputs: dict[str, list[np.ndarray]] = {name: [] for name in ("attention_mask", *names)}
+    values: dict[str, list[np.ndarray]] = {name: [] for name in ("attention_mask", *names)}
+    lengths: list[int] = []
     targets: list[np.ndarray] = []
     truncated = 0
     for start in range(0, len(instances), CHUNK):
         chunk = instances[start : start + CHUNK]
         texts = [[list(i.text) for i in chunk]] if task_type.word_level else list(zip(*(i.text for i in chunk), strict=True))
         encoding = tokenizer(*map(list, texts), truncation=True, max_length=max_length, is_split_into_words=task_type.word_level)
+        lengths += map(len, encoding["input_ids"])
+        for name, parts in values.items():
+            parts.append(np.fromiter(itertools.chain.from_iterable(encoding[name]), np.int32 if name == "input_ids" else np.int8))
         for i, instance in enumerate(chunk):
-            for name in inputs:
-                inputs[name].append(np.asarray(encoding[name][i], np.int32))
             targets.append(task_type.targets(instance.label, labels, encoding.word_ids(i) if task_type.word_level else ()))
             truncated += bool(encoding.encodings[i].overflowing)
+    inputs = {name: Ragged(np.concatenate(parts), np.cumsum(lengths)) for name, parts in values.items()}
     pad = dict.fromkeys(inputs, 0) | {"input_ids": tokenizer.pad_token_id}
     return Encoded(task, task_type, labels, inputs, targets, pad, truncated)
 

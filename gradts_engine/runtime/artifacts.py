@@ -99,7 +99,7 @@ class Workspace:
 
     def put(self, name: str, write: Callable[[Path], None]) -> Path:
         """Keep the file that `write` puts at the path it is given. Raises `RunError` where that is not possible."""
-        temporary = self.folder / f".{name}"
+        temporary = self.folder / f".{name}.{os.getpid()}"  # two engines may compute the same
         with storing(self.folder):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             try:

@@ -190,7 +190,7 @@ class Pipeline:
         """Score every task once; then, for each primary: rank, propose, confirm, train."""
         scores, states = self.score_tasks()
         primaries = [p for p in self.experiment.primaries if p in scores]
-        correlations = {p: stages.correlate(self.bench, p, scores, states) for p in primaries}
+        correlations = stages.correlate(self.bench, primaries, scores, states)
         # Primaries wait for each other's devices, not for each other: a thread each, of which the devices' workers do the work.
         with ThreadPoolExecutor(max(1, len(primaries)), "primary") as pool:
             list(pool.map(lambda p: self.propose(p, correlations[p]), primaries))

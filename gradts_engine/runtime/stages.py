@@ -6,7 +6,8 @@ No key holds a path, a time or a device: data, encoders and earlier results are 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +18,13 @@ from gradts_engine.config import STEPS_FACTOR, TrainingSettings
 from gradts_engine.contracts import Selection
 from gradts_engine.errors import TrainingDiverged
 from gradts_engine.runtime.artifacts import Artifact, content_key, fsync, storing
+from gradts_engine.runtime.shards import read_raw, stored_shards, write_raw
 from gradts_engine.runtime.workbench import Result, Workbench
 
 if TYPE_CHECKING:
     from gradts_engine.learning.batches import Encoded, Plan
 
-VERSIONS = {"embed": 1, "tune": 1, "score": 1, "correlate": 1, "trial": 1, "proposal": 1, "test": 1}
+VERSIONS = {"embed": 1, "tune": 1, "score": 2, "correlate": 1, "trial": 1, "proposal": 1, "test": 1}
 """Raised when a stage computes something else from the same inputs, so that older results are not taken for its own."""
 
 RAW = "raw.safetensors"
@@ -117,37 +119,50 @@ def tune(bench: Workbench, task: str, device: str) -> Artifact:
 def score(bench: Workbench, task: str, device: str) -> Artifact:
     """Raw importance [N, L, H] of every head for every train instance (step 2); `result` has the dev score of the tuned model."""
     scoring = bench.experiment.scoring
-    settings = {"head_axis": scoring.head_axis, "projections": sorted(scoring.projections)}
+    settings = scoring.model_dump(mode="json", exclude={"batch_tokens"}) | {"projections": sorted(scoring.projections)}
     key = _key("score", tune=tune_key(bench, task, device), **settings)
     if not bench.has("score", key):
         tune(bench, task, device)
 
     def compute() -> Result:
-        from safetensors.numpy import save_file
-
-        from gradts_engine.scoring.importance import instance_importance
+        from gradts_engine.scoring.importance import GradientPass
 
         tuned = tune(bench, task, device)
         model = bench.load_model((task,), tuned)
         data = bench.encoded(task, "train")
-
-        def progress(done: int, total: int) -> None:
-            bench.check_stop()
-            bench.emit(events.StageProgress("score", task, done, total))
-
-        raw = instance_importance(
+        sites = bench.encoder.head_sites(model.encoder)
+        passing = GradientPass(
             model,
             data,
-            bench.encoder.head_sites(model.encoder),
+            sites,
             projections=scoring.projections,
             axis=scoring.head_axis,
             batch_tokens=scoring.batch_tokens,
             device=device,
-            progress=progress,
+            precision=scoring.precision,
         )
-        arrays = {"raw": raw, "row": np.array([i.row for i in bench.data[task].splits["train"]], np.int64)}
-        result = {"dev": tuned.result["score"], "metric": tuned.result["metric"], "data": bench.data[task].digests["train"]}
-        return result, lambda folder: save_file(arrays, folder / RAW)
+        space = bench.artifacts.workspace("score", key)
+
+        def progress(done: int) -> None:
+            bench.check_stop()
+            bench.emit(events.StageProgress("score", task, done, len(data)))
+
+        def shard(rows: range) -> np.ndarray:
+            return passing.importance(rows, lambda done, _: progress(rows.start + done))
+
+        def shards() -> Iterator[np.ndarray]:
+            return stored_shards(space, len(data), shard, progress)
+
+        for _ in shards():
+            pass
+        result = {
+            "dev": tuned.result["score"],
+            "metric": tuned.result["metric"],
+            "data": bench.data[task].digests["train"],
+            "batch_tokens": passing.batch_tokens,
+        }
+        row = np.array([i.row for i in bench.data[task].splits["train"]], np.int64)
+        return result, lambda folder: write_raw(folder / RAW, shards(), row)
 
     return bench.run("score", task, key, compute)
 
@@ -155,29 +170,38 @@ def score(bench: Workbench, task: str, device: str) -> Artifact:
 # --- a primary and its candidates ------------------------------------------------------------------------------------
 
 
-def correlate(bench: Workbench, primary: str, scores: Mapping[str, Artifact], states: Mapping[str, np.ndarray]) -> Artifact:
-    """Tau and cosine of a primary with every candidate that has a score, and tau with each of their instances (step 4)."""
-    candidates = [c for c in bench.experiment.candidates(primary) if c in scores]
+def correlate(
+    bench: Workbench, primaries: Sequence[str], scores: Mapping[str, Artifact], states: Mapping[str, np.ndarray]
+) -> dict[str, Artifact]:
+    """Tau and cosine of each primary with every candidate that has a score, and tau with each of their instances (step 4)."""
+    keys = {}
+    for primary in primaries:
+        tasks = [primary, *_candidates(bench, primary, scores)]
+        inputs, texts = {t: scores[t].key for t in tasks}, {t: _split(bench, t, "train") for t in tasks}
+        keys[primary] = _key("correlate", primary=primary, scores=inputs, texts=texts)
 
-    def compute() -> Result:
+    @cache
+    def tau() -> Mapping[str, Mapping[str, tuple[float, np.ndarray]]]:
+        from gradts_engine.scoring.correlation import correlate_tasks
+
+        missing = [p for p in primaries if not bench.has("correlate", keys[p])]
+        candidates = {p: _candidates(bench, p, scores) for p in missing}
+        return correlate_tasks(candidates, lambda task: read_raw(scores[task].folder / RAW))
+
+    def compute(primary: str) -> Result:
         from safetensors.numpy import save_file
 
-        from gradts_engine.scoring.correlation import kendall_tau
-        from gradts_engine.scoring.normalise import normalise, task_importance
-
-        main = task_importance(scores[primary].arrays(RAW)["raw"])
-        tau, cosine, instance_tau = {}, {}, {}
-        for candidate in candidates:
-            raw = scores[candidate].arrays(RAW)["raw"]
-            tau[candidate] = float(kendall_tau(main, task_importance(raw)[None])[0])
-            instance_tau[candidate] = kendall_tau(main, normalise(raw))
+        of_tasks, of_instances, cosine = {}, {}, {}
+        for candidate, (of_tasks[candidate], of_instances[candidate]) in tau()[primary].items():
             a, b = states[primary].astype(np.float64), states[candidate].astype(np.float64)
             cosine[candidate] = float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
-        return {"tau": tau, "embedding": cosine}, lambda folder: save_file(instance_tau, folder / TAU)
+        return {"tau": of_tasks, "embedding": cosine}, lambda folder: save_file(of_instances, folder / TAU)
 
-    inputs = {c: scores[c].key for c in [primary, *candidates]}
-    texts = {c: _split(bench, c, "train") for c in inputs}
-    return bench.run("correlate", primary, _key("correlate", primary=primary, scores=inputs, texts=texts), compute)
+    return {p: bench.run("correlate", p, keys[p], partial(compute, p)) for p in primaries}
+
+
+def _candidates(bench: Workbench, primary: str, scores: Mapping[str, Artifact]) -> list[str]:
+    return [c for c in bench.experiment.candidates(primary) if c in scores]
 
 
 def trial_steps(bench: Workbench, primary: str) -> int:

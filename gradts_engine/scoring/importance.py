@@ -8,140 +8,150 @@ raw[i, l, h] = mean |dL_i/dW_K| + mean |dL_i/dW_V| over the weights of the head.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from types import TracebackType
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
-from gradts_engine.contracts import HeadAxis, HeadSites, Projection
-from gradts_engine.errors import TrainingDiverged
-from gradts_engine.learning.batches import Encoded, token_batches
+from gradts_engine.contracts import HeadAxis, HeadSites
+from gradts_engine.errors import RunError, TrainingDiverged
+from gradts_engine.learning.batches import Encoded
 from gradts_engine.learning.model import MultiTaskModel
+from gradts_engine.scoring.heads import HeadGradients
 
+MEMORY = 300_000_000
+"""Bytes that a batch may keep for its backward pass on a CPU: larger batches are no faster there."""
+GPU_SHARE = 0.25
+"""Share of a GPU's free memory that a batch may keep for its backward pass."""
+LEAST, MOST = 500, 16_000
+"""Padded tokens of a batch: below, the calls cost more than what they compute; above, nothing is won."""
 
-class HeadGradients:
-    """While entered, every forward and backward pass through `encoder` leaves the importance of its heads for each instance.
-
-    A weight's gradient for one instance is G.T @ X, with X [T, in] the projection's input and G [T, out] the gradient of its
-    output, so it is made from what a pass over the activations alone already knows: no parameter needs a gradient, and the
-    instances of a batch stay apart whatever they are batched with.
-    """
-
-    def __init__(self, encoder: nn.Module, sites: HeadSites, projections: Sequence[str], axis: HeadAxis) -> None:
-        self.encoder = encoder
-        self.sites = sites
-        self.axis = axis
-        self.where: dict[nn.Module, list[tuple[int, str, Projection]]] = {}
-        for layer, found in enumerate(sites.layers):
-            for name in projections:
-                module = encoder.get_submodule(found[name].module)
-                self.where.setdefault(module, []).append((layer, name, found[name]))
-        self.calls: dict[nn.Module, int] = {}
-        self.weights: dict[tuple[int, str], tuple[Projection, Tensor]] = {}
-        self.raw: Tensor | None = None
-
-    def __enter__(self) -> HeadGradients:
-        self.hooks = [module.register_forward_hook(self._forward) for module in self.where]
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        for hook in self.hooks:
-            hook.remove()
-
-    def take(self) -> Tensor:
-        """Raw importance [B, L, H] of the batch whose backward pass has just ended."""
-        for (layer, _), (projection, weight) in self.weights.items():
-            self._add(layer, projection, weight)
-        raw, self.raw = self.raw, None
-        self.calls.clear()
-        self.weights.clear()
-        assert raw is not None, "no backward pass since the last take()"
-        return raw
-
-    def _forward(self, module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
-        """Have autograd call us with the gradient of this projection's output."""
-        call = self.calls.get(module, 0)
-        self.calls[module] = call + 1
-        here = [site for site in self.where[module] if not self.sites.batched or site[2].call == call]
-        if here and torch.is_grad_enabled():
-            if not output.requires_grad:  # the first layer's projections: nothing before them needs a gradient
-                output.requires_grad_()
-            output.register_hook(lambda gradient: self._backward(here, args[0].detach(), gradient))
-
-    def _backward(self, here: Sequence[tuple[int, str, Projection]], x: Tensor, gradient: Tensor) -> None:
-        for layer, name, projection in here:
-            g = gradient[..., projection.start : projection.stop]
-            weight = torch.bmm(g.transpose(1, 2), x)  # [B, T, out], [B, T, in] -> [B, out, in]
-            if self.sites.batched:
-                self._add(layer, projection, weight)
-            else:  # one instance, but several calls add to its gradient before its absolute value is taken
-                before = self.weights.get((layer, name))
-                self.weights[layer, name] = (projection, weight if before is None else before[1] + weight)
-
-    def _add(self, layer: int, projection: Projection, weight: Tensor) -> None:
-        """Add the mean absolute gradient of each head's weights, [B, H]."""
-        weight = weight.abs_()
-        along = weight.sum(2) if self.axis == "output" else weight.sum(1)  # [B, out] or [B, in]
-        per_head = along.unflatten(1, (projection.heads, -1)).sum(2)  # [B, out] -> [B, H, d_h] -> [B, H]
-        mean = per_head / (weight[0].numel() / projection.heads)
-        if self.raw is None:
-            self.raw = weight.new_zeros(len(weight), len(self.sites.layers), projection.heads)
-        self.raw[:, layer] += mean
+Progress = Callable[[int, int], None]
 
 
 def instance_importance(
-    model: MultiTaskModel,
-    data: Encoded,
-    sites: HeadSites,
-    *,
-    projections: Sequence[str] = ("key", "value"),
-    axis: HeadAxis = "output",
-    batch_tokens: int = 2000,
-    device: str = "cpu",
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    model: MultiTaskModel, data: Encoded, sites: HeadSites, *, progress: Progress = lambda done, total: None, **options: Any
 ) -> np.ndarray:
-    """Raw importance [N, L, H], float32, of every head for every instance of `data`, in its order.
+    """Raw importance [N, L, H], float32, of every head for every instance of `data`: a `GradientPass` with `options`, whole."""
+    return GradientPass(model, data, sites, **options).importance(progress=progress)
 
-    Dropout is off and the weights stay as they are, so the result is a function of weights and data; batching changes it by
-    less than 1e-6 of its size. `progress(done, total)` is called after each batch. Raises `TrainingDiverged` if a value is
-    not finite.
+
+class GradientPass:
+    """The pass over one task's train split with the tuned `model`, which it moves to `device`.
+
+    Dropout is off and the weights stay as they are, so importance is a function of weights and data; how instances are batched
+    changes it by less than 1e-6 of its size. `batch_tokens` is the largest number of padded tokens in a batch: given, or chosen
+    by `probe`, and halved where the memory does not suffice. `precision` "bf16" runs the encoder in bfloat16 (see docs/speed.md
+    for what that costs); the weight gradients are summed in float32 all the same.
     """
-    out: np.ndarray | None = None
-    done = 0
-    for rows, raw in importance_batches(model, data, sites, projections, axis, batch_tokens, device):
-        if out is None:
-            out = np.empty((len(data), *raw.shape[1:]), np.float32)
-        out[rows] = raw
-        done += len(rows)
-        progress(done, len(data))
-    assert out is not None, "no instances"
-    if not np.isfinite(out).all():
-        row = int(np.flatnonzero(~np.isfinite(out).all((1, 2)))[0])
-        raise TrainingDiverged(f"the gradient of train instance {row} of {data.task} is not finite")
-    return out
 
+    def __init__(
+        self,
+        model: MultiTaskModel,
+        data: Encoded,
+        sites: HeadSites,
+        *,
+        projections: Sequence[str] = ("key", "value"),
+        axis: HeadAxis = "output",
+        batch_tokens: int | None = None,
+        device: str = "cpu",
+        precision: str = "fp32",
+    ) -> None:
+        self.model = model.to(device).eval()
+        self.data = data
+        self.sites = sites
+        self.device = device
+        self.precision = precision
+        self.gradients = HeadGradients(model.encoder, sites, projections, axis)
+        self.batch_tokens = batch_tokens or self.probe()
 
-def importance_batches(
-    model: MultiTaskModel,
-    data: Encoded,
-    sites: HeadSites,
-    projections: Sequence[str],
-    axis: HeadAxis,
-    batch_tokens: int,
-    device: str,
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Positions [B] and raw importance [B, L, H], batch by batch."""
-    model.to(device).eval().requires_grad_(False)
-    tf32 = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = False
-    try:
-        with HeadGradients(model.encoder, sites, projections, axis) as gradients:
-            for rows in token_batches(data.lengths, batch_tokens if sites.batched else 1):
-                inputs, targets = data.batch(rows, device)
-                sums, counts = data.type.loss(model(data.task, inputs), targets)
-                (sums / counts).sum().backward()
-                yield rows, gradients.take().cpu().numpy()
-    finally:
-        torch.backends.cuda.matmul.allow_tf32 = tf32
-        model.requires_grad_(True)
+    def probe(self) -> int:
+        """Padded tokens for a batch, from what the forward pass of the longest instance keeps for its backward pass.
+
+        Bytes are counted, not seconds: a clock would choose differently from run to run, and with the batches the last bits of
+        the result would change.
+        """
+        longest = int(self.data.lengths.argmax())
+        kept: dict[int, Tensor] = {}
+
+        def keep(tensor: Tensor) -> Tensor:
+            kept[tensor.untyped_storage().data_ptr()] = tensor
+            return tensor
+
+        with self._frozen(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            loss = self._loss(np.array([longest]))
+        weights = {parameter.untyped_storage().data_ptr() for parameter in self.model.parameters()}
+        size = sum(tensor.untyped_storage().nbytes() for place, tensor in kept.items() if place not in weights)
+        del loss
+        self.gradients.drop()
+        memory = GPU_SHARE * torch.cuda.mem_get_info(self.device)[0] if self.device.startswith("cuda") else MEMORY
+        return int(min(max(memory * int(self.data.lengths[longest]) / max(size, 1), LEAST), MOST))
+
+    def importance(
+        self, rows: Sequence[int] | np.ndarray | None = None, progress: Progress = lambda done, total: None
+    ) -> np.ndarray:
+        """Raw importance [n, L, H], float32, of the instances at `rows` (all of them without), in that order.
+
+        Calls `progress(done, total)` after each batch. Nothing waits for the device before the end. Raises `TrainingDiverged`
+        if a value is not finite, and `RunError` if the memory does not suffice for one instance.
+        """
+        rows = np.arange(len(self.data)) if rows is None else np.asarray(rows)
+        lengths = self.data.lengths[rows]
+        order = np.argsort(-lengths, kind="stable")  # similar lengths together; what is too large for the memory comes first
+        parts: list[Tensor] = []
+        done = 0
+        with self._frozen():
+            while done < len(order):
+                size = max(1, self.batch_tokens // int(lengths[order[done]])) if self.sites.batched else 1
+                raw = self._batch(rows[order[done : done + size]])
+                if raw is not None:
+                    parts.append(raw)
+                    done += len(raw)
+                    progress(done, len(rows))
+        found = torch.cat(parts).cpu().numpy()
+        if not np.isfinite(found).all():
+            row = rows[order[~np.isfinite(found).all((1, 2))]].min()
+            raise TrainingDiverged(f"the gradient of train instance {row} of {self.data.task} is not finite")
+        out = np.empty(found.shape, np.float32)
+        out[order] = found
+        return out
+
+    def _batch(self, rows: np.ndarray) -> Tensor | None:
+        """Raw importance [B, L, H] of a batch, on the device; None where the memory did not suffice: batches are then smaller."""
+        try:
+            self._loss(rows).backward()
+            return self.gradients.take()
+        except torch.OutOfMemoryError as error:
+            if len(rows) == 1:
+                raise RunError(f"out of memory on {self.device} with one instance: lower [data] max_length") from error
+        # outside of `except`, whose traceback holds on to the tensors of the batch
+        self.gradients.drop()
+        torch.cuda.empty_cache()
+        self.batch_tokens = max(1, min(self.batch_tokens, len(rows) * int(self.data.lengths[rows].max())) // 2)
+        return None
+
+    def _loss(self, rows: np.ndarray) -> Tensor:
+        """The sum of the losses of single instances, whose gradients stay apart."""
+        inputs, targets = self.data.batch(rows, self.device)
+        with self._autocast():
+            logits = self.model(self.data.task, inputs)
+        sums, counts = self.data.type.loss(logits, targets)
+        return (sums / counts).sum()
+
+    def _autocast(self) -> AbstractContextManager[Any]:
+        return nullcontext() if self.precision == "fp32" else torch.autocast(torch.device(self.device).type, torch.bfloat16)
+
+    @contextmanager
+    def _frozen(self) -> Iterator[None]:
+        """No parameter needs a gradient, and float32 is float32."""
+        tf32 = torch.backends.cuda.matmul.allow_tf32
+        torch.backends.cuda.matmul.allow_tf32 = False
+        self.model.requires_grad_(False)
+        try:
+            with self.gradients:
+                yield
+        finally:
+            torch.backends.cuda.matmul.allow_tf32 = tf32
+            self.model.requires_grad_(True)

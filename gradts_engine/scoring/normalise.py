@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,11 @@ def normalise(raw: Any) -> np.ndarray:
     return scaled.astype(np.float32)
 
 
-def task_importance(raw: np.ndarray) -> np.ndarray:
-    """Normalised importance [L, H] of a task: the mean of raw [N, L, H] over its instances, then `normalise`."""
-    return normalise(raw.mean(0, dtype=np.float64))
+def task_importance(shards: Iterable[np.ndarray]) -> np.ndarray:
+    """Normalised importance [L, H] of a task: the mean of raw over its instances, then `normalise`. `shards`: raw of
+    all its instances in any number of pieces [n, L, H]."""
+    total: Any = 0.0
+    count = 0
+    for raw in shards:
+        total, count = total + raw.sum(0, dtype=np.float64), count + len(raw)
+    return normalise(total / count)

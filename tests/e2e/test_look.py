@@ -31,7 +31,7 @@ def test_importance_as_a_file(ran, folder):
     }
     assert (raw > 0).all()
     np.testing.assert_array_equal(found["instances"], normalise(raw))
-    np.testing.assert_array_equal(found["task"], task_importance(raw))
+    np.testing.assert_array_equal(found["task"], task_importance([raw]))
     for matrix in (found["task"], *found["instances"]):
         assert (matrix.min(), matrix.max()) == (0, 1)
     assert found["ids"].tolist() == list(range(36))

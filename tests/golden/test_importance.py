@@ -108,7 +108,7 @@ def test_one_instance_at_a_time(load: Load, importance_case: Path, axis: HeadAxi
     raw = case.raw(axis, batch_tokens=1)
     assert distance(raw, case.expected["raw" + suffix]) < RAW
     assert difference(normalise(raw), case.expected["ins" + suffix]) < INSTANCE
-    assert difference(task_importance(raw), case.expected["task" + suffix]) < TASK
+    assert difference(task_importance([raw]), case.expected["task" + suffix]) < TASK
 
 
 @on_both_axes
@@ -160,4 +160,4 @@ def test_gradients_of_whole_batches_are_something_else(load: Load, batched_case:
     means = raw.reshape(len(batches), -1, *raw.shape[1:]).mean(1)
     assert (batches <= means * (1 + RAW)).all()
     assert distance(means, batches) > 0.1
-    assert difference(task_importance(raw), case.expected["task" + suffix]) > 0.01
+    assert difference(task_importance([raw]), case.expected["task" + suffix]) > 0.01

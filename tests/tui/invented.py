@@ -127,9 +127,9 @@ class Invented:
 
     def correlate(self) -> "Invented":
         for primary in self.primaries:
-            main = task_importance(self.raw(primary))
+            main = task_importance([self.raw(primary)])
             others = [t for t in self.sizes if t != primary]
-            tau = {t: float(kendall_tau(main, task_importance(self.raw(t))[None])[0]) for t in others}
+            tau = {t: float(kendall_tau(main, task_importance([self.raw(t)])[None])[0]) for t in others}
             cosine = {t: 0.9 - 0.1 * LIKENESS.get(t, 1.0) for t in others}
             instances = {t: kendall_tau(main, normalise(self.raw(t))) for t in others}
             self.store.artifacts.save(

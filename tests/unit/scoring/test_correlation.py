@@ -13,7 +13,8 @@ from hypothesis.extra import numpy as hnp
 from scipy.stats import kendalltau
 
 from gradts_engine.scoring import bitsets, correlation
-from gradts_engine.scoring.correlation import kendall_tau
+from gradts_engine.scoring.correlation import correlate_tasks, kendall_tau
+from gradts_engine.scoring.normalise import normalise, task_importance
 
 VALUES = {
     "ties": st.sampled_from([0.0, -0.0, 0.25, 0.5, 1.0]),
@@ -113,3 +114,20 @@ NO_NUMBA = "import sys; sys.modules['numba'] = None"
 def test_numba_is_used_where_it_is_installed(before: str, expected: str) -> None:
     code = f"{before}\nfrom gradts_engine.scoring import correlation; print(correlation.agreement.__name__)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == f"agreement_by_{expected}"
+
+
+def test_tasks_are_correlated_as_one_pair_after_the_other():
+    rng = np.random.default_rng(0)
+    raw = {task: rng.random((n, 2, 4)) for task, n in {"a": 7, "b": 12, "c": 1}.items()}
+    candidates = {"a": ["c", "b"], "c": ["a"], "b": []}
+
+    def shards(task: str) -> list[np.ndarray]:
+        return [raw[task][:5], raw[task][5:]] if len(raw[task]) > 5 else [raw[task]]
+
+    found = correlate_tasks(candidates, shards)
+    assert {primary: list(row) for primary, row in found.items()} == candidates
+    for primary, row in found.items():
+        for task, (tau, of_instances) in row.items():
+            main = task_importance([raw[primary]])
+            assert tau == kendall_tau(main, task_importance([raw[task]])[None])[0]
+            assert np.array_equal(of_instances, kendall_tau(main, normalise(raw[task])))

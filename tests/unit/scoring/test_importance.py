@@ -14,12 +14,13 @@ from hypothesis.extra import numpy as hnp
 from torch import Tensor, nn
 
 from gradts_engine.contracts import EncoderSpec, HeadAxis, HeadSites, Instance
-from gradts_engine.errors import TrainingDiverged
+from gradts_engine.errors import RunError, TrainingDiverged
 from gradts_engine.learning.batches import Encoded, encode
 from gradts_engine.learning.encoders import Encoder, load_encoder
 from gradts_engine.learning.model import MultiTaskModel, initialise_head
 from gradts_engine.learning.task_types import Classification, Regression, TokenClassification
-from gradts_engine.scoring.importance import instance_importance
+from gradts_engine.scoring import importance
+from gradts_engine.scoring.importance import GradientPass, instance_importance
 from gradts_engine.scoring.normalise import normalise, task_importance
 from gradts_engine.testing import FAMILIES, tiny_encoder
 
@@ -201,6 +202,78 @@ def test_a_gradient_that_is_not_finite_names_its_instance(bert: tuple[MultiTaskM
             instance_importance(model, data, sites)
 
 
+# --- batches ---------------------------------------------------------------------------------------------------------
+
+
+def test_any_rows_in_any_order(bert) -> None:
+    model, data, sites = bert
+    passing = GradientPass(model, data, sites, batch_tokens=1)
+    whole = passing.importance()
+    assert np.array_equal(passing.importance([3, 0, 4]), whole[[3, 0, 4]])
+
+
+def test_the_probe_counts_what_a_batch_keeps(bert, monkeypatch) -> None:
+    """It leaves out the weights, so twice the memory is twice the tokens, and asks no clock, so that it always says the same."""
+    monkeypatch.setattr(importance, "LEAST", 1)
+    monkeypatch.setattr(importance, "MOST", 10**9)
+    found = []
+    for memory in (10**8, 10**8, 2 * 10**8):
+        monkeypatch.setattr(importance, "MEMORY", memory)
+        found.append(GradientPass(*bert).batch_tokens)
+    assert found[0] == found[1] > 100
+    assert found[2] == pytest.approx(2 * found[0], rel=1e-3)
+    model = bert[0]
+    per_token = 10**8 / found[0]
+    states = 4 * model.encoder.config.hidden_size
+    assert 10 * states < per_token < 200 * states  # 2 layers, each with some 20 arrays of the size of its states
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_the_probes_choice_is_bounded(bert, monkeypatch) -> None:
+    monkeypatch.setattr(importance, "MEMORY", 1)
+    assert GradientPass(*bert).batch_tokens == importance.LEAST
+    monkeypatch.setattr(importance, "MEMORY", 10**15)
+    assert GradientPass(*bert).batch_tokens == importance.MOST
+
+
+def test_out_of_memory_halves_batches_and_goes_on(bert, monkeypatch) -> None:
+    """The device takes 60 padded tokens at a time; what it has computed before is not computed again."""
+    model, data, sites = bert
+    seen: list[int] = []
+    forward = type(model).forward
+
+    def limited(self: MultiTaskModel, task: str, inputs: Mapping[str, Tensor]) -> Tensor:
+        logits = forward(self, task, inputs)
+        if inputs["input_ids"].numel() > 60:  # after the hooks have seen the batch, as in a backward pass that fails
+            raise torch.OutOfMemoryError("simulated")
+        seen.append(len(inputs["input_ids"]))
+        return logits
+
+    whole = instance_importance(model, data, sites, batch_tokens=1)
+    passing = GradientPass(model, data, sites, batch_tokens=1000)
+    monkeypatch.setattr(type(model), "forward", limited)
+    np.testing.assert_allclose(passing.importance(), whole, rtol=0, atol=1e-6 * whole.max())
+    assert sum(seen) == len(data)
+    assert max(seen) > 1
+    assert passing.batch_tokens < 120
+
+
+def test_memory_for_not_even_one_instance(bert, monkeypatch) -> None:
+    def never(self: MultiTaskModel, task: str, inputs: Mapping[str, Tensor]) -> Tensor:
+        raise torch.OutOfMemoryError("simulated")
+
+    passing = GradientPass(*bert, batch_tokens=1000)
+    monkeypatch.setattr(MultiTaskModel, "forward", never)
+    with pytest.raises(RunError, match=r"out of memory on cpu with one instance: lower \[data\] max_length"):
+        passing.importance()
+
+
+def test_bfloat16_changes_importance_a_little(bert) -> None:
+    exact, short = (instance_importance(*bert, precision=precision) for precision in ("fp32", "bf16"))
+    error = np.abs(short - exact).max() / exact.max()
+    assert 1e-5 < error < 0.05
+
+
 # --- normalisation ---------------------------------------------------------------------------------------------------
 
 MATRICES = hnp.arrays(
@@ -256,7 +329,7 @@ def test_what_has_no_ranking_is_nan(matrix: Any) -> None:
 def test_a_tasks_importance_is_the_mean_of_raw_normalised() -> None:
     raw = np.array([[[1, 3], [2, 2]], [[5, 3], [8, 4]]], np.float32)
     # mean [[3, 3], [5, 3]]; shares [[1/2, 1/2], [5/8, 3/8]]
-    assert task_importance(raw).tolist() == [[0.5, 0.5], [1.0, 0.0]]
+    assert task_importance([raw]).tolist() == [[0.5, 0.5], [1.0, 0.0]]
 
 
 def test_a_tasks_mean_loses_nothing_among_many_instances() -> None:
@@ -265,5 +338,15 @@ def test_a_tasks_mean_loses_nothing_among_many_instances() -> None:
     raw[0] = [[2**24, 2**24 + 2, 2**24 + 4]]
     raw[1:, :, 0] = 0.001
     mean = raw.astype(np.float64).mean(0)
-    assert np.array_equal(task_importance(raw), normalise(mean))
-    assert not np.array_equal(task_importance(raw), normalise(raw[0]))
+    assert np.array_equal(task_importance([raw]), normalise(mean))
+    assert not np.array_equal(task_importance([raw]), normalise(raw[0]))
+
+
+@given(
+    hnp.arrays(np.float32, st.tuples(st.integers(1, 9), st.just(2), st.just(3)), elements=st.floats(0.5, 2, width=32)),
+    st.integers(1, 9),
+)
+def test_a_tasks_importance_from_pieces(raw: np.ndarray, size: int) -> None:
+    """float32 summed in float64 is exact here, whatever the pieces."""
+    pieces = [raw[i : i + size] for i in range(0, len(raw), size)]
+    assert np.array_equal(task_importance(pieces), task_importance([raw]), equal_nan=True)
