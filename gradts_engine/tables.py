@@ -231,3 +231,27 @@ def run_results(results: Mapping[str, Any]) -> RenderableType:
         parts += [Text(), Text(caveat(results["settings"]["scoring"]["head_axis"]), "dim"), Text("")]
     parts += [primary_results(p, result, results["settings"]) for p, result in results["primaries"].items()]
     return Group(*parts)
+
+
+def plan(found: Mapping[str, Any]) -> RenderableType:
+    """What a run would do: `runtime.plan.plan`."""
+    rows = [
+        {
+            "task": t["task"],
+            "type": t["type"],
+            **{split: t[split] for split in ("train", "dev", "test")},
+            "found": " + ".join(t["found"]),
+            "seconds": "" if "score" in t["found"] else "?" if t["seconds"] is None else f"{t['seconds']:.0f}",
+        }
+        for t in found["tasks"]
+    ]
+    seconds = "not known before a first run" if found["seconds"] is None else f"about {found['seconds']:.0f} s"
+    each = found["trial seconds"]
+    trials = f"trials: at most {found['trials']}" + ("" if each is None else f", about {each:.0f} s each")
+    return Group(
+        label(f"run {found['run']} ({found['state']}): encoder {found['encoder']}, on {', '.join(found['devices'])}", "bold"),
+        label(f"primary: {', '.join(found['primaries'])}; strategy {found['strategy']}, confirm {found['confirm']}"),
+        records(rows),
+        Text(f"tuning and scoring: {seconds}"),
+        Text(trials),
+    )

@@ -16,32 +16,38 @@ HEADLESS = "use `gradts-engine run tasks.toml` and `gradts-engine status`, see `
 
 
 @click.command(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.argument("run", required=False, metavar="[RUN]")
+@click.argument("what", required=False, metavar="[RUN | TASKS.TOML]")
 @click.option(
     "--store",
     type=click.Path(file_okay=False, path_type=Path),
     envvar="GRADTS_STORE",
-    help="Folder that keeps runs and results; default: .gradts in this folder. Also GRADTS_STORE.",
+    help="Folder that keeps runs and results; default: .gradts beside tasks.toml, or in this folder. Also GRADTS_STORE.",
 )
+@click.option("--ascii", "plain", is_flag=True, help="Draw with ASCII alone; so it is where the locale is not UTF-8.")
 @click.version_option(package_name="gradts", message="gradts %(version)s")
-def cli(run: str | None, store: Path | None) -> int:
-    """Watch runs, and decide what they propose, in a terminal.
+def cli(what: str | None, store: Path | None, plain: bool) -> int:
+    """Start runs, watch them, and decide what they propose, in a terminal.
 
     \b
+      gradts-tui tasks.toml      check it, show what will run, and start it
       gradts-tui                 the runs of this folder's store
       gradts-tui RUN             one of them, by its id or the beginning of it
 
-    Leaving (q), closing the terminal or losing it never touches a run.
+    Engines are processes of their own: leaving (q), closing the terminal or losing it never touches a run. ? tells the keys.
     """
     check_terminal()
+    for variable in ("COLUMNS", "LINES"):  # exported by some shells; a terminal that is asked itself may change its size
+        os.environ.pop(variable, None)
     from gradts_engine.runtime.store import Store
     from gradts_tui.app import GradTS
+    from gradts_tui.ascii import utf8
     from gradts_tui.preferences import Preferences
     from gradts_tui.reader import Reader
 
-    kept = Store(store or Path(".gradts"))
-    name = kept.run(run).id if run else None
-    return GradTS(kept, Reader(kept), name, Preferences.load()).run() or 0
+    config = Path(what) if what and (what.endswith(".toml") or Path(what).is_file()) else None
+    kept = Store(store or (config.parent if config else Path()) / ".gradts")
+    name = kept.run(what).id if what and not config else None
+    return GradTS(kept, Reader(kept), name, Preferences.load(), config, plain or not utf8()).run() or 0
 
 
 def check_terminal() -> None:

@@ -17,6 +17,7 @@ from gradts_engine import tables
 from gradts_engine.errors import GradTSError
 from gradts_engine.runtime.inbox import Confirm
 from gradts_engine.runtime.store import Store
+from gradts_tui.ascii import ascii_driver
 from gradts_tui.engines import Engines
 from gradts_tui.evidence import Evidence
 from gradts_tui.preferences import Preferences, cache_folder
@@ -26,6 +27,7 @@ from gradts_tui.screens.help import Help
 from gradts_tui.screens.importance import Importance
 from gradts_tui.screens.log import Log
 from gradts_tui.screens.page import Page
+from gradts_tui.screens.plan import Plan
 from gradts_tui.screens.results import Results
 from gradts_tui.screens.run import Run
 from gradts_tui.screens.runs import Runs
@@ -60,10 +62,13 @@ class Source(Protocol):
 
 
 class GradTS(App[int]):
-    """Shows what `source` posts; `run` is the id of the run to open, None for the list of runs."""
+    """Shows what `source` posts. `run` is the id of the run to open, `config` a tasks.toml to check and start; with neither, the
+    list of runs opens. `plain`: the terminal knows ASCII alone."""
 
     TITLE = "GradTS"
     CSS_PATH = "app.tcss"
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (120, "-wide")]  # noqa: RUF012 (textual declares it)
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (40, "-tall")]  # noqa: RUF012
     BINDINGS: ClassVar[list[BindingType]] = [
         *(
             Binding(str(number), f"page('{name}')", name.title(), show=False, tooltip=about)
@@ -85,8 +90,17 @@ class GradTS(App[int]):
     class Read(Message):
         """Something that a screen asked for has been read from an artifact."""
 
-    def __init__(self, store: Store, source: Source, run: str | None = None, preferences: Preferences | None = None) -> None:
-        super().__init__()
+    def __init__(
+        self,
+        store: Store,
+        source: Source,
+        run: str | None = None,
+        preferences: Preferences | None = None,
+        config: Path | None = None,
+        plain: bool = False,
+    ) -> None:
+        super().__init__(driver_class=ascii_driver(self.get_driver_class()) if plain else None)
+        self.config = config
         self.animation_level = "none"
         self.store = store
         self.source = source
@@ -109,7 +123,7 @@ class GradTS(App[int]):
         self.theme_changed_signal.subscribe(self, lambda theme: self.prefer(theme=theme.name))
         for name, screen in self.pages().items():
             self.install_screen(screen, name)
-        self.push_screen("run" if self.selected else "runs")
+        self.push_screen(Plan(self.config) if self.config else "run" if self.selected else "runs")
         self.source.start(self.take)
 
     def pages(self) -> dict[str, Page]:

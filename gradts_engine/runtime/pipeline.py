@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -41,6 +41,9 @@ from gradts_engine.runtime.watch import Watch, refuse_old_commands
 from gradts_engine.runtime.workbench import Workbench
 from gradts_engine.selection.strategies import keep_instances
 
+if TYPE_CHECKING:
+    from gradts_engine.learning.encoders import Encoder
+
 Ask = Callable[[RunFolder, str], Sequence[str] | None]
 """Asks a person to confirm a primary's proposal, with the run to look at: the names of the auxiliaries to train with, or None to
 decide later."""
@@ -65,15 +68,7 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
     Raises `WaitingForConfirmation` where a person has to decide first, `Interrupted` where it was asked to stop, and `RunError`
     where a primary has no result. Everything finished before is kept in each case.
     """
-    from gradts_engine.learning.encoders import load_encoder
-
-    try:
-        devices = resolve_devices(experiment.run.devices)
-    except ValueError as error:
-        raise UsageError(f"{experiment.path}: run.devices: {error}") from error
-    types = {name: catalog.task_types[spec.type].load() for name, spec in experiment.tasks.items()}
-    data = read_tasks(experiment, catalog, types)
-    encoder = load_encoder(experiment.encoder)
+    devices, types, data, encoder = prepare(experiment, catalog)
     run = store.create(run_id(experiment, data, encoder.digest))
     with run.locked(), Journal(run.events, options.listeners) as journal:
         sweep(store, run)
@@ -107,6 +102,20 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
             raise
         journal.emit(events.RunEnded("done"))
     return run
+
+
+def prepare(
+    experiment: Experiment, catalog: Catalog
+) -> tuple[tuple[str, ...], Mapping[str, TaskType], Mapping[str, TaskData], Encoder]:
+    """Devices, task types, data and encoder, found and read."""
+    from gradts_engine.learning.encoders import load_encoder
+
+    try:
+        devices = resolve_devices(experiment.run.devices)
+    except ValueError as error:
+        raise UsageError(f"{experiment.path}: run.devices: {error}") from error
+    types = {name: catalog.task_types[spec.type].load() for name, spec in experiment.tasks.items()}
+    return devices, types, read_tasks(experiment, catalog, types), load_encoder(experiment.encoder)
 
 
 def _ended(error: BaseException) -> events.RunEnded:

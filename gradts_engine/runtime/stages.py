@@ -116,11 +116,17 @@ def tune(bench: Workbench, task: str, device: str) -> Artifact:
     return bench.run("tune", task, key, compute)
 
 
+def score_key(bench: Workbench, task: str, device: str) -> str:
+    """Key of `score`."""
+    scoring = bench.experiment.scoring
+    settings = scoring.model_dump(mode="json", exclude={"batch_tokens"}) | {"projections": sorted(scoring.projections)}
+    return _key("score", tune=tune_key(bench, task, device), **settings)
+
+
 def score(bench: Workbench, task: str, device: str) -> Artifact:
     """Raw importance [N, L, H] of every head for every train instance (step 2); `result` has the dev score of the tuned model."""
     scoring = bench.experiment.scoring
-    settings = scoring.model_dump(mode="json", exclude={"batch_tokens"}) | {"projections": sorted(scoring.projections)}
-    key = _key("score", tune=tune_key(bench, task, device), **settings)
+    key = score_key(bench, task, device)
     if not bench.has("score", key):
         tune(bench, task, device)
 

@@ -19,7 +19,7 @@ BAR = 8
 """Columns of a progress bar."""
 
 KEPT_OPEN = ("trial", "final")
-"""Branches that stay open when they are done; the others are folded then, once."""
+"""Branches that stay open when they are done; the others are folded then, once, where there is not room for all."""
 
 
 class Stages(Tree[Branch | Leaf]):
@@ -47,13 +47,17 @@ class Stages(Tree[Branch | Leaf]):
             self.rebuild(kept)
         for branch, leaves in kept:
             self.say(self.nodes[branch.key], branch, _branch(self, branch))
-            if branch.state == "done" and branch.key not in self.folded and branch.key.split()[0] not in KEPT_OPEN:
+            if branch.state == "done" and branch.key not in self.folded and self.folds(branch, len(shape)):
                 self.folded.add(branch.key)
                 self.nodes[branch.key].collapse()
             for leaf in leaves:
                 self.say(self.nodes[leaf.key], leaf, _leaf(self, leaf, now))
         if self.follow and (now_running := running(found)) and now_running.key in self.nodes:
             self.point(self.nodes[now_running.key])
+
+    def folds(self, branch: Branch, lines: int) -> bool:
+        """Whether a finished branch makes room for the others."""
+        return lines > self.size.height and branch.key.split()[0] not in KEPT_OPEN
 
     def rebuild(self, kept: Sequence[tuple[Branch, Sequence[Leaf]]]) -> None:
         """Make all lines anew, with the cursor and folded branches where they were."""

@@ -173,7 +173,7 @@ class Invented:
                 journal.emit(event)
         with closing(sqlite3.connect(folder.events)) as database:
             times = [(when, seq) for seq, (when, _) in enumerate(self.happened, start=1)]
-            database.executemany("UPDATE event SET time = ? WHERE seq = ?", times)
+            database.executemany("UPDATE event SET time = ?, crc = NULL WHERE seq = ?", times)
             database.commit()
         return folder
 

@@ -1,0 +1,33 @@
+"""`plan`: what a run would do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from gradts_engine.cli.base import cli, json_option, open_store, show, store_option
+
+
+@cli.command()
+@click.argument("config", type=click.Path(path_type=Path), default=Path("tasks.toml"))
+@store_option
+@json_option
+def plan(config: Path, store: Path | None, as_json: bool) -> None:
+    """Show what `run` would compute and what it would find.
+
+    Reads all data and loads the encoder, so that everything that can be wrong with them is known before a long run. The time is
+    judged by earlier runs in the store.
+
+    \b
+      gradts-engine plan tasks.toml
+      gradts-engine plan tasks.toml --json | jq .seconds
+    """
+    from gradts_engine import tables
+    from gradts_engine.config import load_experiment
+    from gradts_engine.hooks.catalog import load_catalog
+    from gradts_engine.runtime.plan import plan as planned
+
+    catalog = load_catalog()
+    found = planned(load_experiment(config, catalog), catalog, open_store(store, config))
+    show(found, as_json, lambda: tables.plan(found))

@@ -1,0 +1,80 @@
+"""What a run would compute and what it would find, without computing anything."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+from gradts_engine.config import Experiment
+from gradts_engine.hooks.catalog import Catalog
+from gradts_engine.runtime import stages
+from gradts_engine.runtime.control import Control
+from gradts_engine.runtime.pipeline import prepare, run_id
+from gradts_engine.runtime.store import Store
+from gradts_engine.runtime.view import RunView
+from gradts_engine.runtime.workbench import Workbench
+
+
+def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, Any]:
+    """Tasks with their sizes, which of their results are in the store, and the seconds that the others will roughly take.
+
+    JSON-ready. Seconds are judged by earlier runs with the same encoder and kind of device, None where there is none; several
+    devices share them. How many trials there will be is not known before they are made, so `trials` is the most.
+    """
+    devices, types, data, encoder = prepare(experiment, catalog)
+    bench = Workbench(experiment, data, types, encoder, store.artifacts, lambda event: None, Control())
+    run = store.folder(run_id(experiment, data, encoder.digest))
+    views = [folder.view() for folder in store.runs()]
+    pace = {stage: _pace(views, stage, encoder.name, devices[0]) for stage in ("tune", "score", "trial")}
+    tasks: list[dict[str, Any]] = []
+    for name, task in data.items():
+        keys = {"tune": stages.tune_key(bench, name, devices[0]), "score": stages.score_key(bench, name, devices[0])}
+        found = [stage for stage, key in keys.items() if store.artifacts.find(stage, key, files=False)]
+        needed = [stage for stage in keys if stage not in found and "score" not in found]
+        rows = {"tune": experiment.training.epochs * len(task.splits["train"]), "score": len(task.splits["train"])}
+        sizes = {split: len(task.splits[split]) if split in task.splits else None for split in ("train", "dev", "test")}
+        tasks.append(
+            {"task": name, "type": task.type, "metric": task.metric, **sizes, "found": found}
+            | {"seconds": _sum(_times(pace[stage], rows[stage]) for stage in needed)}
+        )
+    multitask = experiment.multitask
+    updates = sum(stages.trial_steps(bench, p) * multitask.batch_size * multitask.accumulation for p in experiment.primaries)
+    return {
+        "run": run.id,
+        "state": run.state() if run.events.exists() else "new",
+        "encoder": encoder.name,
+        "devices": list(devices),
+        "primaries": list(experiment.primaries),
+        "strategy": experiment.selection.strategy,
+        "confirm": experiment.selection.confirm,
+        "tasks": tasks,
+        "seconds": _sum(task["seconds"] for task in tasks),
+        "trials": len(data) * len(experiment.primaries),
+        "trial seconds": _times(pace["trial"], updates / len(experiment.primaries)) if multitask.length == "steps" else None,
+    }
+
+
+def _pace(views: Iterable[RunView], stage: str, encoder: str, device: str) -> float | None:
+    """Seconds an instance took in earlier runs, each pass over it counted."""
+    seconds = rows = 0.0
+    for view in views:
+        started = view.started
+        if started is None or started.encoder != encoder or started.devices[0].partition(":")[0] != device.partition(":")[0]:
+            continue
+        section = started.settings["training" if stage == "tune" else "multitask"]
+        per_step = 1 if stage == "score" else section["batch_size"] * section["accumulation"]
+        done = [s for (name, _), s in view.stages.items() if name == stage and s.state == "done" and s.total]
+        seconds += sum(s.seconds for s in done)
+        rows += sum(s.total * per_step for s in done)
+    return seconds / rows if rows else None
+
+
+def _times(pace: float | None, rows: float) -> float | None:
+    return None if pace is None else round(pace * rows, 1)
+
+
+def _sum(values: Iterable[float | None]) -> float | None:
+    """None where one is not known."""
+    total = math.fsum(math.nan if value is None else value for value in values)
+    return None if math.isnan(total) else round(total, 1)

@@ -1,0 +1,212 @@
+"""The UI in a real terminal, over real engines that run by themselves."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+TMUX = shutil.which("tmux")
+pytestmark = pytest.mark.skipif(TMUX is None, reason="tmux is not installed")
+PROGRAM = str(Path(sys.executable).with_name("gradts-tui"))
+
+
+class Terminal:
+    """A pane of a tmux server of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.name = f"gradts-{uuid4().hex[:8]}"
+
+    def tmux(self, *arguments: str) -> str:
+        command = [str(TMUX), "-u", "-L", self.name, "-f", "/dev/null", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False, cwd=self.folder)
+        return done.stdout
+
+    def start(self, *arguments: str, size: tuple[int, int] = (100, 30), **environment: str) -> None:
+        config = {"XDG_CONFIG_HOME": str(self.folder / "config"), "XDG_CACHE_HOME": str(self.folder / "cache")}
+        settings = {"OMP_NUM_THREADS": "1", "LC_ALL": "C.UTF-8", "TERM": "tmux-256color", **config, **environment}
+        program = ["env", *(f"{name}={value}" for name, value in settings.items()), PROGRAM, *arguments]
+        self.tmux("new-session", "-d", "-x", str(size[0]), "-y", str(size[1]), *program)
+
+    def text(self) -> str:
+        return self.tmux("capture-pane", "-p")
+
+    def press(self, *keys: str) -> None:
+        for key in keys:
+            self.tmux("send-keys", key)
+            time.sleep(0.15)
+
+    def wait(self, *words: str, seconds: float = 60) -> str:
+        """Until all words are on the screen."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            text = self.text()
+            if all(word in text for word in words):
+                return text
+            time.sleep(0.1)
+        raise AssertionError(f"no {words} on the screen:\n{self.text()}")
+
+    def gone(self, seconds: float = 20) -> bool:
+        """Whether the program has ended, and the pane with it."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if not self.tmux("list-panes"):
+                return True
+            time.sleep(0.1)
+        return False
+
+    def kill(self) -> None:
+        self.tmux("kill-server")
+
+
+@pytest.fixture
+def terminal(folder: Path) -> Iterator[Terminal]:
+    found = Terminal(folder)
+    yield found
+    found.kill()
+
+
+@pytest.fixture
+def engines(place) -> Iterator[None]:
+    """No engine outlives its test."""
+    yield
+    for run in place.store.runs():
+        if run.engine():
+            place("cancel", run.id)
+    deadline = time.monotonic() + 30
+    while any(run.engine() for run in place.store.runs()) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not any(run.engine() for run in place.store.runs())
+
+
+def test_from_tasks_toml_to_the_final_model(place, terminal, engines):
+    place.settings["selection"]["confirm"] = "ask"
+    place.write()
+    terminal.start(str(place.config))
+    terminal.wait("encoder", "mood", "reading the data")
+    terminal.wait("Enter starts an engine", "trials: at most 4", "36")
+    terminal.press("Enter")
+    terminal.wait("Tune each task alone")
+    terminal.wait("waits for you")
+    run = place.latest
+    assert run.engine() == ""  # nothing waits in memory
+    terminal.press("4")
+    terminal.wait("candidate", "pair", "stars", "tags")
+    terminal.press("a", "Down", "Down", "Space")  # an edit: the third candidate, in or out
+    before = run.view()
+    terminal.press("Enter")
+    terminal.wait("Train mood like this?", "against the proposal")
+    terminal.press("Enter")
+    terminal.wait("✓ done")
+    view = run.view()
+    assert view.confirmations["mood"].by == "person"
+    assert set(view.confirmations["mood"].auxiliaries) != set(before.proposals["mood"].auxiliaries)
+    assert (run.models / "mood" / "config.json").exists()
+    terminal.press("5")
+    terminal.wait("tasks, each tuned alone", "mood")
+    terminal.press("q")
+    assert terminal.gone()
+
+
+def test_the_pane_dies_and_the_engine_does_not(slow, place, terminal, engines):
+    slow.settings["training"]["epochs"] = 60
+    slow.write()
+    terminal.start(str(slow.config), size=(80, 24))
+    terminal.wait("Enter starts an engine")
+    terminal.press("Enter")
+    terminal.wait("running", "%")
+    terminal.kill()  # SIGHUP to everything in the pane
+    run = slow.latest
+    time.sleep(1)
+    seen = run.view().last
+    assert run.engine()
+    deadline = time.monotonic() + 30
+    while run.view().last == seen and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert run.view().last > seen
+
+    terminal.start(run.id, "--store", str(slow.store.root))
+    terminal.wait("● running", "Tune each task alone")
+    terminal.press("p")
+    terminal.wait("paused", "press p to go on")
+    terminal.press("p")
+    terminal.wait("● running")
+    terminal.tmux("resize-window", "-x", "50", "-y", "12")
+    terminal.wait("too small")
+    terminal.tmux("resize-window", "-x", "140", "-y", "40")
+    terminal.wait("Tune each task alone", "loss")
+    terminal.press("X")
+    terminal.wait("Stop this run?")
+    terminal.press("y")
+    terminal.wait("stopped", "press c to go on")
+    assert not run.engine()
+    assert run.view().state == "cancelled"
+    terminal.press("c")
+    terminal.wait("● running")
+    terminal.press("q")
+    assert terminal.gone()
+    assert run.engine()
+
+
+def test_terminals_without_utf8_and_with_16_colours(ran, place, terminal):
+    run = ran.latest
+    terminal.start(run.id, "--store", str(ran.store.root), LC_ALL="C", TERM="xterm-16color", COLORTERM="")
+    text = terminal.wait("v done", "Tune each task alone")
+    assert text.isascii()
+    terminal.press("2")
+    text = terminal.wait("layer", "mood")
+    assert text.isascii()
+    coloured = terminal.tmux("capture-pane", "-p", "-e")
+    assert "38;2;" not in coloured
+    assert "38;5;" not in coloured
+    terminal.press("6")
+    assert terminal.wait("run done").isascii()
+
+
+@pytest.mark.parametrize("variable", [{"NO_COLOR": "1"}, {"TEXTUAL_COLOR_SYSTEM": "truecolor"}])
+def test_every_cell_of_a_map_has_its_digits(ran, place, terminal, variable):
+    terminal.start(ran.latest.id, "--store", str(ran.store.root), **variable)
+    terminal.wait("✓ done")
+    terminal.press("2")
+    text = terminal.wait("layer", "head 0")
+    rows = re.findall(r"^ *[01] +((?:[.\d]+ +){3}[.\d]+)", text, re.MULTILINE)
+    assert len(rows) == 2, text
+
+
+def test_the_same_messages_as_the_command_line(place, terminal):
+    place.config.write_text('[run]\nencoder = "minilm-l6"\nsede = 1\n')
+    expected = place.run().err.strip().partition(" ")[2]
+    terminal.start(str(place.config), size=(140, 30))
+    terminal.wait("cannot run yet", "tasks.toml:3: run.sede: unknown key 'sede'", "press k")
+    assert expected.split(": ")[-1] in " ".join(terminal.text().split())
+    place.write()
+    terminal.press("k")
+    terminal.wait("mood")
+    terminal.press("q")
+    assert terminal.gone()
+
+
+@pytest.mark.parametrize(("term", "words"), [("dumb", "terminal of type 'dumb'"), ("xterm", "needs a terminal")])
+def test_where_nothing_can_be_drawn(folder, term, words):
+    done = subprocess.run(
+        [PROGRAM] if term == "xterm" else ["script", "-qec", PROGRAM, "/dev/null"],
+        env=os.environ | {"TERM": term},
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+    )
+    assert done.returncode == 2
+    said = done.stdout + done.stderr
+    assert words in said
+    assert "gradts-engine run tasks.toml" in said
+    assert "Traceback" not in said
