@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,11 +21,19 @@ Row = Mapping[str, Any]
 Source = str | Callable[..., Iterable[Row]]
 """Where a split's rows come from: a file, a Hub data set (`hf:owner/name/config:split`) or a function that yields them."""
 
-Label = str | float | tuple[str, ...]
-"""A class name, a number, or one class name a word."""
+
+class Answer(NamedTuple):
+    """A part of a context: its text, and its first character from 0."""
+
+    text: str
+    start: int
+
+
+Label = str | float | tuple[str, ...] | tuple[Answer, ...]
+"""A class name or a candidate's position; a number; a class name a word, or several for a sentence; answers to a question."""
 
 Text = tuple[str, ...]
-"""One sentence, a pair of sentences, or the words of a token task."""
+"""One sentence, a pair of sentences, the words of a token task, or a query and its candidates."""
 
 
 # --- tasks -----------------------------------------------------------------------------------------------------------
@@ -82,7 +90,10 @@ class TaskData:
 
 
 class TaskType(Protocol):
-    """How one kind of task is read, modelled, trained and judged. Shapes: B instances, T tokens, D hidden size, C outputs."""
+    """How one kind of task is read, modelled, trained and judged. Shapes: B instances, T tokens, D hidden size, C outputs.
+
+    A task type may also be `OwnInputs`, `OwnHead` or `TextAnswers`, and says `labelled = False` where its rows need no label.
+    """
 
     word_level: bool
     """Whether the text is a list of words with one label each (inputs are then split by word)."""
@@ -114,6 +125,48 @@ class TaskType(Protocol):
 
     def gold(self, targets: torch.Tensor, labels: Sequence[str]) -> list[Label]:
         """True labels of a batch, in the same form as `predict`."""
+
+
+class Tokens(NamedTuple):
+    """An instance as a task type has tokenised it: one list a sequence for each input, what the loss needs, whether a text was
+    cut."""
+
+    inputs: Mapping[str, Sequence[Sequence[int]]]
+    target: np.ndarray
+    truncated: bool
+
+
+@runtime_checkable
+class OwnInputs(Protocol):
+    """What a task type has besides where tokenising its texts and calling `targets` with word positions does not do: several
+    sequences an instance, changed tokens, targets that depend on where a token is in its text.
+
+    A head then gets hidden states [B * K, T, D] and gives logits [B * K, ...], the K sequences of an instance next to each other.
+    """
+
+    def sequences(self, text: Text) -> int:
+        """How many sequences an instance has; K is the largest number in a split."""
+
+    def tokenise(self, instance: Instance, labels: Sequence[str], tokenizer: Any, max_length: int, sequences: int) -> Tokens:
+        """An instance as exactly `sequences` sequences, whatever it has by itself: the loss must not depend on those added."""
+
+
+@runtime_checkable
+class OwnHead(Protocol):
+    """What a task type has besides whose head needs to know the encoder."""
+
+    def head_on(self, encoder: torch.nn.Module, hidden_size: int, labels: Sequence[str], dropout: float) -> torch.nn.Module:
+        """As `TaskType.head`."""
+
+
+@runtime_checkable
+class TextAnswers(Protocol):
+    """What a task type has besides whose answers are parts of a text."""
+
+    def answers(
+        self, logits: torch.Tensor, targets: torch.Tensor, instances: Sequence[Instance]
+    ) -> tuple[list[Label], list[Label]]:
+        """True and predicted answers of a batch."""
 
 
 @dataclass(frozen=True, kw_only=True)

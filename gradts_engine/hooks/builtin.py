@@ -23,7 +23,7 @@ def _late_function(module: str, name: str) -> Callable[[], Any]:
 
 @hookimpl
 def gradts_task_types() -> Sequence[TaskTypeSpec]:
-    """Classification and regression of one or two sentences, and labels for words."""
+    """The kinds of task that the published code knew, and several labels a sentence."""
     types = "gradts_engine.learning.task_types"
     return [
         TaskTypeSpec(
@@ -46,6 +46,34 @@ def gradts_task_types() -> Sequence[TaskTypeSpec]:
             texts=(1,),
             load=_late(types, "TokenClassification"),
             description="one class for every word (tags, or spans in IOB2)",
+        ),
+        TaskTypeSpec(
+            name="multi_label",
+            metrics=("micro_f1", "macro_f1", "subset_accuracy"),
+            texts=(1, 2),
+            load=_late(types, "MultiLabel"),
+            description="any number of classes for a sentence or a pair of sentences",
+        ),
+        TaskTypeSpec(
+            name="ranking",
+            metrics=("accuracy",),
+            texts=(2,),
+            load=_late(types, "Ranking"),
+            description="the best of several candidates for a query",
+        ),
+        TaskTypeSpec(
+            name="span",
+            metrics=("answer_f1", "exact_match"),
+            texts=(2,),
+            load=_late(types, "Spans"),
+            description="the part of a text that answers a question, as in SQuAD",
+        ),
+        TaskTypeSpec(
+            name="masked_lm",
+            metrics=("masked_accuracy",),
+            texts=(1, 2),
+            load=_late(types, "MaskedLanguageModelling"),
+            description="the words that were masked in a text; needs no labels",
         ),
     ]
 

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradts_engine.contracts import Instance, TaskType
+from gradts_engine.contracts import Instance, OwnInputs, TaskType, TextAnswers
 from gradts_engine.learning.seeds import derive_seed
 
 CHUNK = 1000
@@ -51,6 +51,10 @@ class Encoded:
     targets: Sequence[np.ndarray]
     pad: Mapping[str, int]
     truncated: int = 0
+    sequences: int = 1
+    """Of each instance: `inputs[name][i]` then has them one after the other, padded to one length."""
+    instances: Sequence[Instance] = ()
+    """Where the task type gives answers that are parts of a text."""
 
     @cached_property
     def lengths(self) -> np.ndarray:
@@ -63,17 +67,19 @@ class Encoded:
     def take(self, rows: Sequence[int]) -> Encoded:
         """Only the instances at `rows`, in that order."""
         inputs = {name: [values[i] for i in rows] for name, values in self.inputs.items()}
-        return replace(self, inputs=inputs, targets=[self.targets[i] for i in rows])
+        instances = [self.instances[i] for i in rows] if self.instances else ()
+        return replace(self, inputs=inputs, targets=[self.targets[i] for i in rows], instances=instances)
 
     def batch(self, rows: Sequence[int] | np.ndarray, device: str = "cpu") -> tuple[dict[str, Tensor], Tensor]:
-        """Inputs [B, T] padded to the longest of `rows`, and targets, on `device`."""
-        length = max(len(self.inputs["input_ids"][i]) for i in rows)
+        """Inputs [B * sequences, T] padded to the longest of `rows`, and targets, on `device`."""
+        count = self.sequences
+        length = max(len(self.inputs["input_ids"][i]) for i in rows) // count
         inputs = {}
         for name, values in self.inputs.items():
-            padded = np.full((len(rows), length), self.pad[name], np.int64)
+            padded = np.full((len(rows), count, length), self.pad[name], np.int64)
             for out, i in zip(padded, rows, strict=True):
-                out[: len(values[i])] = values[i]
-            inputs[name] = _to_device(torch.from_numpy(padded), device)
+                out[:, : len(values[i]) // count] = values[i].reshape(count, -1)
+            inputs[name] = _to_device(torch.from_numpy(padded.reshape(-1, length)), device)
         targets = self.type.collate([self.targets[i] for i in rows], length)
         return inputs, _to_device(targets, device)
 
@@ -92,6 +98,8 @@ def encode(
     max_length: int,
 ) -> Encoded:
     """Tokenise `instances`, cut at `max_length` tokens (the longer text of a pair first)."""
+    if isinstance(task_type, OwnInputs):
+        return _encode_own(task, task_type, labels, instances, tokenizer, max_length)
     names = [name for name in tokenizer.model_input_names if name != "attention_mask"]
     values: dict[str, list[np.ndarray]] = {name: [] for name in ("attention_mask", *names)}
     lengths: list[int] = []
@@ -110,6 +118,27 @@ def encode(
     inputs = {name: Ragged(np.concatenate(parts), np.cumsum(lengths)) for name, parts in values.items()}
     pad = dict.fromkeys(inputs, 0) | {"input_ids": tokenizer.pad_token_id}
     return Encoded(task, task_type, labels, inputs, targets, pad, truncated)
+
+
+def _encode_own(
+    task: str, task_type: Any, labels: tuple[str, ...], instances: Sequence[Instance], tokenizer: Any, max_length: int
+) -> Encoded:
+    """`encode` for a task type that tokenises by itself."""
+    names = ("attention_mask", *(name for name in tokenizer.model_input_names if name != "attention_mask"))
+    pad = dict.fromkeys(names, 0) | {"input_ids": tokenizer.pad_token_id}
+    sequences = max((task_type.sequences(instance.text) for instance in instances), default=1)
+    made = [task_type.tokenise(instance, labels, tokenizer, max_length, sequences) for instance in instances]
+
+    def flat(lists: Sequence[Sequence[int]], filler: int) -> np.ndarray:
+        out = np.full((len(lists), max(map(len, lists))), filler, np.int32)
+        for row, one in zip(out, lists, strict=True):
+            row[: len(one)] = one
+        return out.ravel()
+
+    inputs = {name: [flat(tokens.inputs[name], pad[name]) for tokens in made] for name in names}
+    kept = instances if isinstance(task_type, TextAnswers) else ()
+    truncated = sum(tokens.truncated for tokens in made)
+    return Encoded(task, task_type, labels, inputs, [tokens.target for tokens in made], pad, truncated, sequences, kept)
 
 
 def token_batches(lengths: np.ndarray, budget: int) -> Iterator[np.ndarray]:

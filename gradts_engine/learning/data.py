@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from gradts_engine.contracts import Instance, Label, Source, TaskData, TaskSpec, TaskType, Text
+from gradts_engine.contracts import Answer, Instance, Label, Source, TaskData, TaskSpec, TaskType, Text
 from gradts_engine.errors import ProblemsError, UsageError
 from gradts_engine.learning.rows import Record, read_rows
 from gradts_engine.learning.seeds import derive_seed
@@ -95,12 +95,13 @@ def _read_split(spec: TaskSpec, task_type: TaskType, source: Source, limit: int 
 def _instance(spec: TaskSpec, task_type: TaskType, record: Record) -> Instance:
     """Raises ValueError with what is wrong with the row."""
     columns = (spec.text,) if isinstance(spec.text, str) else spec.text
-    for column in (*columns, spec.label):
+    labelled = getattr(task_type, "labelled", True)
+    for column in (*columns, spec.label) if labelled else columns:
         if column not in record.values:
             known = f"expected one of {', '.join(record.values)}"
             raise ValueError(f"no column '{column}'{did_you_mean(column, record.values) or ', ' + known}")
     text = task_type.read_text([record.values[column] for column in columns])
-    label = task_type.read_label(record.values[spec.label], text)
+    label = task_type.read_label(record.values.get(spec.label), text)
     if spec.labels is not None and (extra := [name for name in task_type.classes(label) if name not in spec.labels]):
         raise ValueError(f"unknown label '{extra[0]}'{did_you_mean(extra[0], spec.labels)}")
     _check_characters(text, label)
@@ -109,7 +110,8 @@ def _instance(spec: TaskSpec, task_type: TaskType, record: Record) -> Instance:
 
 def _check_characters(text: Text, label: Label) -> None:
     """JSON may hold halves of surrogate pairs, which no tokenizer and no terminal takes."""
-    joined = "".join((*text, *(label if isinstance(label, tuple) else (str(label),))))
+    parts = label if isinstance(label, tuple) else (label,)
+    joined = "".join((*text, *(part.text if isinstance(part, Answer) else str(part) for part in parts)))
     if len(joined) > MAX_CHARACTERS:
         raise ValueError(f"text and label have {len(joined)} characters, expected at most {MAX_CHARACTERS}")
     try:

@@ -17,9 +17,11 @@ def mean_state(encoder: nn.Module, data: Encoded, device: str) -> np.ndarray:
     """Mean over instances of the mean of an instance's last hidden states, float32 [D]."""
     encoder.to(device).eval()
     total = 0.0
+    count = 0
     for rows in token_batches(data.lengths, BATCH_TOKENS):
         inputs, _ = data.batch(rows, device)
         hidden = encoder(**inputs).last_hidden_state  # [B, T, D]
         mask = inputs["attention_mask"].unsqueeze(-1).to(hidden.dtype)
         total = total + ((hidden * mask).sum(1) / mask.sum(1)).double().sum(0)
-    return (total / len(data)).float().cpu().numpy()  # type: ignore[attr-defined,no-any-return]
+        count += len(hidden)
+    return (total / count).float().cpu().numpy()  # type: ignore[attr-defined,no-any-return]

@@ -74,7 +74,7 @@ def export_model(
     tokenizer.model_max_length = max_length
     tokenizer.save_pretrained(partial)
     about = {"format": 1, "task": task, "head": type(head).__name__, "labels": list(labels), "max_length": max_length}
-    about["native"] = bool(names)
+    about |= {"native": bool(names), "outputs": head.out.out_features if isinstance(head, SentenceHead | TokenHead) else None}
     (partial / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     (partial / "README.md").write_text(f"{card.rstrip()}\n\n{_usage(task, bool(names))}", encoding="utf-8")
 
@@ -111,7 +111,7 @@ def _load_model(folder: Path) -> nn.Module:
         raise RunError(f"{folder} has no weights for {missing[0]}; export the model again")
     if about["native"]:
         return model
-    head = _HEADS[about["head"]](config.hidden_size, len(about["labels"]) or 1, 0.0)
+    head = _HEADS[about["head"]](config.hidden_size, about["outputs"], 0.0)
     head.load_state_dict(load_file(folder / "head.safetensors"))
     return Tuned(model, head).eval()
 
@@ -130,7 +130,7 @@ def _native_names(encoder: Encoder, head: nn.Module, task: str) -> dict[str, nn.
     family = FAMILIES.get(encoder.config.model_type)
     if family and isinstance(head, SentenceHead) and family.sentence_head:
         return dict(zip(family.sentence_head, (head.dense, head.out), strict=True))
-    if family and isinstance(head, TokenHead) and family.token_head:
+    if family and isinstance(head, TokenHead) and family.token_head and task == "token_classification":
         return {family.token_head: head.out}
     return {}
 
@@ -151,7 +151,8 @@ def _write_model(
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
 
     settings = FAMILIES[config.model_type].settings if names else {}
-    problem = {"classification": "single_label_classification", "regression": "regression"}.get(task)
+    usual = {"classification": "single_label_classification", "regression": "regression"}.get(task)
+    problem = getattr(tuned.head, "problem_type", "") or usual
     config.update({**settings, "architectures": [model_class.__name__], "dtype": "float32", "problem_type": problem})
     if labels:
         config.id2label = dict(enumerate(labels))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
+
+from gradts_engine.contracts import OwnHead, TaskType
 
 
 class MultiTaskModel(nn.Module):
@@ -25,6 +27,15 @@ class MultiTaskModel(nn.Module):
     def forward(self, task: str, inputs: Mapping[str, Tensor]) -> Tensor:
         """Logits of one task for a batch of its inputs."""
         return self.head(task)(self.encoder(**inputs).last_hidden_state)  # type: ignore[no-any-return]
+
+
+def make_head(
+    task_type: TaskType, encoder: nn.Module, hidden_size: int, labels: Sequence[str], dropout: float, seed: int
+) -> nn.Module:
+    """A task type's head for an encoder, its weights a function of `seed`."""
+    if isinstance(task_type, OwnHead):
+        return initialise_head(task_type.head_on(encoder, hidden_size, labels, dropout), seed)
+    return initialise_head(task_type.head(hidden_size, labels, dropout), seed)
 
 
 def initialise_head(head: nn.Module, seed: int) -> nn.Module:

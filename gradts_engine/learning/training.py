@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from gradts_engine.contracts import Label, TextAnswers
 from gradts_engine.errors import RunError, TrainingDiverged
 from gradts_engine.learning.batches import Encoded, Plan, Step, token_batches
 from gradts_engine.learning.metrics import METRICS
@@ -83,6 +84,13 @@ def _autocast(precision: str, device: str) -> AbstractContextManager[Any]:
     return torch.autocast(device.partition(":")[0], torch.bfloat16 if precision == "bf16" else torch.float16)
 
 
+def answers(split: Encoded, rows: Sequence[int] | np.ndarray, logits: Tensor, targets: Tensor) -> tuple[list[Label], list[Label]]:
+    """True and predicted answers of a batch."""
+    if isinstance(split.type, TextAnswers):
+        return split.type.answers(logits, targets, [split.instances[i] for i in rows])
+    return split.type.gold(targets, split.labels), split.type.predict(logits, targets, split.labels)
+
+
 @torch.inference_mode()
 def evaluate(model: MultiTaskModel, dev: Dev, device: str, precision: str = "fp32") -> float:
     """The metric over a whole split. Leaves the model in eval mode."""
@@ -94,8 +102,9 @@ def evaluate(model: MultiTaskModel, dev: Dev, device: str, precision: str = "fp3
         inputs, targets = split.batch(rows, device)
         with _autocast(precision, device):
             logits = model(split.task, inputs)
-        gold += split.type.gold(targets, split.labels)
-        predicted += split.type.predict(logits, targets, split.labels)
+        true, found = answers(split, rows, logits, targets)
+        gold += true
+        predicted += found
     if not all(math.isfinite(p) for p in predicted if isinstance(p, float)):
         raise TrainingDiverged(f"a prediction of {split.task} is not finite")
     return METRICS[dev.metric](gold, predicted, split.labels)

@@ -17,6 +17,8 @@ from gradts_engine.runtime.checkpoints import Checkpoints
 from gradts_engine.runtime.control import Control
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from gradts_engine.learning.batches import Encoded, Plan
     from gradts_engine.learning.encoders import Encoder
     from gradts_engine.learning.model import MultiTaskModel
@@ -114,16 +116,15 @@ class Workbench:
 
     def model(self, tasks: tuple[str, ...], seed: int, dropout: float) -> MultiTaskModel:
         """A fresh encoder with a fresh head for each task."""
-        from gradts_engine.learning.model import MultiTaskModel, initialise_head
+        from gradts_engine.learning.model import MultiTaskModel, make_head
         from gradts_engine.learning.seeds import derive_seed
 
-        heads = {
-            task: initialise_head(
-                self.types[task].head(self.encoder.hidden_size, self.data[task].labels, dropout), derive_seed(seed, "head", task)
-            )
-            for task in tasks
-        }
-        return MultiTaskModel(self.encoder.build(), heads)
+        module, size = self.encoder.build(), self.encoder.hidden_size
+
+        def head(task: str) -> nn.Module:
+            return make_head(self.types[task], module, size, self.data[task].labels, dropout, derive_seed(seed, "head", task))
+
+        return MultiTaskModel(module, {task: head(task) for task in tasks})
 
     def load_model(self, tasks: tuple[str, ...], artifact: Artifact) -> MultiTaskModel:
         """The trained model of a `tune` or `trial` artifact."""

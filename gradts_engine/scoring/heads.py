@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from gradts_engine.contracts import HeadAxis, HeadSites, Projection
+from gradts_engine.errors import UsageError
 
 BLOCK = {"cpu": 2_400_000, "cuda": 256_000_000}
 """Bytes of weight gradients that are made at a time: what stays in a core's cache, or what keeps a GPU busy."""
@@ -27,6 +28,10 @@ class HeadGradients:
         self.encoder = encoder
         self.sites = sites
         self.axis = axis
+        heads = {name: sites.layers[0][name].heads for name in projections}
+        if len(set(heads.values())) > 1:
+            counts = ", ".join(f"{count} {name} heads" for name, count in heads.items())
+            raise UsageError(f"[scoring] projections: this encoder has {counts}, which cannot be added up; leave query out")
         self.where: dict[nn.Module, list[tuple[int, str, Projection]]] = {}
         for layer, found in enumerate(sites.layers):
             for name in projections:
@@ -36,6 +41,8 @@ class HeadGradients:
         self.weights: dict[tuple[int, str], tuple[Projection, Tensor]] = {}
         self.buffers: dict[tuple[int, int], Tensor] = {}
         self.raw: Tensor | None = None
+        self.sequences = 1
+        """Of each instance in the batch."""
 
     def __enter__(self) -> HeadGradients:
         self.hooks = [module.register_forward_hook(self._forward) for module in self.where]
@@ -73,6 +80,8 @@ class HeadGradients:
     def _backward(self, here: Sequence[tuple[int, str, Projection]], x: Tensor, gradient: Tensor) -> None:
         wide = torch.promote_types(x.dtype, torch.float32)  # sums of bfloat16 would lose what is summed
         x, gradient = x.to(wide), gradient.to(wide)
+        if self.sequences > 1:  # those of an instance, one after the other, are its tokens: [B * K, T, n] -> [B, K * T, n]
+            x, gradient = (t.reshape(len(t) // self.sequences, -1, t.shape[-1]) for t in (x, gradient))
         for layer, name, projection in here:
             g = gradient[..., projection.start : projection.stop]
             if self.sites.batched:

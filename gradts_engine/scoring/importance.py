@@ -65,6 +65,7 @@ class GradientPass:
         self.device = device
         self.precision = precision
         self.gradients = HeadGradients(model.encoder, sites, projections, axis)
+        self.gradients.sequences = data.sequences
         self.batch_tokens = batch_tokens or self.probe()
 
     def probe(self) -> int:

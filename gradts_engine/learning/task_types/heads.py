@@ -1,0 +1,54 @@
+"""Heads: from the encoder's hidden states [B, T, D] to the logits of a task."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class SentenceHead(nn.Module):
+    """Dropout, dense + tanh on the first token's state, dropout, linear: [B, T, D] to [B, C]."""
+
+    def __init__(self, hidden_size: int, outputs: int, dropout: float) -> None:
+        super().__init__()
+        self.dense = nn.utils.skip_init(nn.Linear, hidden_size, hidden_size)
+        self.out = nn.utils.skip_init(nn.Linear, hidden_size, outputs)
+        self.dropout = nn.Dropout(dropout)
+        self.problem_type = ""  # as transformers calls it, where it does not follow from the number of outputs
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Logits [B, C] of hidden states [B, T, D]."""
+        pooled = torch.tanh(self.dense(self.dropout(hidden[:, 0])))
+        return self.out(self.dropout(pooled))  # type: ignore[no-any-return]
+
+
+class TokenHead(nn.Module):
+    """Dropout, linear: [B, T, D] to [B, T, C]."""
+
+    def __init__(self, hidden_size: int, outputs: int, dropout: float) -> None:
+        super().__init__()
+        self.out = nn.utils.skip_init(nn.Linear, hidden_size, outputs)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Logits [B, T, C] of hidden states [B, T, D]."""
+        return self.out(self.dropout(hidden))  # type: ignore[no-any-return]
+
+
+class MaskedHead(nn.Module):
+    """Dropout, dense, GELU, normalisation, and the product with the encoder's own embeddings of the vocabulary: [B, T, D] to
+    [B, T, V]. The embeddings stay the encoder's: they are no parameters of the head."""
+
+    def __init__(self, embeddings: nn.Module, hidden_size: int, dropout: float) -> None:
+        super().__init__()
+        self.embeddings = (embeddings,)  # in a tuple, since a module that is an attribute would become part of the head
+        weight: Tensor = embeddings.weight  # type: ignore[assignment]
+        self.dense = nn.utils.skip_init(nn.Linear, hidden_size, weight.shape[1])
+        self.bias = nn.Parameter(torch.empty(weight.shape[0]))
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """Logits [B, T, V] of hidden states [B, T, D]."""
+        weight: Tensor = self.embeddings[0].weight  # type: ignore[assignment]
+        states = nn.functional.gelu(self.dense(self.dropout(hidden)))
+        return nn.functional.linear(nn.functional.layer_norm(states, states.shape[-1:]), weight, self.bias)

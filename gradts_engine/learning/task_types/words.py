@@ -1,0 +1,78 @@
+"""A label for every word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from gradts_engine.contracts import Label, Text
+from gradts_engine.learning.task_types.heads import TokenHead
+from gradts_engine.learning.task_types.reading import IGNORED, class_names, pad_tokens
+
+
+class TokenClassification:
+    """One class for every word, read off its first sub-word; cross-entropy, averaged over an instance's words."""
+
+    word_level = True
+
+    def read_text(self, values: Sequence[Any]) -> Text:
+        """A list of words, none empty."""
+        (words,) = values
+        if isinstance(words, str) or not isinstance(words, Iterable):
+            raise ValueError(f"text is {type(words).__name__}, expected a list of words")
+        words = tuple(words)
+        if not words:
+            raise ValueError("text is empty")
+        if not all(isinstance(word, str) and word for word in words):
+            raise ValueError("a word is empty or not a string")
+        return words
+
+    def read_label(self, value: Any, text: Text) -> Label:
+        """As many class names as words."""
+        names = class_names(value, "a list with one label a word")
+        if len(names) != len(text):
+            raise ValueError(f"{len(text)} words but {len(names)} labels")
+        return names
+
+    def classes(self, label: Label) -> Iterable[str]:
+        """The classes of its words."""
+        assert isinstance(label, tuple)
+        return map(str, label)
+
+    def targets(self, label: Label, labels: Sequence[str], word_ids: Sequence[int | None]) -> np.ndarray:
+        """[T]: a class index at each word's first sub-word, `IGNORED` elsewhere."""
+        assert isinstance(label, tuple)
+        index = {name: i for i, name in enumerate(labels)}
+        out = np.full(len(word_ids), IGNORED, np.int64)
+        before: int | None = None
+        for t, word in enumerate(word_ids):
+            if word is not None and word != before:
+                out[t] = index[str(label[word])]
+            before = word
+        return out
+
+    def collate(self, targets: Sequence[np.ndarray], length: int) -> Tensor:
+        """[B, T], padded with `IGNORED`."""
+        return torch.from_numpy(pad_tokens(targets, length, IGNORED))
+
+    def head(self, hidden_size: int, labels: Sequence[str], dropout: float) -> nn.Module:
+        """One output a class and token."""
+        return TokenHead(hidden_size, len(labels), dropout)
+
+    def loss(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
+        """Cross-entropy summed over an instance's words [B], and how many words there are [B], at least 1."""
+        loss = functional.cross_entropy(logits.float().transpose(1, 2), targets, ignore_index=IGNORED, reduction="none")
+        return loss.sum(1), (targets != IGNORED).sum(1).clamp(min=1).to(loss.dtype)
+
+    def predict(self, logits: Tensor, targets: Tensor, labels: Sequence[str]) -> list[Label]:
+        """The class with the highest logit for every word that was not truncated."""
+        return self.gold(torch.where(targets == IGNORED, IGNORED, logits.argmax(-1)), labels)
+
+    def gold(self, targets: Tensor, labels: Sequence[str]) -> list[Label]:
+        """The true classes."""
+        return [tuple(labels[i] for i in row if i != IGNORED) for row in targets.tolist()]
