@@ -15,6 +15,7 @@ from textual.theme import Theme
 
 from gradts_engine import tables
 from gradts_engine.errors import GradTSError
+from gradts_engine.nearest import printable
 from gradts_engine.runtime.inbox import Confirm
 from gradts_engine.runtime.store import Store
 from gradts_tui.ascii import ascii_driver
@@ -226,6 +227,10 @@ class GradTS(App[int]):
     def confirm(self, run: RunState, command: Confirm) -> None:
         """Decide on a proposal."""
         self.engines.confirm(run, command)
+
+    def notify(self, message: str, **options: Any) -> None:
+        """Show a message for a while. It may name anything: Textual would send control characters to the terminal as they are."""
+        super().notify("\n".join(map(printable, message.split("\n"))), **(options | {"markup": False}))
 
     def complain(self, message: str) -> None:
         """Show what went wrong, until it is read."""

@@ -22,8 +22,8 @@ def import_pickle(source: Path, out: Path, as_json: bool) -> None:
     \b
       gradts-engine import-pickle gradient_files/bert-base-uncased imported
 
-    A pickle can run any program when it is opened as usual. Here it is read by a process without access to anything, which knows
-    arrays of numbers and nothing else.
+    A pickle can run any program when it is opened as usual. Here it is read by a process that can open nothing else and knows
+    nothing but arrays of numbers.
     """
     from rich.console import Group
 

@@ -69,6 +69,7 @@ def send(inbox: Path, command: AnyCommand) -> None:
     """Put a command into an inbox; it is there as a whole or not at all. Raises `RunError` where it cannot be written."""
     temporary = inbox / f".{command.id}"
     with storing(inbox):
+        temporary.touch(mode=0o600)
         temporary.write_bytes(command.model_dump_json().encode())
         fsync(temporary)
         os.rename(temporary, inbox / f"{command.id}.json")

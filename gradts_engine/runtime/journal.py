@@ -84,9 +84,10 @@ class Journal:
                 while (first := self.queue.get()) is not None:
                     waiting = [first, *self._more()]
                     records = [json.dumps(event.as_record()) for event, _ in waiting]
-                    rows = [(now := time.time(), record, _crc(now, record)) for record in records]
                     with database:
-                        database.executemany("INSERT INTO event (time, record, crc) VALUES (?, ?, ?)", rows)
+                        (last,) = database.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()
+                        rows = [(n, now := time.time(), r, _crc(n, now, r)) for n, r in enumerate(records, last + 1)]
+                        database.executemany("INSERT INTO event (seq, time, record, crc) VALUES (?, ?, ?, ?)", rows)
                     for event, written in waiting:
                         self._show(event)
                         written.set()
@@ -131,23 +132,23 @@ def read_events(path: Path, after: int = 0) -> Iterator[tuple[int, float, Event]
             if getattr(error, "sqlite_errorcode", None) != sqlite3.SQLITE_READONLY_ROLLBACK:
                 raise
             rows = _select(path, "rw", after)  # an engine died while it wrote: SQLite undoes its half transaction first
-    except sqlite3.DatabaseError as error:
+    except (sqlite3.DatabaseError, ValueError, OverflowError) as error:  # the latter two where damage is in a message of SQLite's
         if "no such table" in str(error):  # the writer is just making it
             return
         reason = "it was written by another version of GradTS" if "no such column" in str(error) else error
         raise RunError(f"{path} cannot be read: {reason}") from error
     for seq, when, record, crc in rows:
-        if seq != after + 1:
+        if seq > after + 1:
             yield seq - 1, when, Warned(f"events {after + 1} to {seq - 1} of {path} are lost: the file is damaged")
-        after = seq
-        if not (isinstance(when, float) and isinstance(record, str)) or (crc is not None and _crc(when, record) != crc):
-            yield seq, when, Warned(f"event {seq} of {path} is damaged and was left out")
+        after = max(seq, after)
+        if not (isinstance(when, float) and isinstance(record, str)) or (crc is not None and _crc(seq, when, record) != crc):
+            yield after, time.time(), Warned(f"event {seq} of {path} is damaged and left out")
         elif event := from_record(_parsed(record)):
             yield seq, when, event
 
 
-def _crc(when: float, record: str) -> int:
-    return zlib.crc32(f"{when!r} {record}".encode())
+def _crc(seq: int, when: float, record: str) -> int:
+    return zlib.crc32(f"{seq} {when!r} {record}".encode())
 
 
 def _parsed(record: str) -> object:

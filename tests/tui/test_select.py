@@ -293,3 +293,12 @@ def test_whatever_is_moved_can_be_sent(keys):
         choice = choice.next_cut({}) if key == "m" else choice.moved(1 if key == "+" else -1)
     command = choice.command()
     assert (command.keep is None) + (command.threshold is None) >= 1
+
+
+async def test_what_the_app_notifies_of_cannot_reach_the_terminal(open_select):
+    app = await open_select(None)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        app.complain("a\x1b[2J\u202e[red]b\nc")
+        await settle(app, pilot)
+        assert "a\\x1b[2J\\u202e[red]b\nc" in told(app)
+        assert "\x1b[2J" not in screen_text(app)

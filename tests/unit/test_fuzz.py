@@ -102,7 +102,7 @@ def told(error: GradTSError) -> None:
 # --- the store -------------------------------------------------------------------------------------------------------
 
 
-@effort(300, 3000)
+@effort(300, 6000)
 def test_artifacts(tmp_path, inputs):
     """What is found is what was saved, bit by bit; all else is set aside and reported."""
     values = np.random.default_rng(0).random((3, 2, 4)).astype(np.float32)
@@ -142,7 +142,7 @@ HAPPENED: list[events.Event] = [
 ]
 
 
-@effort(250, 2500)
+@effort(250, 10_000)
 def test_journals(tmp_path, inputs):
     """An event that is read is the event that was written, in its place; the rest is missing, and said to be."""
     folder = tmp_path / "run"
@@ -167,7 +167,7 @@ def test_journals(tmp_path, inputs):
     assert whole < inputs * 0.5
 
 
-@effort(60, 600)
+@effort(60, 3000)
 def test_writing_to_a_damaged_journal(tmp_path, inputs):
     """It goes on, or says why it cannot."""
     folder = tmp_path / "run"
@@ -185,7 +185,7 @@ def test_writing_to_a_damaged_journal(tmp_path, inputs):
             told(error)
 
 
-@effort(400, 4000)
+@effort(400, 8000)
 def test_commands(tmp_path, inputs):
     """A file is a command of the right types, or left alone."""
     folder = tmp_path / "inbox"
@@ -213,7 +213,7 @@ def test_locks(tmp_path, inputs):
             assert str(path.stat().st_size) != "0"
 
 
-@effort(150, 1500)
+@effort(150, 3000)
 def test_checkpoints(tmp_path, inputs):
     """The training goes on from what was kept, or from an earlier checkpoint, or starts again."""
     control, said = Control(), []
@@ -233,7 +233,7 @@ def test_checkpoints(tmp_path, inputs):
 # --- encoders and models ---------------------------------------------------------------------------------------------
 
 
-@effort(60, 500)
+@effort(60, 2000)
 def test_encoder_folders(tmp_path, inputs):
     """An encoder that loads is known by its content: no damage hides behind the digest of the original."""
     folder = tiny_encoder(tmp_path / "tiny")
@@ -253,7 +253,7 @@ def test_encoder_folders(tmp_path, inputs):
             assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-@effort(40, 400)
+@effort(40, 1200)
 def test_exported_models(tmp_path, inputs):
     """A folder that somebody else has touched loads, or is refused in a line."""
     encoder = load_encoder(EncoderSpec(name="tiny", source=lambda: str(tiny_encoder(tmp_path / "tiny"))))
@@ -300,7 +300,7 @@ labels = ["O", "B-x"]
 """
 
 
-@effort(1000, 20_000)
+@effort(1000, 50_000)
 def test_settings(tmp_path, inputs):
     """Every file is an experiment or a list of problems, each in a line that can be shown."""
     rng, catalog, path = random.Random("settings"), load_catalog(), tmp_path / "tasks.toml"
@@ -332,7 +332,7 @@ FILES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("name", FILES)
-@effort(400, 4000)
+@effort(400, 8000)
 def test_rows(tmp_path, name, inputs):
     """Every file is a task of sound rows or an error that names it; with bad rows skipped, too."""
     rng, path = random.Random(name), tmp_path / name
@@ -359,7 +359,7 @@ def test_rows(tmp_path, name, inputs):
 # --- a whole store ---------------------------------------------------------------------------------------------------
 
 
-@effort(40, 400)
+@effort(40, 1200)
 def test_commands_on_a_damaged_run(tmp_path, inputs, capsys):
     """`status` and `results` answer, or tell why not."""
     from gradts_engine.__main__ import main
