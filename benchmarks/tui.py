@@ -17,7 +17,6 @@ import sys
 import termios
 import threading
 import time
-import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from functools import partial
@@ -39,7 +38,6 @@ WATCHED = 6.0
 KEYS = 60
 RUN = "bench-00000000"
 STEPS = 1_000_000
-INSERT = "INSERT INTO event (time, record, crc) VALUES (?, ?, ?)"
 
 
 def record(i: int) -> dict[str, object]:
@@ -47,15 +45,9 @@ def record(i: int) -> dict[str, object]:
     return {"event": "StageProgress", "stage": "tune", "subject": "a", "done": i, "total": STEPS, "loss": 1 / (1 + i / 500)}
 
 
-def row(event: dict[str, object]) -> tuple[float, str, int]:
-    """What the journal keeps of an event."""
-    when, text = time.time(), json.dumps(event)
-    return when, text, zlib.crc32(f"{when!r} {text}".encode())
-
-
 def store(folder: Path, progress: int, ended: bool) -> Path:
     """A store with one run that has made so much progress; the path of its events."""
-    from gradts_engine.runtime.journal import SCHEMA
+    from gradts_engine.runtime.journal import SCHEMA, append
     from gradts_engine.runtime.store import Store
 
     started: dict[str, object] = {
@@ -74,13 +66,14 @@ def store(folder: Path, progress: int, ended: bool) -> Path:
     end: list[dict[str, object]] = [{"event": "RunEnded", "state": "done"}] if ended else []
     with closing(sqlite3.connect(path)) as database:
         database.executescript(SCHEMA)
-        database.executemany(INSERT, [row(event) for event in (*begin, *map(record, range(progress)), *end)])
+        append(database, [json.dumps(event) for event in (*begin, *map(record, range(progress)), *end)])
         database.commit()
     return path
 
 
 def write(events: str, rate: int) -> None:
     """Be the engine of a run: hold it, and write events at a rate until killed."""
+    from gradts_engine.runtime.journal import append
     from gradts_engine.runtime.store import RunFolder
 
     with RunFolder(Path(events).parent).locked(), closing(sqlite3.connect(events, timeout=30)) as database:
@@ -89,7 +82,7 @@ def write(events: str, rate: int) -> None:
         while True:
             due = int((time.monotonic() - began) * rate)
             with database:
-                database.executemany(INSERT, [row(record(i)) for i in range(written, due)])
+                append(database, [json.dumps(record(i)) for i in range(written, due)])
             written = due
             time.sleep(0.1)
 

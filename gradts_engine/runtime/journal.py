@@ -8,7 +8,7 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -85,9 +85,7 @@ class Journal:
                     waiting = [first, *self._more()]
                     records = [json.dumps(event.as_record()) for event, _ in waiting]
                     with database:
-                        (last,) = database.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()
-                        rows = [(n, now := time.time(), r, _crc(n, now, r)) for n, r in enumerate(records, last + 1)]
-                        database.executemany("INSERT INTO event (seq, time, record, crc) VALUES (?, ?, ?, ?)", rows)
+                        append(database, records)
                     for event, written in waiting:
                         self._show(event)
                         written.set()
@@ -115,6 +113,13 @@ class Journal:
                 self.listeners.remove(listener)
                 message = f"{listener.__module__} no longer sees events: {type(error).__name__}: {error}"
                 self.queue.put((Warned(message), threading.Event()))
+
+
+def append(database: sqlite3.Connection, records: Sequence[str]) -> None:
+    """Add events, as JSON, to a journal's table, within the caller's transaction."""
+    (last,) = database.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()
+    rows = [(seq, now := time.time(), record, _crc(seq, now, record)) for seq, record in enumerate(records, last + 1)]
+    database.executemany("INSERT INTO event (seq, time, record, crc) VALUES (?, ?, ?, ?)", rows)
 
 
 def read_events(path: Path, after: int = 0) -> Iterator[tuple[int, float, Event]]:
