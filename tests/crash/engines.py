@@ -1,0 +1,82 @@
+"""Engines by the hundred: everything heavy is imported once, and each engine is a fork, which begins in milliseconds.
+
+Started as a program it obeys requests, a JSON object a line: {"config", "log", "acknowledged", "root", "at"}. It forks an engine
+that runs `config`, is killed in the middle of what it does the `at`-th time to files below `root` (-1: never), and notes each
+event that was acknowledged. It answers at once with the engine's process number, and at its end with its status and how often it
+touched its files.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import sys
+
+
+def warm_up(config: str) -> None:
+    """A whole run, so that everything is imported that a run imports."""
+    from gradts_engine.__main__ import main
+
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, 2)
+    saved = os.dup(1)
+    os.dup2(devnull, 1)
+    code = main(["run", config])
+    sys.stdout.flush()
+    os.dup2(saved, 1)
+    assert code == 0
+
+
+def engine(request: dict, shim: ctypes.CDLL, counted: int) -> None:
+    """In the fork: run to the end, or be killed."""
+    from gradts_engine.__main__ import main
+    from gradts_engine.runtime import checkpoints
+    from gradts_engine.runtime.journal import Journal
+
+    if request["eager"]:
+        checkpoints.SHARE = 1e9  # a checkpoint after every step
+    emit = Journal.emit
+    noted = os.open(request["acknowledged"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+
+    def note(self: Journal, event: object) -> None:
+        emit(self, event)
+        if not event.progress:
+            os.write(noted, (json.dumps(event.as_record()) + "\n").encode())
+
+    Journal.emit = note
+    log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    shim.crash_arm(request["root"].encode(), request["at"])
+    code = main(["run", request["config"], "--plain"])
+    os.write(counted, str(shim.crash_count()).encode())
+    os._exit(code)
+
+
+def serve(shim: ctypes.CDLL) -> None:
+    """Obey requests until there are no more."""
+    answers = os.fdopen(os.dup(1), "w")
+    for line in sys.stdin:
+        request = json.loads(line)
+        reader, writer = os.pipe()
+        pid = os.fork()
+        if pid == 0:
+            try:
+                engine(request, shim, writer)
+            finally:
+                os._exit(99)
+        os.close(writer)
+        answers.write(json.dumps({"pid": pid}) + "\n")
+        answers.flush()
+        _, status = os.waitpid(pid, 0)
+        with os.fdopen(reader) as counted:
+            answers.write(json.dumps({"status": os.waitstatus_to_exitcode(status), "count": counted.read()}) + "\n")
+            answers.flush()
+
+
+if __name__ == "__main__":
+    library, first = sys.argv[1:]
+    warm_up(first)
+    print("ready", flush=True)  # noqa: T201
+    serve(ctypes.CDLL(library))
