@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +33,7 @@ MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 pytestmark = pytest.mark.timeout(1200)
 
 
-def settings(encoder: Path, epochs: int, tasks: tuple[str, ...]) -> str:
+def settings(encoder: Path, epochs: int, limit: int, tasks: tuple[str, ...]) -> str:
     """A tasks.toml of toy tasks."""
     kinds = {
         "mood": 'type = "classification"',
@@ -49,9 +49,9 @@ def settings(encoder: Path, epochs: int, tasks: tuple[str, ...]) -> str:
     return "\n\n".join(
         [
             f'[run]\nencoder = "{encoder}"\nprimary = ["mood"]\ndevices = ["cpu"]\nseed = 3',
-            "[data]\nmax_length = 32\ntrain_limit = 12\ndev_limit = 8\ntest_limit = 8",
+            f"[data]\nmax_length = 32\ntrain_limit = {limit}\ndev_limit = 8\ntest_limit = 8",
             f"[training]\n{training}",
-            f"[multitask]\n{training}\nsteps = {4 * epochs}\naccumulation = 1",
+            f"[multitask]\n{training}\nsteps = {3 * epochs}\naccumulation = 1",
             '[selection]\nconfirm = "auto"',
             *tables,
         ]
@@ -103,10 +103,10 @@ def shim() -> Iterator[Path]:
         yield library
 
 
-def engines(shim: Path, epochs: int, *tasks: str) -> Iterator[Engines]:
+def engines(shim: Path, epochs: int, limit: int, *tasks: str) -> Iterator[Engines]:
     """Engines of one run, whose place 1 holds the run that nothing has interrupted."""
     with tempfile.TemporaryDirectory(dir=MEMORY) as folder:
-        text = settings(tiny_encoder(Path(folder) / "tiny", words=TOY_WORDS), epochs, tasks)
+        text = settings(tiny_encoder(Path(folder) / "tiny", words=TOY_WORDS), epochs, limit, tasks)
         made = Engines(Path(folder), text, None)  # type: ignore[arg-type]
         command = [sys.executable, str(HERE / "engines.py"), str(shim), str(made.place() / "tasks.toml")]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false", "LD_PRELOAD": str(shim)}
@@ -120,13 +120,13 @@ def engines(shim: Path, epochs: int, *tasks: str) -> Iterator[Engines]:
 @pytest.fixture(scope="module")
 def short(shim: Path) -> Iterator[Engines]:
     """Engines of a run with two tasks and a handful of steps."""
-    yield from engines(shim, 1, "mood", "pair")
+    yield from engines(shim, 1, 8, "mood", "pair")
 
 
 @pytest.fixture(scope="module")
 def real(shim: Path) -> Iterator[Engines]:
     """Engines of a run with four tasks of all kinds and some hundred steps."""
-    yield from engines(shim, 12, "mood", "pair", "stars", "tags")
+    yield from engines(shim, 12, 24, "mood", "pair", "stars", "tags")
 
 
 # --- what must be true after a kill -----------------------------------------------------------------------------------
@@ -260,7 +260,8 @@ def kill_loop(engines: Engines, kills: int, seed: int = 0) -> Figures:
             pid = engines.start(place)
             if figures.kills < kills:
                 time.sleep(rng.uniform(0.02, 0.8))
-                os.kill(pid, signal.SIGKILL)
+                with suppress(ProcessLookupError):  # it was done
+                    os.kill(pid, signal.SIGKILL)
             status, _ = engines.end()
             figures.kills += status == -signal.SIGKILL
         assert status == 0, (place / "log").read_text()
