@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 LATEST = "LATEST.json"
 SHARE = 0.02
 """Most of a training's time that saving may take."""
-GUESS = 100e6
+GUESS = 300e6
 """Bytes a second that the first checkpoint is expected to be written with; the later ones are expected to take as long as it."""
 KEPT = 2
 MAX_LATEST = 4096
