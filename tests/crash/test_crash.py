@@ -196,9 +196,9 @@ def check_resumed(engines: Engines, place: Path, expected: tuple[Any, ...]) -> N
 # --- at every point ---------------------------------------------------------------------------------------------------
 
 
-def crash_points(engines: Engines, step: int, seconds: float) -> tuple[int, int]:
-    """Kill an engine at its `step`-th, 2 * `step`-th, ... touch of a file, each time in a new place, and go on there; how many
-    points were tried of how many."""
+def crash_points(engines: Engines, most: int | None, seconds: float) -> tuple[int, int]:
+    """Kill an engine at its n-th touch of a file, each time in a new place, and go on there: for all n in random order, or at most
+    so many, for so long; how many points were tried of how many."""
     began = time.monotonic()
     expected = essence(engines.folder / "1")
     whole = engines.place()
@@ -207,12 +207,12 @@ def crash_points(engines: Engines, step: int, seconds: float) -> tuple[int, int]
     assert status == 0, (whole / "log").read_text()
     assert essence(whole) == expected
     tried = 0
-    for at in range(random.Random(step).randint(1, step), count + 1, step):
+    for at in random.Random(0).sample(range(1, count + 1), count)[:most]:
         place = engines.place()
         engines.start(place, at, eager=True)
         status, _ = engines.end()
         if status == 0:
-            break  # this one wrote its events in fewer commits
+            continue  # this one wrote its events in fewer commits
         assert status == -signal.SIGKILL, (place / "log").read_text()
         check_resumed(engines, place, expected)
         shutil.rmtree(place)
@@ -223,17 +223,17 @@ def crash_points(engines: Engines, step: int, seconds: float) -> tuple[int, int]
 
 
 def test_killed_at_some_points(short):
-    tried, count = crash_points(short, 61, seconds=25)
+    tried, count = crash_points(short, 20, seconds=25)
     assert tried >= 5
     assert count > 200
 
 
 @pytest.mark.torture
 def test_killed_at_every_point(short, capsys):
-    tried, count = crash_points(short, 1, seconds=840)
+    tried, count = crash_points(short, None, seconds=780)
     with capsys.disabled():
         sys.stdout.write(f"\ncrash points: {tried} of {count} killed and resumed, all identical\n")
-    assert tried >= 0.95 * count
+    assert tried >= 0.5 * count
 
 
 # --- at any time ------------------------------------------------------------------------------------------------------
