@@ -138,13 +138,13 @@ def order(folder: RunFolder, command: AnyCommand) -> None:
     send(folder.inbox, command)
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        answer = folder.view().answers.get(command.id)
+        engine, answer = folder.engine(), folder.view().answers.get(command.id)  # in this order: it answers before it ends
         if answer and not answer.accepted:
             raise RunError(f"run {folder.id}: {command.command} refused: {answer.reason}")
         if answer:
             say(f"run {folder.id}: {command.command} accepted")
             return
-        if not folder.engine():
+        if not engine:
             raise RunError(f"the engine of run {folder.id} ended before it answered")
         time.sleep(INTERVAL)
     raise RunError(f"the engine of run {folder.id} has not answered for {PATIENCE:.0f} s ({folder.engine()})")

@@ -33,7 +33,7 @@ def status(run: str | None, store: Path | None, as_json: bool) -> None:
     kept = open_store(store)
     if run is None:
         rows = [_run_row(folder) for folder in kept.runs()]
-        columns = [row | {"engine": row["engine"].partition(",")[0].removeprefix("process ")} for row in rows]
+        columns = [row | {"engine": _short(row["engine"])} for row in rows]
         show(rows, as_json, lambda: tables.records(columns) if rows else tables.label(f"no runs in {kept.root}"))
         return
     folder = kept.run(run)
@@ -51,6 +51,11 @@ def status(run: str | None, store: Path | None, as_json: bool) -> None:
         for (stage, subject), s in view.stages.items()
     ]
     show({**_run_row(folder), "stages": stages}, as_json, lambda: tables.records(stages))
+
+
+def _short(engine: str) -> str:
+    """Which process it is, and whether it hangs; not since when it runs."""
+    return ", ".join(part for part in engine.removeprefix("process ").split(", ") if not part.startswith("since "))
 
 
 def _run_row(folder: RunFolder) -> dict[str, Any]:

@@ -197,8 +197,8 @@ def check_resumed(engines: Engines, place: Path, expected: tuple[Any, ...]) -> N
 
 
 def crash_points(engines: Engines, most: int | None, seconds: float) -> tuple[int, int]:
-    """Kill an engine at its n-th touch of a file, each time in a new place, and go on there: for all n in random order, or at most
-    so many, for so long; how many points were tried of how many."""
+    """Kill an engine at its n-th touch of a file, each time in a new place, and go on there: for all n in random order, or at
+    most so many, for so long; how many points were tried of how many."""
     began = time.monotonic()
     expected = essence(engines.folder / "1")
     whole = engines.place()

@@ -90,6 +90,9 @@ def test_it_is_looked_after_from_elsewhere(detached):
     (row,) = place("status --json").json
     assert (row["state"], row["run"]) == ("running", launched.run)
     assert f"{launched.pid} on " in place("status").out
+    os.utime(place.latest.lock, (1e9, 1e9))  # it hangs, as it seems
+    assert f"{launched.pid} on " in place("status").out
+    assert "no sign of life for " in place("status").out
     # pause and resume
     assert place("pause").out == f"run {launched.run}: pause accepted\n"
     assert place("status --json").json[0]["state"] == "paused"
