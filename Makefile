@@ -14,7 +14,7 @@ help:
 	@echo 'make torture   the long tests: damage, kills, full disks; 20 minutes at most'
 	@echo 'make check     style, types, and which module may import which'
 	@echo 'make bench     how fast it is, measured side by side'
-	@echo 'make docs      write docs/settings.md again'
+	@echo 'make docs      write docs/settings.md and docs/hooks.md again'
 	@echo 'make pictures  approve how the screens of the terminal UI look now; read the difference'
 	@echo 'make clean     remove .venv and caches; runs and their results (.gradts) stay'
 
@@ -46,6 +46,7 @@ bench: install
 
 docs: install
 	$(BIN)/python docs/make_settings.py
+	$(BIN)/python docs/make_hooks.py
 
 pictures: install
 	GRADTS_PICTURES=write $(BIN)/python -m pytest -q tests/tui

@@ -1,4 +1,4 @@
-"""`import-pickle`: what the published code has computed, without running what its files may hold."""
+"""`import-pickle` and `import-mtdnn`: what the published code has computed, and what it was given."""
 
 from __future__ import annotations
 
@@ -55,3 +55,36 @@ def import_pickle(source: Path, out: Path, as_json: bool) -> None:
         err=True,
     )
     raise click.exceptions.Exit(1)
+
+
+@cli.command("import-mtdnn")
+@click.argument("definition", metavar="TASK_DEF.yml", type=click.Path(path_type=Path))
+@click.argument("data", metavar="DATA_DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--encoder", default="", help="Encoder for tasks.toml; default: the one of the definitions' encoder_type.")
+@json_option
+def import_mtdnn(definition: Path, data: Path, out: Path, encoder: str, as_json: bool) -> None:
+    """Turn MT-DNN's task definitions and data into a tasks.toml.
+
+    DATA_DIR has its canonical data, TASK_SPLIT.tsv or TASK_SPLIT.json with texts (not the tokenised files). OUT gets tasks.toml
+    and data/TASK/SPLIT.jsonl, labels by name. What could not be carried over is listed.
+
+    \b
+      gradts-engine import-mtdnn glue_task_def.yml canonical_data imported
+      gradts-engine run imported/tasks.toml
+    """
+    from rich.console import Group
+
+    from gradts_engine import tables
+    from gradts_engine.hooks.catalog import load_catalog
+    from gradts_engine.published import mtdnn
+
+    metrics = {name: spec.metrics for name, spec in load_catalog().task_types.items()}
+    found = mtdnn.import_mtdnn(definition, data, out, metrics, encoder)
+    facts = {"written": str(out), "tasks": found.rows, "not carried over": found.lost}
+    rows = [{"task": task, **splits} for task, splits in found.rows.items()]
+    columns = list(dict.fromkeys(key for row in rows for key in row))
+    table = tables.records([{column: row.get(column, "") for column in columns} for row in rows])
+    lost = [tables.label(line) for line in found.lost]
+    show(facts, as_json, lambda: Group(table, *([tables.label("not carried over:", "bold"), *lost] if lost else [])))
+    say(f"wrote {out / 'tasks.toml'}", err=True)

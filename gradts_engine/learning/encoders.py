@@ -184,7 +184,7 @@ def _tokenizer(spec: EncoderSpec, source: Path) -> Any:
         tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False, local_files_only=True)
     if not tokenizer.is_fast:
         raise UsageError(f"encoder {spec.name}: {source} has no fast tokenizer; save one with a tokenizer.json")
-    return tokenizer
+    return spec.tokenizer(tokenizer) if spec.tokenizer else tokenizer
 
 
 def _digest(spec: EncoderSpec, source: Path) -> str:

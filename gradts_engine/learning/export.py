@@ -64,7 +64,8 @@ def export_model(
     # Trained weights may be on another device and in training mode; neither is changed.
     tuned = Tuned(copy.deepcopy(module), copy.deepcopy(head)).cpu().eval()
     task = "token_classification" if word_level else "classification" if labels else "regression"
-    names = _native_names(encoder, tuned.head, task)
+    own = encoder.spec.model is not None  # what a plugin builds, only the plugin can load
+    names = {} if own else _native_names(encoder, tuned.head, task)
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
@@ -74,11 +75,12 @@ def export_model(
     tokenizer.model_max_length = max_length
     tokenizer.save_pretrained(partial)
     about = {"format": 1, "task": task, "head": type(head).__name__, "labels": list(labels), "max_length": max_length}
+    about["encoder"] = encoder.name if own else None
     about |= {"native": bool(names), "outputs": head.out.out_features if isinstance(head, SentenceHead | TokenHead) else None}
     (partial / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
     (partial / "README.md").write_text(f"{card.rstrip()}\n\n{_usage(task, bool(names))}", encoding="utf-8")
 
-    if type(head).__name__ in _HEADS:
+    if type(head).__name__ in _HEADS and not own:
         _compare(tuned, partial, min(max_length, 16))
     old = folder.with_name(f"{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
@@ -103,6 +105,8 @@ def load_model(folder: str | Path) -> nn.Module:
 
 def _load_model(folder: Path) -> nn.Module:
     about = json.loads((folder / ABOUT).read_bytes())
+    if about.get("encoder"):
+        raise UsageError(f"{folder}: its encoder is a plugin's {about['encoder']}; load it with the plugin")
     if about["head"] not in _HEADS:
         raise UsageError(f"{folder}: its head is a plugin's {about['head']}; load head.safetensors with the plugin")
     config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
@@ -148,6 +152,7 @@ def _write_model(
         weights |= {f"{layer}.{name}": weight for name, weight in linear.state_dict().items()}
     if not names:
         save_file(tuned.head.state_dict(), folder / "head.safetensors")
+    weights = {name: weight.clone() for name, weight in weights.items()}  # some share their memory
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
 
     settings = FAMILIES[config.model_type].settings if names else {}

@@ -1,6 +1,7 @@
 """`plugins new`: what it writes installs, is listed, passes its test and runs, in an environment of its own."""
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -59,6 +60,36 @@ def test_every_kind_installs_is_listed_passes_its_test_and_runs(environment: Pat
     config.write_text(text.replace("[selection]", '[selection]\nstrategy = "my-strategy"'))
     out = call(environment, *engine, "run", str(config), "--plain", "--store", str(environment / "store"))
     assert "my-tasks-mood" in out
+
+
+def test_the_tutorial_is_true(environment: Path, encoder: Path) -> None:
+    """Every command and every file of docs/plugins.md, in its order."""
+    page = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
+    tutorial, _, rest = page.partition("## The other kinds")
+    bin_folder = environment / "env" / "bin"
+    for name, module in (("gradts-engine", "gradts_engine"), ("pip", "pip"), ("pytest", "pytest")):
+        (bin_folder / name).write_text(f'#!/bin/sh\nexec {bin_folder}/python -m {module} "$@"\n')
+        (bin_folder / name).chmod(0o755)
+    script = ["set -ex", f"export PATH={bin_folder}:$PATH PIP_NO_INDEX=1 PIP_DISABLE_PIP_VERSION_CHECK=1"]
+    python: list[str] = []
+    for language, block in re.findall(r"^```(sh|python|toml)\n(.*?)^```$", tutorial, re.DOTALL | re.MULTILINE):
+        if language == "sh":
+            script.append(block)
+        elif language == "python":  # later ones use the names of earlier ones
+            python.append(block)
+            (environment / f"step{len(python)}.py").write_text("\n".join(python))
+            script.append(f"python step{len(python)}.py")
+        else:
+            (environment / "tasks.toml").write_text(block.replace('"minilm-l6"', repr(str(encoder))))
+    child = subprocess.run(
+        ["bash", "-c", "\n".join(script)], cwd=environment, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert child.returncode == 0, child.stdout + child.stderr
+    assert "dev:" in child.stdout
+    assert "demo-weather" in child.stdout
+    (example,) = re.findall(r"^```python\n(.*?)^```$", rest, re.DOTALL | re.MULTILINE)
+    (environment / "test_example.py").write_text(example)
+    call(environment, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py")
 
 
 @pytest.mark.parametrize("name", ["", "Mine", "1st", "a_b", "a--b", "../x", "a" * 60])
