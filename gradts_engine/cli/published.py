@@ -67,7 +67,7 @@ def import_mtdnn(definition: Path, data: Path, out: Path, encoder: str, as_json:
     """Turn MT-DNN's task definitions and data into a tasks.toml.
 
     DATA_DIR has its canonical data, TASK_SPLIT.tsv or TASK_SPLIT.json with texts (not the tokenised files). OUT gets tasks.toml
-    and data/TASK/SPLIT.jsonl, labels by name. What could not be carried over is listed.
+    and data/mtdnn-TASK/SPLIT.jsonl, labels by name. What could not be carried over is listed.
 
     \b
       gradts-engine import-mtdnn glue_task_def.yml canonical_data imported

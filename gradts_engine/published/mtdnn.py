@@ -61,6 +61,8 @@ USUAL_LOSS = {
 ENCODERS = {"BERT": "google-bert/bert-base-uncased", "ROBERTA": "FacebookAI/roberta-base"}
 NO_LABELS = ("X", "CLS", "SEP")
 """Labels that MT-DNN gives to word pieces and special tokens; ours have none."""
+PREFIX = "mtdnn-"
+"""Before the names of tasks, so that none is taken for a variant of a registered task."""
 KNOWN = {"data_format", "task_type", "labels", "metric_meta", "split_names", "n_class", "encoder_type", "loss"}
 
 
@@ -74,7 +76,7 @@ class Imported:
 
 
 def import_mtdnn(definition: Path, data: Path, out: Path, metrics: Mapping[str, Sequence[str]], encoder: str = "") -> Imported:
-    """Write `out`/tasks.toml and `out`/data/TASK/SPLIT.jsonl. `metrics` has the metrics of our task types.
+    """Write `out`/tasks.toml and `out`/data/mtdnn-TASK/SPLIT.jsonl. `metrics` has the metrics of our task types.
 
     Raises UsageError where the definitions or a row cannot be read, `out` is not empty, or no task is left.
     """
@@ -110,7 +112,7 @@ def _import_task(name: str, fields: Any, data: Path, out: Path, metrics: Mapping
     def lose(what: str) -> None:
         found.lost.append(printable(f"{name}: {what}"))
 
-    ours = name.lower()
+    ours = PREFIX + name.lower()
     kind = TYPES.get(str(fields.get("task_type"))) if isinstance(fields, Mapping) else None
     if kind is None or not is_name(ours):
         lose(

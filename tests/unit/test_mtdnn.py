@@ -87,10 +87,11 @@ def test_everything_that_we_know_is_carried_over(source: Path, capsys: pytest.Ca
     said: dict[str, Any] = json.loads(capsys.readouterr().out)
     catalog = load_catalog()
     experiment = load_experiment(source / "out" / "tasks.toml", catalog)
-    assert set(experiment.tasks) == {"cola", "mnli", "stsb", "qnnli", "ner", "squad", "mlm"} == set(said["tasks"])
+    names = {f"mtdnn-{name}" for name in ("cola", "mnli", "stsb", "qnnli", "ner", "squad", "mlm")}
+    assert set(experiment.tasks) == names == set(said["tasks"])
     assert experiment.training.optimizer == "adamax"
     types = {name: catalog.task_types[spec.type].load() for name, spec in experiment.tasks.items()}
-    data = read_tasks(experiment, catalog, types)
+    data = {name.removeprefix("mtdnn-"): task for name, task in read_tasks(experiment, catalog, types).items()}
     rows = {name: [(i.text, i.label) for i in task.splits["train"]] for name, task in data.items()}
     assert rows["cola"] == [(('The "soup" was hot.',), "1"), (("Hot was soup the.",), "0")]
     assert rows["mnli"] == [(("It rains.", "It is wet."), "entailment"), (("It rains.", "It is cold."), "neutral")]

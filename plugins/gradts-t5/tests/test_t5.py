@@ -10,7 +10,7 @@ class TestT5(EncoderContract):
     @pytest.fixture(autouse=True)
     def _tiny(self, tmp_path: Path) -> None:
         """Heads of 4 x 6 = 24 rows in a hidden size of 32, as in T5s whose heads are narrower than their states."""
-        sizes = {"d_model": 32, "d_kv": 6, "d_ff": 64, "num_layers": 3, "num_heads": 4, "initializer_factor": 4.0}
+        sizes = {"d_model": 32, "d_kv": 6, "d_ff": 64, "num_hidden_layers": 3, "num_heads": 4, "initializer_factor": 4.0}
         self.spec = gradts_t5.t5("tiny", str(tiny_encoder(tmp_path, "t5", **sizes)))
 
     def test_its_heads(self) -> None:
