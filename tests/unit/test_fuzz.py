@@ -102,7 +102,7 @@ def told(error: GradTSError) -> None:
 # --- the store -------------------------------------------------------------------------------------------------------
 
 
-@effort(300, 6000)
+@effort(300, 3000)
 def test_artifacts(tmp_path, inputs):
     """What is found is what was saved, bit by bit; all else is set aside and reported."""
     values = np.random.default_rng(0).random((3, 2, 4)).astype(np.float32)
@@ -233,7 +233,7 @@ def test_checkpoints(tmp_path, inputs):
 # --- encoders and models ---------------------------------------------------------------------------------------------
 
 
-@effort(60, 2000)
+@effort(60, 500)
 def test_encoder_folders(tmp_path, inputs):
     """An encoder that loads is known by its content: no damage hides behind the digest of the original."""
     folder = tiny_encoder(tmp_path / "tiny")
@@ -253,7 +253,7 @@ def test_encoder_folders(tmp_path, inputs):
             assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-@effort(40, 1200)
+@effort(40, 400)
 def test_exported_models(tmp_path, inputs):
     """A folder that somebody else has touched loads, or is refused in a line."""
     encoder = load_encoder(EncoderSpec(name="tiny", source=lambda: str(tiny_encoder(tmp_path / "tiny"))))
@@ -300,7 +300,7 @@ labels = ["O", "B-x"]
 """
 
 
-@effort(1000, 50_000)
+@effort(1000, 20_000)
 def test_settings(tmp_path, inputs):
     """Every file is an experiment or a list of problems, each in a line that can be shown."""
     rng, catalog, path = random.Random("settings"), load_catalog(), tmp_path / "tasks.toml"
@@ -359,7 +359,7 @@ def test_rows(tmp_path, name, inputs):
 # --- a whole store ---------------------------------------------------------------------------------------------------
 
 
-@effort(40, 1200)
+@effort(40, 400)
 def test_commands_on_a_damaged_run(tmp_path, inputs, capsys):
     """`status` and `results` answer, or tell why not."""
     from gradts_engine.__main__ import main
