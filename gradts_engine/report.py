@@ -14,6 +14,7 @@ from gradts_engine.errors import UsageError
 from gradts_engine.events import Confirmed, TaskRead
 from gradts_engine.nearest import unknown
 from gradts_engine.runtime.artifacts import Artifact
+from gradts_engine.runtime.shards import read_raw
 from gradts_engine.runtime.stages import RAW, ROWS, TAU
 from gradts_engine.runtime.store import RunFolder, Store
 from gradts_engine.runtime.view import RunView
@@ -138,19 +139,23 @@ def importance(store: Store, view: RunView, task: str) -> dict[str, np.ndarray]:
     instances' positions in the source. Raises `UsageError` for a task without scores."""
     from gradts_engine.scoring.normalise import normalise, task_importance
 
-    scored = [subject for (stage, subject), s in view.stages.items() if stage == "score" and s.state in ("done", "cached")]
-    if task not in scored:
-        raise UsageError(f"{unknown('task', task, scored)} (a task that was scored in this run)")
-    found = artifact(store, view, "score", task)
-    if found is None:
-        raise UsageError(f"the importance for {task} is damaged or was removed; give the run's command again to compute it")
-    arrays = found.arrays(RAW)
+    arrays = _scores(store, view, task).arrays(RAW)
     return {
         "raw": arrays["raw"],
         "instances": normalise(arrays["raw"]),
         "task": task_importance([arrays["raw"]]),
         "ids": arrays["row"],
     }
+
+
+def _scores(store: Store, view: RunView, task: str) -> Artifact:
+    scored = [subject for (stage, subject), s in view.stages.items() if stage == "score" and s.state in ("done", "cached")]
+    if task not in scored:
+        raise UsageError(f"{unknown('task', task, scored)} (a task that was scored in this run)")
+    found = artifact(store, view, "score", task)
+    if found is None:
+        raise UsageError(f"the importance for {task} is damaged or was removed; give the run's command again to compute it")
+    return found
 
 
 @dataclass(frozen=True)
@@ -164,22 +169,22 @@ class Heads:
 
 
 BINS = 20
-BLOCK = 4096
-"""Instances that are normalised at a time."""
 
 
 def heads(store: Store, view: RunView, task: str) -> Heads:
-    """The scores of a task in little memory. Raises `UsageError` as `importance` does."""
-    found = importance(store, view, task)
-    layers, heads = found["task"].shape
-    counts = np.zeros((layers * heads, BINS), np.int64)
-    for start in range(0, len(found["instances"]), BLOCK):
-        block = found["instances"][start : start + BLOCK].reshape(-1, layers * heads)
+    """The scores of a task, read a shard at a time. Raises `UsageError` as `importance` does."""
+    from gradts_engine.scoring.normalise import normalise, task_importance
+
+    path = _scores(store, view, task).folder / RAW
+    counts, instances = np.zeros((), np.int64), 0
+    for shard in read_raw(path):
+        block = normalise(shard)  # [n, L, H]
         parts = np.minimum((np.nan_to_num(block, nan=-1.0) * BINS).astype(np.int64), BINS - 1)
-        for head in range(layers * heads):
-            column = parts[:, head]
-            counts[head] += np.bincount(column[column >= 0], minlength=BINS)
-    return Heads(found["task"], counts.reshape(layers, heads, BINS), len(found["instances"]))
+        shape = (*block.shape[1:], BINS)
+        place = np.arange(math.prod(shape[:2])).reshape(shape[:2]) * BINS + parts  # [n, L, H], of a part of a head
+        counts = counts + np.bincount(place[parts >= 0], minlength=math.prod(shape)).reshape(shape)
+        instances += len(block)
+    return Heads(task_importance(read_raw(path)), counts, instances)
 
 
 def task_tau(found: Mapping[str, Heads]) -> dict[tuple[str, str], float | None]:

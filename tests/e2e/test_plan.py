@@ -1,0 +1,55 @@
+"""What `plan` says before, within and after a run."""
+
+import numpy as np
+import pytest
+
+from gradts_engine import report
+
+
+def found(place) -> dict[str, list[str]]:
+    planned = place("plan --json", str(place.config)).json
+    return {task["task"]: task["found"] for task in planned["tasks"]}
+
+
+def test_nothing_is_computed_and_nothing_is_written(place):
+    planned = place("plan --json", str(place.config)).json
+    assert (planned["state"], planned["seconds"], planned["trials"]) == ("new", None, 4)
+    assert {task["task"]: task["train"] for task in planned["tasks"]} == {"mood": 10, "pair": 36, "stars": 36, "tags": 36}
+    assert not any(found(place).values())
+    assert not place.store.root.exists()
+    assert "at most 4" in place("plan", str(place.config)).out
+
+
+def test_what_a_run_left_is_found_by_the_same_run_and_its_pace_tells_of_another(ran):
+    planned = ran("plan --json", str(ran.config)).json
+    assert (planned["run"], planned["state"], planned["seconds"]) == (ran.latest.id, "done", 0.0)
+    assert set(map(tuple, found(ran).values())) == {("tune", "score")}
+    ran.settings["run"]["seed"] = 4
+    ran.write()
+    planned = ran("plan --json", str(ran.config)).json
+    assert planned["state"] == "new"
+    assert not any(found(ran).values())
+    assert planned["seconds"] > 0
+    assert planned["trial seconds"] > 0
+    times = {task["task"]: task["seconds"] for task in planned["tasks"]}
+    assert times["pair"] == pytest.approx(3.6 * times["mood"], rel=0.5, abs=0.2)  # by rows
+
+
+def test_problems_are_told_as_run_tells_them(place):
+    place.rows["pair"]["train"][3] = {"one": "x"}
+    place.write()
+    assert place("plan", str(place.config)).line == place.run().err.splitlines()[-1]
+
+
+def test_summary_of_heads_is_that_of_the_exported_importance(ran):
+    view = ran.latest.view()
+    for task in ("mood", "tags"):
+        whole, summary = report.importance(ran.store, view, task), report.heads(ran.store, view, task)
+        np.testing.assert_array_equal(summary.task, whole["task"])
+        assert summary.instances == len(whole["ids"])
+        for layer, head in np.ndindex(summary.task.shape):
+            values = whole["instances"][:, layer, head]
+            expected = np.histogram(values[np.isfinite(values)], bins=report.BINS, range=(0, 1))[0]
+            np.testing.assert_allclose(summary.counts[layer, head], expected, atol=1)  # a value on an edge may round
+    tau = report.task_tau({task: report.heads(ran.store, view, task) for task in ("mood", "pair", "stars")})
+    assert tau["pair", "mood"] == report.results(ran.store, ran.latest)["tau"]["mood"]["pair"]
