@@ -102,8 +102,9 @@ class Matrix:
         marked_row, marked_column = self.cursor or (None, None)
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column(Text(self.corner), no_wrap=True)
-        for column in self.columns:  # long names fold, numbers do not
-            table.add_column(_name(column, column == marked_column), justify="right", overflow="fold", min_width=self.width)
+        for column in self.columns:  # long names fold, numbers do not; a width that is given is not measured cell by cell
+            name, width = _name(column, column == marked_column), self.width if len(column) <= self.width else None
+            table.add_column(name, justify="right", overflow="fold", min_width=self.width, width=width, no_wrap=width is not None)
         for row in self.rows:
             cells = [cell(self.values[row, c], low, high, ramp) if (row, c) in self.values else Text("") for c in self.columns]
             if row == marked_row and marked_column in self.columns:

@@ -1,4 +1,4 @@
-"""A tasks.toml before it runs. What the process that reads the data finds is given here; in the tests of a terminal it is real."""
+"""A tasks.toml before it runs. What its data hold is given here; in the tests of a terminal it is read by a real process."""
 
 from dataclasses import replace
 
