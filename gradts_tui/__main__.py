@@ -24,8 +24,10 @@ HEADLESS = "use `gradts-engine run tasks.toml` and `gradts-engine status`, see `
     help="Folder that keeps runs and results; default: .gradts beside tasks.toml, or in this folder. Also GRADTS_STORE.",
 )
 @click.option("--ascii", "plain", is_flag=True, help="Draw with ASCII alone; so it is where the locale is not UTF-8.")
+@click.option("--serve", is_flag=True, help="Show it in a browser on this machine instead (needs the extra `web`).")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="With --serve: the port; default: a free one.")
 @click.version_option(package_name="gradts", message="gradts %(version)s")
-def cli(what: str | None, store: Path | None, plain: bool) -> int:
+def cli(what: str | None, store: Path | None, plain: bool, serve: bool, port: int) -> int:
     """Start runs, watch them, and decide what they propose, in a terminal.
 
     \b
@@ -35,9 +37,9 @@ def cli(what: str | None, store: Path | None, plain: bool) -> int:
 
     Engines are processes of their own: leaving (q), closing the terminal or losing it never touches a run. ? tells the keys.
     """
+    if serve:
+        return serve_in_browser([*([what] if what else []), *(["--store", str(store)] if store else [])], port)
     check_terminal()
-    for variable in ("COLUMNS", "LINES"):  # exported by some shells; a terminal that is asked itself may change its size
-        os.environ.pop(variable, None)
     from gradts_engine.runtime.store import Store
     from gradts_tui.app import GradTS
     from gradts_tui.ascii import utf8
@@ -50,12 +52,26 @@ def cli(what: str | None, store: Path | None, plain: bool) -> int:
     return GradTS(kept, Reader(kept), name, Preferences.load(), config, plain or not utf8()).run() or 0
 
 
+def serve_in_browser(arguments: Sequence[str], port: int) -> int:
+    """Until Ctrl+C."""
+    try:
+        from gradts_tui.serve import serve
+    except ImportError as error:
+        raise UsageError(f"--serve needs the extra web ({error}): pip install 'gradts[web]'") from error
+    serve(arguments, port)
+    return 0
+
+
 def check_terminal() -> None:
-    """Raises `UsageError` where nothing can be drawn."""
+    """Raises `UsageError` where nothing can be drawn; forgets a size of the terminal that was exported, since it may change."""
+    if "TEXTUAL_DRIVER" in os.environ:  # drawn by something else than a terminal, as with --serve
+        return
     if not (sys.stdin.isatty() and sys.__stderr__ is not None and sys.stdout.isatty()):
         raise UsageError(f"gradts-tui needs a terminal: {HEADLESS}")
     if os.environ.get("TERM", "") in ("", "dumb", "unknown"):
         raise UsageError(f"gradts-tui cannot draw on a terminal of type '{os.environ.get('TERM', '')}': {HEADLESS}")
+    for variable in ("COLUMNS", "LINES"):
+        os.environ.pop(variable, None)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -155,6 +155,8 @@ def leaf_facts(run: RunState, leaf: Leaf, now: float) -> list[tuple[str, str]]:
 def run_facts(run: RunState) -> list[tuple[str, str]]:
     """What is known of a run."""
     started = run.view.started
+    if run.problem:
+        return [("run", run.id), ("folder", str(run.path))]
     if started is None:
         return [("engine", run.engine or "none"), ("", "reading the tasks and loading the encoder")]
     selection = started.settings.get("selection", {})

@@ -1,0 +1,53 @@
+"""The UI in a browser (`--serve`), on this machine alone: who knows the address, with its token, may look and decide."""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+import socket
+import sys
+from collections.abc import Sequence
+
+from aiohttp import web
+from textual_serve.server import Server
+
+HOST = "127.0.0.1"
+
+
+class Guarded(Server):  # type: ignore[misc]  # textual-serve has no types
+    """textual-serve below a path that nobody guesses; any other path is not found."""
+
+    def __init__(self, command: Sequence[str], port: int) -> None:
+        self.token = secrets.token_urlsafe(24)
+        super().__init__(shlex.join(command), host=HOST, port=port, title="GradTS")
+
+    @property
+    def address(self) -> str:
+        """What to open."""
+        return f"{self.public_url}/{self.token}/"
+
+    async def _make_app(self) -> web.Application:
+        outer = web.Application()
+        outer.add_subapp(f"/{self.token}/", await super()._make_app())
+        return outer
+
+    def initialize_logging(self) -> None:
+        """Nothing is logged: requests hold the token."""
+
+    async def on_startup(self, app: web.Application) -> None:
+        """Say where it is."""
+        sys.stdout.write(f"{self.address}\nOpen this address in a browser on this machine; Ctrl+C ends it, and runs go on.\n")
+        sys.stdout.flush()
+
+
+def free_port() -> int:
+    """A port that nobody uses now."""
+    with socket.socket() as probe:
+        probe.bind((HOST, 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def serve(arguments: Sequence[str], port: int) -> None:
+    """Serve `gradts-tui ARGUMENTS` until Ctrl+C; every browser tab has a UI of its own."""
+    Guarded([sys.executable, "-P", "-m", "gradts_tui", *arguments], port or free_port()).serve()
