@@ -6,6 +6,7 @@ from rich.text import Text
 from textual.app import App
 
 from gradts_engine import tables
+from gradts_engine.runtime.store import RunFolder
 from gradts_tui import words
 from gradts_tui.state import ENDED, RunState, Snapshot
 from gradts_tui.widgets.looks import look
@@ -77,11 +78,10 @@ def notice(run: RunState, writable: bool) -> tuple[str, str]:
             why = "; ".join(dict.fromkeys([*failures, run.view.reason]))
             return f"Failed. {why}\nFinished stages are kept: put the cause right, then press c to go on.", "error"
         case "died":
-            return (
-                "The engine ended without a word: killed, out of memory, or the machine went down.\n"
-                "Finished stages are kept: press c to go on.",
-                "error",
-            )
+            log = RunFolder(run.path).log
+            text = "The engine ended without a word: killed, out of memory, or the machine went down.\n"
+            last = f"What it printed last is in {log}\n" if log.exists() else ""
+            return f"{text}{last}Finished stages are kept: press c to go on.", "error"
         case "interrupted" | "cancelled":
             return "Stopped. Finished stages are kept: press c to go on.", "warning"
         case "paused":
