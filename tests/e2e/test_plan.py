@@ -38,7 +38,10 @@ def test_what_a_run_left_is_found_by_the_same_run_and_its_pace_tells_of_another(
 def test_problems_are_told_as_run_tells_them(place):
     place.rows["pair"]["train"][3] = {"one": "x"}
     place.write()
-    assert place("plan", str(place.config)).line == place.run().err.splitlines()[-1]
+    planned, ran = place("plan", str(place.config)), place.run()
+    assert planned.code == ran.code == 2
+    assert "pair.train.jsonl" in planned.err
+    assert set(planned.err.splitlines()) <= set(ran.err.splitlines())
 
 
 def test_summary_of_heads_is_that_of_the_exported_importance(ran):
