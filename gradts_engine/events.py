@@ -28,7 +28,8 @@ class Event:
 
 @dataclass(frozen=True)
 class RunStarted(Event):
-    """`config` is the absolute path of tasks.toml, for readers who want to find the data again; `settings` its sections."""
+    """`config` is the absolute path of tasks.toml, for readers who want to find the data again; `settings` its sections;
+    `store` the absolute path of the store that keeps what stages computed, by their keys."""
 
     run: str
     config: str
@@ -38,6 +39,7 @@ class RunStarted(Event):
     devices: tuple[str, ...]
     settings: Mapping[str, Any]
     versions: Mapping[str, str]
+    store: str = ""
 
 
 @dataclass(frozen=True)

@@ -83,6 +83,7 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
                 devices=devices,
                 settings=_settings(experiment),
                 versions=options.versions,
+                store=str(store.root.absolute()),
             )
         )
         if kind := network_file_system(store.root):
