@@ -1,4 +1,4 @@
-"""`python -m benchmarks [NAME ...] [--json FILE]`: the named benchmarks, or all."""
+"""`python -m benchmarks [NAME ...] [--json FILE] [--readme FILE]`: the named benchmarks, or all."""
 
 from __future__ import annotations
 
@@ -14,25 +14,50 @@ from rich.console import Console
 
 import benchmarks
 from benchmarks.frame import measure, shown, table
+from benchmarks.readme import update
+from gradts_engine.errors import UsageError
 
-NAMES = sorted({module.name for module in pkgutil.iter_modules(benchmarks.__path__)} - {"__main__", "frame"})
+NAMES = sorted(
+    {module.name for module in pkgutil.iter_modules(benchmarks.__path__)} - {"__main__", "frame", "plain", "readme", "real"}
+)
 
 
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(NAMES))
-@click.option("--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Also write the rows to this file.")
-def main(names: tuple[str, ...], file: Path | None) -> None:
+@click.option(
+    "--json", "file", type=click.Path(dir_okay=False, path_type=Path), help="Put the rows into this file, in place of older ones."
+)
+@click.option(
+    "--readme", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Write the file's rows into this page."
+)
+def main(names: tuple[str, ...], file: Path | None, readme: Path | None) -> None:
     """Measure side by side and print the ratios; OMP_NUM_THREADS threads, 2 where it is not set."""
     os.environ.setdefault("OMP_NUM_THREADS", "2")
     console = Console()
     rows: list[dict[str, Any]] = []
     for name in names or NAMES:
-        for row in measure(name, import_module(f"benchmarks.{name}").cases()):
+        try:
+            cases = import_module(f"benchmarks.{name}").cases()
+        except UsageError as error:
+            console.print(f"{name}: skipped, {error}", highlight=False)
+            continue
+        for row in measure(name, cases):
             console.print(f"{name} {row['case']}: {shown(row['ratio'])} {row['unit']}", highlight=False)
             rows.append(row)
+    if not rows:
+        return
     console.print(table(rows))
     if file:
+        rows = _kept(file, rows) + rows
         file.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    if readme:
+        update(readme, rows)
+
+
+def _kept(file: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Rows of benchmarks that were not run this time."""
+    older = json.loads(file.read_bytes()) if file.exists() else []
+    return [row for row in older if row["name"] not in {row["name"] for row in rows}]
 
 
 if __name__ == "__main__":

@@ -21,16 +21,31 @@ from typing import Any
 
 from rich.table import Table
 
-TURNS = 7
+TURNS = 5
 PACKAGES = ("numpy", "scipy", "numba", "torch", "transformers")
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What one side reports of one turn: `value` in the unit of the benchmark, `result` to compare with the other side's."""
+    """What one side reports of one turn: `value` in the unit of the benchmark, `result` to compare with the other side's, `seen`
+    what else its row has to show (a list, with the entry of each turn)."""
 
     value: float
     result: object = None
+    seen: object = None
+
+
+@dataclass(frozen=True)
+class Close:
+    """A result that equals another one where no number differs by more than `tolerance`."""
+
+    numbers: Sequence[float]
+    tolerance: float
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Close) and all(
+            abs(a - b) <= self.tolerance for a, b in zip(self.numbers, other.numbers, strict=True)
+        )
 
 
 Side = Callable[[], Measured]
@@ -53,30 +68,38 @@ class Case:
     unit: str = "s"
     facts: Mapping[str, Any] = field(default_factory=dict)
     """Whatever else a reader of the row has to know."""
+    turns: int = TURNS
+    warm_up: bool = True
+    """Whether a first turn is not counted: not where every turn starts processes of its own, or takes minutes."""
 
 
-def measure(name: str, cases: Sequence[Case], turns: int = TURNS) -> Iterator[dict[str, Any]]:
+Turn = tuple[Measured, Measured]
+"""What both sides measured; a baseline that there is not takes 1."""
+
+
+def measure(name: str, cases: Sequence[Case]) -> Iterator[dict[str, Any]]:
     """The row of each case, as soon as it is known."""
     spawn = get_context("spawn")
     with ProcessPoolExecutor(1, spawn) as ours, ProcessPoolExecutor(1, spawn) as baseline:
         for case in cases:
-            pairs = [_turn(case, ours, baseline) for _ in range(turns + 1)][1:]
-            yield {"name": name, "case": case.name, **summary(case, pairs), **case.facts, **surroundings()}
+            turns = [_turn(case, ours, baseline) for _ in range(case.turns + case.warm_up)][case.warm_up :]
+            yield {"name": name, "case": case.name, **summary(case, turns), **case.facts, **surroundings()}
 
 
-def _turn(case: Case, ours: ProcessPoolExecutor, baseline: ProcessPoolExecutor) -> tuple[float, float]:
-    """The values of both sides, 1 for a baseline that there is not."""
+def _turn(case: Case, ours: ProcessPoolExecutor, baseline: ProcessPoolExecutor) -> Turn:
     own = ours.submit(case.ours).result()
     if case.baseline is None:
-        return own.value, 1.0
+        return own, Measured(1.0)
     other = baseline.submit(case.baseline).result()
     if own.result != other.result:
         raise AssertionError(f"{case.name}: the two sides computed different things")
-    return own.value, other.value
+    return own, other
 
 
-def summary(case: Case, pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
+def summary(case: Case, turns: Sequence[Turn]) -> dict[str, Any]:
     """The median over the turns, with its spread, and how it compares with the target."""
+    pairs = [(own.value, other.value) for own, other in turns]
+    seen = {"ours": [own.seen for own, _ in turns], "baseline": [other.seen for _, other in turns]}
     ratios = [own / other if case.at_most else other / own for own, other in pairs]
     ratio = median(ratios)
     return {
@@ -90,6 +113,7 @@ def summary(case: Case, pairs: Sequence[tuple[float, float]]) -> dict[str, Any]:
         "baseline": median(other for _, other in pairs) if case.baseline else None,
         "sides_unit": case.unit,
         "turns": len(pairs),
+        **({"seen": seen} if any(seen["ours"]) else {}),
     }
 
 

@@ -21,8 +21,8 @@ from gradts_engine.learning.batches import Encoded
 from gradts_engine.learning.model import MultiTaskModel
 from gradts_engine.scoring.heads import HeadGradients
 
-MEMORY = 300_000_000
-"""Bytes that a batch may keep for its backward pass on a CPU: larger batches are no faster there."""
+MEMORY = 100_000_000
+"""Bytes that a batch may keep for its backward pass on a CPU: with more it is slower there, since its layers leave the cache."""
 GPU_SHARE = 0.25
 """Share of a GPU's free memory that a batch may keep for its backward pass."""
 LEAST, MOST = 500, 16_000

@@ -1,0 +1,120 @@
+"""A whole run up to the ranking, against the published recipe: two fine-tunings and gradient passes a task, scipy pair by pair.
+
+`first`: four real tasks, ROWS rows and EPOCHS epochs each, through the command line. The baseline runs the recipe in one process,
+without reading files, evaluating or keeping anything. `candidate`: the run after a fourth task was added to three, against that
+task's own stages and a run with nothing to do. `again`: the same run once more, in seconds.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+import numpy as np
+from scipy.stats import kendalltau
+
+from benchmarks import plain, real
+from benchmarks.frame import Case, Measured
+from benchmarks.scoring import gradients
+from gradts_engine.errors import WaitingForConfirmation
+from gradts_engine.scoring.normalise import normalise, task_importance
+
+ROWS = 200
+EPOCHS = 3
+DEV = 50
+TASKS = ("cola", "chunk_conll2000", "mrpc", "rte")
+RUN = """
+[run]
+encoder = "minilm-l6"
+tasks = {tasks}
+devices = ["cpu"]
+
+[data]
+train_limit = {rows}
+dev_limit = {dev}
+test_limit = 1
+
+[training]
+epochs = {epochs}
+
+[selection]
+strategy = "none"
+"""
+
+
+def run(folder: Path, tasks: Sequence[str]) -> float:
+    """Seconds that a run takes until it has a ranking and waits for confirmation."""
+    toml = RUN.format(tasks=json.dumps(tasks), rows=ROWS, dev=DEV, epochs=EPOCHS)
+    (folder / "tasks.toml").write_text(toml, encoding="utf-8")
+    command = [str(Path(sys.executable).with_name("gradts-engine")), "run", "tasks.toml", "--plain"]
+    start = perf_counter()
+    child = subprocess.run(command, cwd=folder, capture_output=True, stdin=subprocess.DEVNULL, check=False)
+    seconds = perf_counter() - start
+    assert child.returncode == WaitingForConfirmation.exit_code, child.stderr.decode()
+    return seconds
+
+
+def first() -> Measured:
+    """Four tasks in an empty store."""
+    with TemporaryDirectory() as folder:
+        return Measured(run(Path(folder), TASKS))
+
+
+def published() -> Measured:
+    """What the published recipe computes for the same four tasks."""
+    start = perf_counter()
+    raw = {}
+    for task in TASKS:
+        data = real.encoded(task, ROWS)
+        for seed in range(2):  # one for the importance of the task, one for that of its instances
+            model = real.model(data, seed)
+            plain.train(model, data, EPOCHS, seed)
+            model.eval()
+            raw[task] = np.stack([gradients(model, data.batch([row]), data) for row in range(len(data))])
+    for primary in TASKS:
+        main = task_importance([raw[primary]]).ravel()
+        for other in TASKS:
+            if other != primary:
+                for instance in normalise(raw[other]):
+                    kendalltau(main, instance.ravel())
+    return Measured(perf_counter() - start)
+
+
+def candidate() -> Measured:
+    """A fourth task beside three, as a multiple of what it has to cost: its own stages, and a run with nothing to do."""
+    from gradts_engine.runtime.store import Store
+
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        before = run(folder, TASKS[:-1])
+        seconds = run(folder, TASKS)
+        stages = Store(folder / ".gradts").run(None).view().stages
+        own = sum(stage.seconds for (_, subject), stage in stages.items() if subject == TASKS[-1])
+        nothing = run(folder, TASKS)
+    return Measured(seconds / (own + nothing), seen={"share_of_first_run": seconds / before})
+
+
+def again() -> Measured:
+    """Nothing has changed."""
+    with TemporaryDirectory() as name:
+        run(Path(name), TASKS)
+        return Measured(run(Path(name), TASKS))
+
+
+def cases() -> list[Case]:
+    """`first`, `candidate` and `again`."""
+    real.check()
+    facts = {"instances": ROWS, "epochs": EPOCHS, "tasks": len(TASKS), "cpus": os.cpu_count()}
+    alone = partial(Case, at_most=True, warm_up=False, facts=facts)
+    return [
+        Case("first", 5, first, published, warm_up=False, facts=facts),
+        alone("candidate", 1.05, candidate, unit="x"),
+        alone("again", 3, again),
+    ]

@@ -1,0 +1,35 @@
+"""A training loop as one would write it down, for the benchmarks to compare with."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from gradts_engine.learning.batches import Encoded
+from gradts_engine.learning.model import MultiTaskModel
+
+BATCH = 8
+LEARNING_RATE = 5e-5
+
+
+def train(model: MultiTaskModel, data: Encoded, epochs: int, seed: int, learning_rate: float = LEARNING_RATE) -> None:
+    """torch's AdamW as it comes, linear decay, clipped gradients, shuffled batches padded to their longest."""
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    model.train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate)
+    steps = epochs * -(-len(data) // BATCH)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
+    for _ in range(epochs):
+        order = rng.permutation(len(data))
+        for start in range(0, len(order), BATCH):
+            inputs, targets = data.batch(order[start : start + BATCH])
+            sums, counts = data.type.loss(model(data.task, inputs), targets)
+            loss = sums.sum() / counts.sum()
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+            schedule.step()
+            if not np.isfinite(loss.item()):
+                raise FloatingPointError("the loss is not finite")
