@@ -228,7 +228,8 @@ class ScoringSettings(Section):
         default=None, ge=1, description="Most tokens of a batch, with padding; default: what memory and encoder allow."
     )
     precision: Literal["fp32", "bf16"] = Field(
-        default="fp32", description="Number format of the encoder's passes; bf16 is for GPUs and changes importance by about 1%."
+        default="fp32",
+        description="Number format of the encoder's passes; bf16 is for GPUs and changes importance by less than 1%.",
     )
 
 

@@ -8,7 +8,7 @@ raw[i, l, h] = mean |dL_i/dW_K| + mean |dL_i/dW_V| over the weights of the head.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -82,7 +82,7 @@ class GradientPass:
             return tensor
 
         with self._frozen(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-            loss = self._loss(np.array([longest]))
+            loss = self._loss(np.array([longest]), "fp32")
         weights = {parameter.untyped_storage().data_ptr() for parameter in self.model.parameters()}
         size = sum(tensor.untyped_storage().nbytes() for place, tensor in kept.items() if place not in weights)
         del loss
@@ -122,7 +122,7 @@ class GradientPass:
     def _batch(self, rows: np.ndarray) -> Tensor | None:
         """Raw importance [B, L, H] of a batch, on the device; None where the memory did not suffice: batches are then smaller."""
         try:
-            self._loss(rows).backward()
+            self._loss(rows, self.precision).backward()
             return self.gradients.take()
         except torch.OutOfMemoryError as error:
             if len(rows) == 1:
@@ -133,16 +133,13 @@ class GradientPass:
         self.batch_tokens = max(1, min(self.batch_tokens, len(rows) * int(self.data.lengths[rows].max())) // 2)
         return None
 
-    def _loss(self, rows: np.ndarray) -> Tensor:
+    def _loss(self, rows: np.ndarray, precision: str) -> Tensor:
         """The sum of the losses of single instances, whose gradients stay apart."""
         inputs, targets = self.data.batch(rows, self.device)
-        with self._autocast():
+        with nullcontext() if precision == "fp32" else torch.autocast(torch.device(self.device).type, torch.bfloat16):
             logits = self.model(self.data.task, inputs)
         sums, counts = self.data.type.loss(logits, targets)
         return (sums / counts).sum()
-
-    def _autocast(self) -> AbstractContextManager[Any]:
-        return nullcontext() if self.precision == "fp32" else torch.autocast(torch.device(self.device).type, torch.bfloat16)
 
     @contextmanager
     def _frozen(self) -> Iterator[None]:
