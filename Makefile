@@ -13,7 +13,7 @@ help:
 	@echo 'make test      all tests'
 	@echo 'make torture   the long tests: damage, kills, full disks; 20 minutes at most'
 	@echo 'make check     style, types, and which module may import which'
-	@echo 'make bench     how fast it is, measured side by side'
+	@echo 'make bench     how fast it is, measured side by side; writes the table of the README again (an hour)'
 	@echo 'make docs      write docs/settings.md and docs/hooks.md again'
 	@echo 'make pictures  approve how the screens of the terminal UI look now; read the difference'
 	@echo 'make clean     remove .venv and caches; runs and their results (.gradts) stay'
@@ -42,7 +42,7 @@ check: install
 	$(BIN)/lint-imports
 
 bench: install
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks --json benchmarks/results.json --readme README.md
 
 docs: install
 	$(BIN)/python docs/make_settings.py

@@ -1,6 +1,6 @@
 """The largest memory of a process that scores: against the number of instances, and for long texts.
 
-`1000` to `100000`: generated short rows, scored shard by shard into one file as in a run; the peak of resident memory as a
+`10000` and `100000`: generated short rows, scored shard by shard into one file as in a run; the peak of resident memory as a
 multiple of that with 1,000 rows. `512 tokens` and `128 tokens`: gigabytes with texts of that length.
 """
 
@@ -72,7 +72,6 @@ def cases() -> list[Case]:
     flat = partial(Case, target=FLAT, baseline=partial(megabytes, 1000), at_most=True, unit="MB", warm_up=False)
     long = partial(Case, target=MOST, at_most=True, unit="GB", warm_up=False)
     return [
-        flat("1000", ours=partial(megabytes, 1000)),
         flat("10000", ours=partial(megabytes, 10_000)),
         flat("100000", ours=partial(megabytes, 100_000), turns=1),
         *(long(f"{length} tokens", ours=partial(gigabytes, length)) for length in (128, 512)),

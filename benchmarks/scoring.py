@@ -23,8 +23,8 @@ from gradts_engine.learning.model import MultiTaskModel
 from gradts_engine.scoring.importance import GradientPass
 from gradts_engine.scoring.normalise import normalise, task_importance
 
-ROWS = 400
-PART = 10
+ROWS = 200
+PART = 5
 TARGETS = {"cola": 20, "chunk_conll2000": 12, "mrpc": 8, "rte": 7}
 LIMIT = 1.15
 TOLERANCE = 1e-5

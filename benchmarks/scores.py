@@ -1,0 +1,48 @@
+"""How well the training loop trains, against a plain one: dev scores of both with three seeds, on the same rows.
+
+A row compares how far the scores are from 1, and holds all of them. They have to be the same within their noise.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import count
+
+from benchmarks import plain, real
+from benchmarks.frame import Case, Measured
+from benchmarks.training import train_ours
+from gradts_engine.learning.training import Dev, evaluate
+
+ROWS = 400
+EPOCHS = 3
+SEEDS = 3
+RATE = 1e-4
+TASKS = ("cola", "mrpc", "rte")
+NOISE = 1.1
+"""How much farther from a perfect dev score our loop may end, as a multiple of the plain one's distance."""
+
+_seeds = count()
+"""A side lives in a process of its own, so that both draw the same seeds, turn by turn."""
+
+
+def ours(task: str) -> Measured:
+    """What is missing to a perfect dev score, with the next seed."""
+    score = train_ours(task, ROWS, EPOCHS, next(_seeds) % SEEDS, RATE)[1]
+    return Measured(1 - score, seen=score)
+
+
+def baseline(task: str) -> Measured:
+    """What is missing to a perfect dev score, with the next seed."""
+    data, seed = real.encoded(task, ROWS), next(_seeds) % SEEDS
+    model = real.model(data, seed)
+    plain.train(model, data, EPOCHS, seed, RATE)
+    score = evaluate(model, Dev(real.encoded(task, ROWS, "dev"), real.task(task, ROWS)[1].metric), "cpu")
+    return Measured(1 - score, seen=score)
+
+
+def cases() -> list[Case]:
+    """One for each task."""
+    real.check()
+    facts = {"instances": ROWS, "epochs": EPOCHS, "learning_rate": RATE}
+    same = partial(Case, target=NOISE, at_most=True, unit="of 1 - dev score", facts=facts, turns=SEEDS, warm_up=False)
+    return [same(task, ours=partial(ours, task), baseline=partial(baseline, task)) for task in TASKS]
