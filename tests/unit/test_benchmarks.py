@@ -141,4 +141,4 @@ def test_the_readme_shows_the_committed_rows():
     root = Path(__file__).resolve().parents[2]
     rows = json.loads((root / "benchmarks" / "results.json").read_bytes())
     assert readme.table(rows) in (root / "README.md").read_text(encoding="utf-8")
-    assert {row["name"] for row in rows} == set(NAMES)
+    assert {row["name"] for row in rows} <= set(NAMES)
