@@ -21,7 +21,7 @@ from gradts_engine.learning.batches import Encoded
 from gradts_engine.learning.model import MultiTaskModel
 from gradts_engine.scoring.heads import HeadGradients
 
-MEMORY = 100_000_000
+MEMORY = 180_000_000
 """Bytes that a batch may keep for its backward pass on a CPU: with more it is slower there, since its layers leave the cache."""
 GPU_SHARE = 0.25
 """Share of a GPU's free memory that a batch may keep for its backward pass."""

@@ -268,6 +268,23 @@ def test_memory_for_not_even_one_instance(bert, monkeypatch) -> None:
         passing.importance()
 
 
+def test_nothing_is_fetched_from_the_device_between_batches(bert, monkeypatch) -> None:
+    """Each of these would have a GPU finish all it was given before it gets the next batch."""
+    calls: list[str] = []
+
+    def spied(name: str) -> Any:
+        original = getattr(Tensor, name)
+        return lambda self, *args, **options: calls.append(name) or original(self, *args, **options)
+
+    passing = GradientPass(*bert, batch_tokens=20)
+    for name in ("cpu", "item", "tolist", "nonzero", "__float__", "__int__"):
+        monkeypatch.setattr(Tensor, name, spied(name))
+    batches: list[int] = []
+    passing.importance(progress=lambda done, total: batches.append(done))
+    assert len(batches) > 2
+    assert calls == ["cpu"]
+
+
 def test_bfloat16_changes_importance_a_little(bert) -> None:
     exact, short = (instance_importance(*bert, precision=precision) for precision in ("fp32", "bf16"))
     error = np.abs(short - exact).max() / exact.max()
