@@ -35,6 +35,12 @@ def main(names: tuple[str, ...], file: Path | None, readme: Path | None) -> None
     os.environ.setdefault("OMP_NUM_THREADS", "2")
     console = Console()
     rows: list[dict[str, Any]] = []
+    before: list[dict[str, Any]] = json.loads(file.read_bytes()) if file and file.exists() else []
+
+    def older(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Rows of benchmarks that are not run this time."""
+        return [row for row in before if row["name"] not in {new["name"] for new in rows}]
+
     for name in names or NAMES:
         try:
             cases = import_module(f"benchmarks.{name}").cases()
@@ -44,20 +50,13 @@ def main(names: tuple[str, ...], file: Path | None, readme: Path | None) -> None
         for row in measure(name, cases):
             console.print(f"{name} {row['case']}: {shown(row['ratio'])} {row['unit']}", highlight=False)
             rows.append(row)
+            if file:  # at once, since the next row may take minutes
+                file.write_text(json.dumps([*older(rows), *rows], indent=1) + "\n", encoding="utf-8")
     if not rows:
         return
     console.print(table(rows))
-    if file:
-        rows = _kept(file, rows) + rows
-        file.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     if readme:
-        update(readme, rows)
-
-
-def _kept(file: Path, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of benchmarks that were not run this time."""
-    older = json.loads(file.read_bytes()) if file.exists() else []
-    return [row for row in older if row["name"] not in {row["name"] for row in rows}]
+        update(readme, [*older(rows), *rows])
 
 
 if __name__ == "__main__":
