@@ -146,7 +146,15 @@ class Place:
         command = [sys.executable, "-m", "gradts_engine", *arguments]
         pipe = subprocess.PIPE
         return subprocess.Popen(
-            command, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe, text=True, env=environment
+            command,
+            cwd=self.folder,
+            stdin=subprocess.DEVNULL,
+            stdout=pipe,
+            stderr=pipe,
+            text=True,
+            env=environment,
+            # What a shell starts in the background, as it may have started us, ignores Ctrl+C.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
 

@@ -179,8 +179,7 @@ def test_writing_to_a_damaged_journal(tmp_path, inputs):
         try:
             with Journal(path) as journal:
                 journal.emit(events.Warned("after"))
-            *_, (_, _, last) = read_events(path)
-            assert last == events.Warned("after")
+            assert events.Warned("after") in [event for _, _, event in read_events(path)]
         except GradTSError as error:
             told(error)
 
