@@ -1,5 +1,4 @@
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +13,7 @@ from gradts_engine.learning.rows import read_rows
 from gradts_engine.testing import TaskContract
 
 TASKS = {task.name: task for task in gradts_glue.gradts_tasks()}
-DATA = Path(os.environ.get("GRADTS_DATA", Path(__file__).resolve().parents[4] / "shared" / "data"))
-
-
-@pytest.fixture(autouse=True)
-def data(monkeypatch: pytest.MonkeyPatch) -> None:
-    if not DATA.is_dir():
-        pytest.skip(f"no folder {DATA}: set GRADTS_DATA to run this test")
-    monkeypatch.setenv("GRADTS_DATA", str(DATA))
+pytestmark = pytest.mark.usefixtures("real_data")
 
 
 class TestGlue(TaskContract):
