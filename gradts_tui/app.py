@@ -234,7 +234,7 @@ class GradTS(App[int]):
 
     def complain(self, message: str) -> None:
         """Show what went wrong, until it is read."""
-        self.notify(message, severity="error", timeout=30, markup=False)
+        self.notify(message, severity="error", timeout=30)
         self.redraw()
 
     def action_pause(self) -> None:
@@ -309,7 +309,7 @@ class GradTS(App[int]):
                 message, severity = f"{path}: {error}", "error"
             else:
                 message, severity = f"Written to {path}", "information"
-            self.call_from_thread(self.notify, message, severity=severity, markup=False)
+            self.call_from_thread(self.notify, message, severity=severity)
 
         self.run_worker(work, thread=True)
 
@@ -321,6 +321,6 @@ class GradTS(App[int]):
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text + "\n", encoding="utf-8")
         except OSError as error:
-            self.notify(f"Copied, but {path} cannot be written: {error.strerror}", severity="warning", markup=False)
+            self.notify(f"Copied, but {path} cannot be written: {error.strerror}", severity="warning")
         else:
-            self.notify(f"Copied, and written to {path}", markup=False)
+            self.notify(f"Copied, and written to {path}")

@@ -105,6 +105,6 @@ class Engines:
             for identifier in [i for i in self.sent if i in run.view.answers]:
                 answer, words = run.view.answers[identifier], self.sent.pop(identifier)
                 if answer.accepted:
-                    self.app.notify(f"{words}: done", markup=False)
+                    self.app.notify(f"{words}: done")
                 else:
                     self.app.complain(f"{words}: refused: {answer.reason}")

@@ -204,7 +204,7 @@ class Select(Page):
 
     def action_difference(self) -> None:
         """How the choice differs from the proposal."""
-        self.notify(f"Against the proposal: {self.choices[self.primary].difference()}", markup=False)
+        self.notify(f"Against the proposal: {self.choices[self.primary].difference()}")
 
     def action_cut(self) -> None:
         """Choose instances as proposed, by a share of the nearest, or by a threshold of tau."""
@@ -229,7 +229,7 @@ class Select(Page):
         if run is None or choice is None:
             return
         if reason := self.ui.cannot_command(run):
-            self.notify(reason, severity="warning", markup=False)
+            self.notify(reason, severity="warning")
             return
         what = "It is trained at once, by an engine of its own." if not run.engine else "The engine at work takes it up."
         body = Text("\n").join([self.summary(run, choice), Text(), Text(what, "dim")])
