@@ -41,8 +41,9 @@ SIXTEEN: Ramp = (
 
 
 def label(value: object, style: str = "") -> Text:
-    """Anything from data, tasks, plugins or files, as rich may draw it: `printable`, and never read as markup."""
-    return Text(printable(str(value)), style)
+    """Anything from data, tasks, plugins or files, as rich may draw it: `printable`, and never read as markup. What is appended to
+    it has a style of its own."""
+    return Text().append(printable(str(value)), style or None)
 
 
 def cell(value: float | None, low: float, high: float, ramp: Ramp = VIRIDIS) -> Text:

@@ -11,20 +11,18 @@ from textual.app import App, SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
-from textual.theme import Theme
 
 from gradts_engine import tables
-from gradts_engine.errors import GradTSError
 from gradts_engine.nearest import printable
 from gradts_engine.runtime.inbox import Confirm
 from gradts_engine.runtime.store import Store
 from gradts_tui.ascii import ascii_driver
 from gradts_tui.engines import Engines
 from gradts_tui.evidence import Evidence
-from gradts_tui.preferences import Preferences, cache_folder
+from gradts_tui.preferences import Preferences
 from gradts_tui.screens.ask import Ask
 from gradts_tui.screens.correlation import Correlation
-from gradts_tui.screens.help import Help
+from gradts_tui.screens.help import Help, explained
 from gradts_tui.screens.importance import Importance
 from gradts_tui.screens.log import Log
 from gradts_tui.screens.page import Page
@@ -35,24 +33,8 @@ from gradts_tui.screens.runs import Runs
 from gradts_tui.screens.select import Select
 from gradts_tui.shelf import Shelf
 from gradts_tui.state import RunState, Snapshot
+from gradts_tui.themes import HIGH_CONTRAST, THEMES
 from gradts_tui.widgets.title import PAGES
-
-HIGH_CONTRAST = Theme(
-    name="high-contrast",
-    primary="#ffff00",
-    secondary="#00ffff",
-    accent="#ffff00",
-    success="#00ff00",
-    warning="#ffff00",
-    error="#ff8080",
-    foreground="#ffffff",
-    background="#000000",
-    surface="#000000",
-    panel="#303030",
-    dark=True,
-)
-THEMES = ("textual-dark", "textual-light", "high-contrast")
-
 
 class Source(Protocol):
     """Where snapshots come from: the reader thread, or a test."""
@@ -75,10 +57,10 @@ class GradTS(App[int]):
             Binding(str(number), f"page('{name}')", name.title(), show=False, tooltip=about)
             for number, (name, about) in enumerate(PAGES.items(), 1)
         ),
-        Binding("p", "pause", "Pause or resume"),
-        Binding("X", "stop", "Stop"),
-        Binding("c", "go_on", "Go on"),
-        Binding("r", "runs", "Runs"),
+        Binding("p", "pause", "Pause or resume", show=False),
+        Binding("X", "stop", "Stop", show=False),
+        Binding("c", "go_on", "Go on", show=False),
+        Binding("r", "runs", "Runs", show=False),
         Binding("g", "resources", "Resources", show=False),
         Binding("t", "next_theme", "Theme", show=False),
         Binding("question_mark", "help", "Help", key_display="?"),
@@ -118,6 +100,7 @@ class GradTS(App[int]):
     # --- start and end -----------------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
+        """Open the first screen, and begin to read the store."""
         self.register_theme(HIGH_CONTRAST)
         if self.preferences.theme in self.available_themes:
             self.theme = self.preferences.theme
@@ -132,6 +115,7 @@ class GradTS(App[int]):
         return {page.NAME: page for page in (Runs(), Run(), Importance(), Correlation(), Select(), Results(), Log())}
 
     def on_unmount(self) -> None:
+        """Leave no thread behind."""
         self.source.stop()
         self.shelf.close()
 
@@ -148,10 +132,12 @@ class GradTS(App[int]):
         self.post_message(self.Taken())
 
     def on_grad_ts_taken(self, message: Taken) -> None:
+        """Draw a snapshot, unless a later one has been drawn."""
         if self.newest is not None and self.newest is not self.snapshot:
             self.show(self.newest)
 
     def on_grad_ts_read(self, message: Read) -> None:
+        """Draw what was read."""
         self.redraw()
 
     def show(self, snapshot: Snapshot) -> None:
@@ -198,6 +184,7 @@ class GradTS(App[int]):
         self.switch_screen("run")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Which keys work now."""
         if action in ("page", "runs") and not isinstance(self.screen, Page):
             return False
         if action in ("pause", "stop", "go_on"):
@@ -286,41 +273,11 @@ class GradTS(App[int]):
         yield from super().get_system_commands(screen)
         yield SystemCommand("Bell on or off", "Ring when a run waits for a person", self.action_switch_bell)
         for active in screen.active_bindings.values():
-            if isinstance(active.node, Page | App) and active.enabled and active.binding.description:
-                name = active.binding.description
-                yield SystemCommand(
-                    f"GradTS: {name}",
-                    f"Key {active.binding.key_display or active.binding.key}",
-                    self.runner(active.binding.action),
-                )
+            if active.enabled and explained(active):
+                key = self.get_key_display(active.binding)
+                about = f"{explained(active)} Key: {key}"
+                yield SystemCommand(f"GradTS: {active.binding.description}", about, self.runner(active.binding.action))
 
     def runner(self, action: str) -> Callable[[], Any]:
         """A function that does what a key of the present screen does."""
         return lambda: self.call_later(self.run_action, action, self.screen)
-
-    def export(self, name: str, write: Callable[[Path], object]) -> None:
-        """Write a file into the present folder, in a thread, and say where it is."""
-        path = Path(name).absolute()
-
-        def work() -> None:
-            try:
-                write(path)
-            except (GradTSError, OSError) as error:
-                message, severity = f"{path}: {error}", "error"
-            else:
-                message, severity = f"Written to {path}", "information"
-            self.call_from_thread(self.notify, message, severity=severity)
-
-        self.run_worker(work, thread=True)
-
-    def copy(self, page: str, text: str) -> None:
-        """Copy to the clipboard through the terminal (OSC 52), which may refuse, and always into a file."""
-        self.copy_to_clipboard(text)
-        path = cache_folder() / f"{self.selected or 'runs'}-{page}.txt"
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text + "\n", encoding="utf-8")
-        except OSError as error:
-            self.notify(f"Copied, but {path} cannot be written: {error.strerror}", severity="warning")
-        else:
-            self.notify(f"Copied, and written to {path}")

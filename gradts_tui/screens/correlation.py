@@ -33,7 +33,7 @@ class Correlation(Page):
     CSS_PATH = "correlation.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "sort", "Sort by column"),
-        Binding("u", "unsort", "Order of tasks.toml"),
+        Binding("u", "unsort", "Unsort"),
     ]
 
     def __init__(self) -> None:
@@ -161,11 +161,11 @@ class Correlation(Page):
 
 def kept(instances: np.ndarray, settings: dict[str, object]) -> Text:
     """How many instances each threshold keeps; that of tasks.toml is marked."""
-    text = Text(f"tau >=  kept of {len(instances)}\n", "dim")
+    text = Text().append(f"tau >=  kept of {len(instances)}", "dim")
     chosen = settings.get("threshold")
     limits = sorted({*report.THRESHOLDS, *([chosen] if isinstance(chosen, float) else [])})
     counts = [(limit, int(np.count_nonzero(instances >= limit))) for limit in limits]
     for limit, count in counts:
         mark = "bold reverse" if limit == chosen else ""
-        text.append(f"{limit:>5.2f}  {count:>7}  {count / len(instances):>4.0%}\n", mark)
+        text.append(f"\n{limit:>5.2f}  {count:>7}  {count / len(instances):>4.0%}", mark)
     return text

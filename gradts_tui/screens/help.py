@@ -28,15 +28,15 @@ class Help(ModalScreen[None]):
         own = [b for b in self.bindings if b.node is not self.app]
         everywhere = [b for b in self.bindings if b.node is self.app]
         with VerticalScroll():
-            yield Static(self.keys("This screen", own))
+            yield Static(self.keys("This screen", own), id="own")
             yield Static(self.keys("Everywhere", everywhere))
             yield Static(Text("\nArrow keys, Page Up and Page Down move; the mouse works too. Leaving never stops a run."))
 
     def keys(self, title: str, bindings: Iterable[ActiveBinding]) -> Table:
         """Two columns, key and what it does, from the action's description."""
         table = Table(title=Text(title, "bold"), title_justify="left", box=None, show_header=False, padding=(0, 2, 0, 0))
-        table.add_column(no_wrap=True, min_width=8)
-        table.add_column(no_wrap=True)
+        table.add_column(no_wrap=True, width=5)
+        table.add_column(no_wrap=True, width=15)
         table.add_column()
         for active in bindings:
             key = self.app.get_key_display(active.binding)
@@ -45,9 +45,8 @@ class Help(ModalScreen[None]):
 
 
 def explained(active: ActiveBinding) -> str:
-    """What a key of ours does: its tooltip, or else the documentation of its action. Empty for textual's own keys."""
-    name = active.binding.action.partition("(")[0].rpartition(".")[2]
-    action = getattr(active.node, f"action_{name}", None)
-    if not getattr(action, "__module__", "").startswith("gradts_tui"):
-        return ""
-    return active.binding.tooltip or (action.__doc__ or "").strip().partition("\n")[0]
+    """What a key of ours does: its tooltip, or else the documentation of its action. Empty for most of textual's own."""
+    place, _, name = active.binding.action.partition("(")[0].rpartition(".")
+    action = getattr(active.node.app if place == "app" else active.node, f"action_{name}", None)
+    ours = getattr(action, "__module__", "").startswith("gradts_tui")
+    return active.binding.tooltip or ((action.__doc__ or "").strip().partition("\n")[0] if ours else "")

@@ -14,6 +14,7 @@ from textual.widgets import Sparkline
 from gradts_engine import report, tables
 from gradts_engine.report import Heads
 from gradts_engine.runtime.store import RunFolder
+from gradts_tui.outside import export
 from gradts_tui.screens.page import Page
 from gradts_tui.shelf import Problem
 from gradts_tui.state import RunState
@@ -32,7 +33,7 @@ class Importance(Page):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "task(1)", "Next task"),
         Binding("b", "task(-1)", "Task before", show=False),
-        Binding("c", "compare", "Compare"),
+        Binding("v", "compare", "Compare"),
         Binding("o", "other(1)", "Other task"),
         Binding("e", "export", "Export"),
     ]
@@ -87,7 +88,7 @@ class Importance(Page):
             title.say(tables.label(found.reason) if isinstance(found, Problem) else f"reading the scores of {task}")
             matrix.show((), (), {})
             return None
-        parts = [f"{found.instances} rows", matrix.hidden]
+        parts = [matrix.hidden, f"{found.instances} rows"]
         if task in tasks:
             parts.insert(0, f"{tasks.index(task) + 1}/{len(tasks)}")
         title.say(tables.label(task, "bold").append("  " + "  ".join(filter(None, parts)), "dim"))
@@ -160,7 +161,7 @@ class Importance(Page):
         if run and self.chosen:
             task, folder = self.chosen, RunFolder(run.path)
             name = f"{run.id}-{task}.safetensors"
-            self.ui.export(name, lambda path: report.export_importance(self.ui.store, folder, task, path))
+            export(self.ui, name, lambda path: report.export_importance(self.ui.store, folder, task, path))
 
     def copied(self) -> str:
         run = self.ui.run_state

@@ -47,7 +47,7 @@ class Log(Page):
         ink = {WARNING: "text-warning", ERROR: "text-error"}.get(line.level, "")
         style = colour(self.app, ink) if ink else "" if line.level == INFO else "dim"
         when = time.strftime("%d %b %H:%M:%S  ", time.localtime(line.time))
-        return Text(when, "dim").append_text(tables.label(line.text, style))
+        return Text().append(when, "dim").append_text(tables.label(line.text, style))
 
     def action_follow(self) -> None:
         """Stay at the newest line, or do not."""

@@ -8,9 +8,11 @@ from rich.text import Text
 from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
+from gradts_tui.outside import copy
 from gradts_tui.state import RunState
 from gradts_tui.widgets.resources import Resources
 from gradts_tui.widgets.title import Notice, Title, notice
@@ -39,7 +41,9 @@ class Page(Screen[None]):
         yield Title(self.NAME)
         yield Notice()
         yield from self.body()
-        yield Input(placeholder="filter", id="filter", compact=True)
+        with Horizontal(id="asked"):
+            yield Static("filter: ")
+            yield Input(id="filter", compact=True)
         yield Resources()
         yield Static(id="small", markup=False)
         yield Footer(show_command_palette=False, compact=True)
@@ -66,7 +70,8 @@ class Page(Screen[None]):
         return self.query_one("#filter", Input).value.strip().lower()
 
     def on_mount(self) -> None:
-        self.query_one("#filter").display = False
+        """Everything is there: hide what is not wanted yet."""
+        self.query_one("#asked").display = False
 
     def on_screen_resume(self) -> None:
         self.refresh_run()
@@ -93,6 +98,7 @@ class Page(Screen[None]):
         width, height = event.size
         hint = f"{width} x {height} is too small.\nGradTS needs {SMALLEST[0]} x {SMALLEST[1]}.\nq leaves; the run goes on."
         self.query_one("#small", Static).update(Text(hint, justify="center"))
+        self.call_after_refresh(self.refresh_run)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return self.FILTERS if action == "filter" else True
@@ -101,9 +107,8 @@ class Page(Screen[None]):
 
     def action_filter(self) -> None:
         """Type what to look for; Enter keeps it, Escape drops it."""
-        entry = self.query_one("#filter", Input)
-        entry.display = True
-        entry.focus()
+        self.query_one("#asked").display = True
+        self.query_one("#filter").focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         if event.input.id == "filter":
@@ -111,16 +116,16 @@ class Page(Screen[None]):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         if event.input.id == "filter":
-            event.input.display = bool(event.value)
+            self.query_one("#asked").display = bool(event.value)
             self.back_to_body()
 
     def on_key(self, event: events.Key) -> None:
-        entry = self.query_one("#filter", Input)
-        if event.key == "escape" and entry.display:
+        asked = self.query_one("#asked")
+        if event.key == "escape" and asked.display:
             event.stop()
             event.prevent_default()
-            entry.value = ""
-            entry.display = False
+            self.query_one("#filter", Input).value = ""
+            asked.display = False
             self.back_to_body()
 
     def back_to_body(self) -> None:
@@ -131,7 +136,7 @@ class Page(Screen[None]):
 
     def action_copy(self) -> None:
         """Copy what the screen says, through the terminal, and into a file."""
-        self.ui.copy(self.NAME, self.copied())
+        copy(self.ui, self.NAME, self.copied())
 
 
 def plain(renderable: Any, width: int = 160) -> str:

@@ -30,6 +30,7 @@ class Plan(Page):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "start", "Start"),
         Binding("k", "check", "Check again"),
+        Binding("r", "app.runs", "Runs"),
     ]
 
     def __init__(self, config: Path) -> None:

@@ -13,6 +13,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from gradts_engine import tables
+from gradts_tui.outside import export
 from gradts_tui.screens.page import Page, plain
 from gradts_tui.shelf import Problem
 from gradts_tui.state import RunState
@@ -66,7 +67,7 @@ class Results(Page):
         """Write all results as JSON into the folder that the UI was started in."""
         if self.found:
             text = json.dumps(self.found, indent=2, allow_nan=False) + "\n"
-            self.ui.export(f"{self.found['run']}-results.json", lambda path: path.write_text(text, encoding="utf-8"))
+            export(self.ui, f"{self.found['run']}-results.json", lambda path: path.write_text(text, encoding="utf-8"))
 
     def copied(self) -> str:
         return plain(self.drawn(self.found)) if self.found else ""

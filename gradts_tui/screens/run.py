@@ -30,6 +30,9 @@ class Run(Page):
     CSS_PATH = "run.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f", "follow", "Follow"),
+        Binding("p", "app.pause", "Pause or resume"),
+        Binding("X", "app.stop", "Stop"),
+        Binding("c", "app.go_on", "Go on"),
         Binding("plus", "widen(5)", "More facts", show=False),
         Binding("minus", "widen(-5)", "More tree", show=False),
     ]
@@ -86,8 +89,8 @@ class Run(Page):
         losses = [loss for _, loss in stage.losses()] if stage else []
         self.curve("loss", losses, f"loss  {losses[0]:.3f} to {losses[-1]:.3f}" if losses else "")
         epochs = list(stage.epochs) if stage else []
-        digits = "  ".join(f"{score:.4f}" for score in epochs[-12:])
-        self.curve("dev", epochs, f"dev score of each epoch\n{digits}" if epochs else "")
+        digits = "  ".join(f"{score:.4f}" for score in epochs[-max(1, (width - 3) // 8) :])
+        self.curve("dev", epochs, f"dev  {digits}" if epochs else "")
 
     def curve(self, name: str, values: list[float], title: str) -> None:
         """A curve under its title; both hidden without values."""
@@ -134,8 +137,9 @@ def leaf_facts(run: RunState, leaf: Leaf, now: float) -> list[tuple[str, str]]:
     if stage.total:
         rows.append((unit or "done", f"{stage.done} of {stage.total}"))
     if stage.state == "running":
-        rows += [("speed", words.rate(stage.rate(), unit)), ("left", words.duration(stage.remaining(now)))]
-        rows.append(("running for", words.duration(now - stage.began)))
+        left = stage.remaining(now)
+        rows.append(("speed", words.rate(stage.rate(), unit)))
+        rows.append(("time", words.duration(now - stage.began) + (f", {words.duration(left)} left" if left is not None else "")))
     elif stage.seconds:
         rows.append(("took", words.duration(stage.seconds)))
     if stage.loss is not None:

@@ -22,7 +22,9 @@ COLUMNS = ("run", "state", "progress", "age", "primary", "encoder")
 class Table(DataTable[Text]):
     """Says what Enter does."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Open")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", "Open", tooltip="Look at the run under the cursor."),
+    ]
 
 
 class Runs(Page):

@@ -22,11 +22,18 @@ from gradts_tui.widgets.say import Say
 COLUMNS = ("", "candidate", "#", "tau", "dev", "gain", "rows", "took", "why")
 """`dev` is the score of the trial that added the candidate, `gain` its distance to the trial without it."""
 
+MOVE = Binding.Group("Move", compact=True)
+
 
 class Table(DataTable[Text]):
     """Says what Enter does."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("enter", "select_cursor", "Confirm")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("enter", "select_cursor", "Confirm", tooltip="Show what would be trained, and confirm it."),
+    ]
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action != "select_cursor" or (isinstance(self.screen, Select) and self.screen.primary in self.screen.choices)
 
 
 class Select(Page):
@@ -37,11 +44,11 @@ class Select(Page):
     CSS_PATH = "select.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("space", "take", "Toggle"),
-        Binding("a", "proposal", "As proposed"),
-        Binding("d", "difference", "Difference"),
+        Binding("a", "proposal", "Proposal"),
+        Binding("d", "difference", "Difference", show=False),
         Binding("m", "cut", "Instances"),
-        Binding("left_square_bracket", "move(-1)", "Fewer", key_display="["),
-        Binding("right_square_bracket", "move(1)", "More", key_display="]"),
+        Binding("left_square_bracket", "move(-1)", "Fewer", key_display="[", group=MOVE),
+        Binding("right_square_bracket", "move(1)", "More", key_display="]", group=MOVE),
         Binding("n", "primary(1)", "Next primary"),
         Binding("slash", "filter", "Filter", key_display="/", show=False),
     ]
@@ -74,7 +81,7 @@ class Select(Page):
         proposal = run.view.proposals.get(self.primary)
         table.display = bool(result and result["ranking"])
         if result is None or not result["ranking"]:
-            head.say("Nothing to select from yet: candidates are ranked once all tasks have been scored.")
+            head.say("reading the results" if results is None else "Nothing yet: candidates are ranked once all are scored.")
             self.query_one("#sum", Say).say("")
             return
         choice = self.choice(run)
@@ -85,7 +92,7 @@ class Select(Page):
         self.fill(table, cells)
         self.query_one("#sum", Say).say(self.summary(run, choice) if choice else Text("No proposal yet: trials go on.", "dim"))
         axis = run.view.started.settings["scoring"]["head_axis"] if run.view.started else "output"
-        self.query_one("#caveat", Say).say(Text(caveat(axis), "dim"))
+        self.query_one("#caveat", Say).say(caveat(axis))
         if proposal is None:
             self.choices.pop(self.primary, None)
 

@@ -86,12 +86,11 @@ class MatrixView(Widget, can_focus=True):
 
     @property
     def hidden(self) -> str:
-        """What part is in sight, if it is not all."""
-        totals = (len(self.rows), len(self.columns))
+        """Which rows and columns are in sight, by the first words of their names; empty where all are."""
         parts = [
-            f"{name} {first + 1}-{min(first + room, total)} of {total}"
-            for name, total, room, first in zip(self.axes, totals, self.room, self.first, strict=True)
-            if total > room
+            f"{axis} {seen[0].split()[0]}-{seen[-1].split()[0]}"
+            for axis, names, room, first in zip(self.axes, (self.rows, self.columns), self.room, self.first, strict=True)
+            if len(seen := names[first : first + room]) < len(names)
         ]
         return ", ".join(parts)
 
@@ -99,11 +98,10 @@ class MatrixView(Widget, can_focus=True):
         self.renderings += 1
         if not self.rows:
             return Text()
-        self.first = tuple(  # type: ignore[assignment]
-            min(max(first, at - room + 1, 0), at, max(total - room, 0))
-            for first, at, room, total in zip(self.first, self.at, self.room, (len(self.rows), len(self.columns)), strict=True)
-        )
-        (top, left), (height, width) = self.first, self.room
+        height, width = self.room
+        top = scrolled(self.first[0], self.at[0], height, len(self.rows))
+        left = scrolled(self.first[1], self.at[1], width, len(self.columns))
+        self.first = (top, left)
         return tables.Matrix(
             self.rows[top : top + height],
             self.columns[left : left + width],
@@ -128,3 +126,8 @@ class MatrixView(Widget, can_focus=True):
     def action_page(self, rows: int, columns: int) -> None:
         """Move the cursor by what fits."""
         self.put(self.at[0] + rows * self.room[0], self.at[1] + columns * self.room[1])
+
+
+def scrolled(first: int, at: int, room: int, total: int) -> int:
+    """The first of `total` lines to show where `room` of them fit: the one before, unless line `at` would be out of sight."""
+    return min(max(first, at - room + 1, 0), at, max(total - room, 0))

@@ -8,6 +8,8 @@ from textual.widgets import Static
 
 INTERVAL = 2.0
 """Seconds between two looks."""
+FIRST = 0.2
+"""Seconds to the first."""
 
 
 class Resources(Static):
@@ -19,7 +21,8 @@ class Resources(Static):
         self.timer: Timer | None = None
 
     def on_show(self) -> None:
-        self.look()
+        machine()  # CPU is measured between two looks
+        self.set_timer(FIRST, self.look)
         self.timer = self.timer or self.set_interval(INTERVAL, self.look)
 
     def look(self) -> None:

@@ -22,10 +22,13 @@ PAGES = {
 }
 """The screens on keys 1 to 6, and what they show."""
 
+ROOMY = 76
+"""Columns from which the names of the screens stand apart."""
+
 
 def title(app: App[object], snapshot: Snapshot | None, run: RunState | None) -> Text:
     """Which run this is and how it is; where one is."""
-    first = Text("GradTS ", "bold")
+    first = Text().append("GradTS ", "bold")
     if run is None:
         where = f" {snapshot.root}" if snapshot else ""
         return first.append_text(tables.label(where, "dim"))
@@ -39,13 +42,12 @@ def title(app: App[object], snapshot: Snapshot | None, run: RunState | None) -> 
     return first.append_text(Text("  ").join(parts))
 
 
-def tabs(page: str) -> Text:
-    """The screens with their keys, the present one marked."""
-    names = Text("  ")
-    for number, name in enumerate(PAGES, 1):
-        style = "bold reverse" if name == page else ""
-        names.append(f" {number} {name.title()} ", style).append(" ")
-    return names
+def tabs(page: str, width: int) -> Text:
+    """The screens with their keys, the present one marked; the list of runs in front of them, where there is room."""
+    names = [Text(f"{number} {name.title()}", "bold reverse" if name == page else "") for number, name in enumerate(PAGES, 1)]
+    if width < ROOMY:
+        return Text(" ").join(names)
+    return Text("  ").join([Text("r Runs"), *names])
 
 
 class Title(Say):
@@ -59,7 +61,7 @@ class Title(Say):
         """Draw a snapshot."""
         text = title(self.app, snapshot, run)
         if self.page in PAGES and run:
-            text = Text("\n").join([text, tabs(self.page)])
+            text = Text("\n").join([text, tabs(self.page, self.app.size.width)])
         text.no_wrap, text.overflow = True, "ellipsis"
         self.say(text)
 
@@ -79,7 +81,7 @@ def notice(run: RunState, writable: bool) -> tuple[str, str]:
             return f"Failed. {why}\nFinished stages are kept: put the cause right, then press c to go on.", "error"
         case "died":
             log = RunFolder(run.path).log
-            text = "The engine ended without a word: killed, out of memory, or the machine went down.\n"
+            text = "The engine died without a word: killed, out of memory, or a power cut.\n"
             last = f"What it printed last is in {log}\n" if log.exists() else ""
             return f"{text}{last}Finished stages are kept: press c to go on.", "error"
         case "interrupted" | "cancelled":

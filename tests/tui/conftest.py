@@ -49,7 +49,7 @@ def _settled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
         monkeypatch.setenv(name, value)
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr(preferences, "config_folder", lambda: tmp_path / "config")
-    monkeypatch.setattr("gradts_tui.app.cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr("gradts_tui.outside.cache_folder", lambda: tmp_path / "cache")
     yield
     monkeypatch.undo()
     time.tzset()

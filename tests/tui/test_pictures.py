@@ -13,7 +13,7 @@ SHOWN = {
     "run": ("trials", (120, 40), "textual-dark", []),
     "select": ("waiting", (80, 24), "textual-light", ["4"]),
     "correlation": ("done", (200, 60), "textual-dark", ["3", "down"]),
-    "importance": ("done", (120, 40), "high-contrast", ["2", "c", "down", "right"]),
+    "importance": ("done", (120, 40), "high-contrast", ["2", "v", "down", "right"]),
 }
 
 pytestmark = pytest.mark.anyio

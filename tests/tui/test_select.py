@@ -205,7 +205,7 @@ async def test_before_there_is_anything_to_select(ui):
     app = ui("running")
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await select(app, pilot)
-        assert "Nothing to select from yet" in screen_text(app)
+        assert "Nothing yet: candidates are ranked once all are scored" in screen_text(app)
 
 
 # --- commands -------------------------------------------------------------------------------------------------------
