@@ -6,13 +6,10 @@ auxiliaries.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cache
-from typing import TYPE_CHECKING, Any, ClassVar
-
-if TYPE_CHECKING:
-    from pydantic import TypeAdapter
+from typing import Any, ClassVar
 
 
 @dataclass(frozen=True)
@@ -209,18 +206,18 @@ def from_record(record: object) -> Event | None:
     if kind is None or not fields.keys() <= kind.__dataclass_fields__.keys():
         return None
     try:
-        event: Event = _reader(name).validate_python(fields)
+        event: Event = _reader(name)(fields)
     except ValueError:
         return None
     return event
 
 
 @cache
-def _reader(name: str) -> TypeAdapter[Any]:
+def _reader(name: str) -> Callable[[Any], Any]:
     """Checks the types of an event's fields, so that nobody who gets an event has to."""
     from pydantic import TypeAdapter  # late: most of what imports this module reads no events
 
-    return TypeAdapter(KINDS[name])
+    return TypeAdapter(KINDS[name]).validator.validate_python  # without the adapter around it: there may be many events
 
 
 KINDS: Mapping[str, type[Event]] = {kind.__name__: kind for kind in Event.__subclasses__()}

@@ -41,8 +41,8 @@ SIXTEEN: Ramp = (
 
 
 def label(value: object, style: str = "") -> Text:
-    """Anything from data, tasks, plugins or files, as rich may draw it: `printable`, and never read as markup. What is appended to
-    it has a style of its own."""
+    """Anything from data, tasks, plugins or files, as rich may draw it: `printable`, and never read as markup. What is
+    appended to it has a style of its own."""
     return Text().append(printable(str(value)), style or None)
 
 

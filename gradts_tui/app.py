@@ -36,6 +36,7 @@ from gradts_tui.state import RunState, Snapshot
 from gradts_tui.themes import HIGH_CONTRAST, THEMES
 from gradts_tui.widgets.title import PAGES
 
+
 class Source(Protocol):
     """Where snapshots come from: the reader thread, or a test."""
 

@@ -65,10 +65,11 @@ class Engines:
         """Put a command into the run's inbox."""
 
         def work() -> None:
+            """In a thread: the disk may be slow."""
             try:
                 send(RunFolder(run.path).inbox, command)
-            except OSError as error:
-                self.app.call_from_thread(self.app.complain, f"{words}: not sent: {error.strerror or error}")
+            except (GradTSError, OSError) as error:
+                self.app.call_from_thread(self.app.complain, f"{words}: not sent: {error}")
                 return
             self.sent[command.id] = words
             self.app.source.wake()
@@ -82,10 +83,12 @@ class Engines:
         self.starting = f"starting an engine for {config.name}"
 
         def say(line: str) -> None:
+            """A line of the engine's, while it begins."""
             self.starting = line.strip() or self.starting
             self.app.call_from_thread(self.app.redraw)
 
         def work() -> None:
+            """In a thread: an engine takes seconds to begin."""
             try:
                 launched = launch(config, self.store.root, say=say)
             except (GradTSError, OSError) as error:

@@ -83,7 +83,8 @@ def advance(run: RunState, rows: Iterable[Row], engine: str = "") -> RunState:
     """The run after more events, seen with `engine` at work on it."""
     rows = list(rows)
     view = fold(((when, event) for _, when, event in rows), run.view)
-    lines = [line for _, when, event in rows if not event.progress and (line := log_line(when, event))]
+    changes = [(when, event) for _, when, event in rows if not event.progress]
+    lines = [line for when, event in changes if (line := log_line(when, event))]
     return replace(
         run,
         view=view,
@@ -91,7 +92,7 @@ def advance(run: RunState, rows: Iterable[Row], engine: str = "") -> RunState:
         engine=engine,
         log=(*run.log, *lines)[-LINES:] if lines else run.log,
         seq=rows[-1][0] if rows else run.seq,
-        changes=run.changes + sum(not event.progress for _, _, event in rows),
+        changes=run.changes + len(changes),
         problem="",
     )
 

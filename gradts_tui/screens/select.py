@@ -244,16 +244,19 @@ class Select(Page):
             Ask(f"Train {self.primary} like this?", body, enter=True), lambda yes: self.confirm(run, choice, yes)
         )
 
-    def confirm(self, run: RunState, choice: Choice, yes: bool | None) -> None:
-        """Send what was confirmed, unless the proposal has changed meanwhile."""
-        if not yes:
+    def confirm(self, seen: RunState, choice: Choice, yes: bool | None) -> None:
+        """Send what was confirmed, unless the proposal has changed, or somebody else has decided, since the run was `seen`."""
+        now, primary = self.ui.run_state, choice.proposal.primary
+        if not yes or now is None:
             return
-        now = self.ui.run_state
-        proposal = now.view.proposals.get(choice.proposal.primary) if now else None
+        proposal, decision = now.view.proposals.get(primary), now.view.confirmed(primary)
         if proposal is None or proposal.digest != choice.proposal.digest:
             self.notify("Not sent: the proposal has changed meanwhile. Look at the new one and confirm again.", severity="error")
-            return
-        self.ui.confirm(run, choice.command())
+        elif decision and decision != seen.view.confirmed(primary):
+            names = ", ".join(decision.auxiliaries) or "no auxiliary"
+            self.notify(f"Not sent: it was confirmed elsewhere meanwhile, with {names}.", severity="warning")
+        else:
+            self.ui.confirm(now, choice.command())
 
     def copied(self) -> str:
         table = self.query_one(Table)

@@ -12,6 +12,8 @@ from uuid import uuid4
 
 import pytest
 
+from gradts_tui.reader import Reader
+
 TMUX = shutil.which("tmux")
 pytestmark = pytest.mark.skipif(TMUX is None, reason="tmux is not installed")
 PROGRAM = str(Path(sys.executable).with_name("gradts-tui"))
@@ -153,6 +155,39 @@ def test_the_pane_dies_and_the_engine_does_not(slow, place, terminal, engines):
     terminal.press("q")
     assert terminal.gone()
     assert run.engine()
+
+
+def test_two_terminals_on_one_run(slow, terminal, engines, folder):
+    """What one does the other shows, and a proposal is decided once."""
+    slow.settings["selection"]["confirm"] = "ask"
+    slow.write()
+    other = Terminal(folder)
+    try:
+        terminal.start(str(slow.config))
+        terminal.wait("Enter starts an engine")
+        terminal.press("Enter")
+        terminal.wait("● running")
+        run = slow.latest
+        other.start(run.id, "--store", str(slow.store.root), size=(80, 24))
+        other.wait("● running")
+        other.press("p")
+        terminal.wait("= paused", "press p to go on")
+        terminal.press("p")
+        other.wait("● running")
+        for each in (terminal, other):
+            each.wait("waits for you", "press 4")
+            each.press("4")
+            each.wait("candidate", "stars")
+            each.press("Enter")
+            each.wait("Train mood like this?")
+        terminal.press("Enter")
+        terminal.wait("✓ done")
+        time.sleep(1.5)  # more than a look of the other one takes
+        other.press("Enter")
+        other.wait("Not sent: it was confirmed")
+        assert sum(line.text.startswith("confirmed") for line in Reader(slow.store).look().runs[0].log) == 1
+    finally:
+        other.kill()
 
 
 def test_terminals_without_utf8_and_with_16_colours(ran, place, terminal):

@@ -194,6 +194,19 @@ async def test_nothing_can_be_confirmed_in_a_store_that_cannot_be_written(open_s
         assert inbox(tmp_path) == []
 
 
+async def test_a_command_that_cannot_be_written_is_told(open_select, launched, tmp_path):
+    app = await open_select(None)
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await select(app, pilot, "enter")
+        shutil.rmtree(tmp_path / RUN / "inbox")
+        await pilot.press("enter")
+        await settle(app, pilot)
+        await app.workers.wait_for_complete()
+        await settle(app, pilot)
+        assert "confirmation of rte: not sent: " in told(app)
+        assert launched == []
+
+
 async def test_what_was_confirmed_is_shown(ui):
     app = ui("done")
     async with app.run_test(size=(80, 24), notifications=True) as pilot:

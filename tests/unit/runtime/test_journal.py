@@ -63,6 +63,13 @@ def insert(path, *records: str) -> None:
 # --- what is kept ----------------------------------------------------------------------------------------------------
 
 
+def test_names_that_are_not_unicode_are_read_back(path):
+    event = events.Warned("caf\udce9.jsonl has gone")
+    with Journal(path) as journal:
+        journal.emit(event)
+    assert [found for _, _, found in read_events(path)] == [event]
+
+
 def test_every_event_is_read_back_as_it_was(path):
     assert {type(e) for e in ALL} == set(Event.__subclasses__())
     seen = []
