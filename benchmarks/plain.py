@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import torch
+from torch import Tensor
 
 from gradts_engine.learning.batches import Encoded
 from gradts_engine.learning.model import MultiTaskModel
 
 BATCH = 8
 LEARNING_RATE = 5e-5
+
+
+def logits(model: MultiTaskModel, task: str, inputs: Mapping[str, Tensor]) -> Tensor:
+    """The encoder as it comes, and the head on its last states."""
+    return model.head(task)(model.encoder(**inputs).last_hidden_state)  # type: ignore[no-any-return]
 
 
 def train(model: MultiTaskModel, data: Encoded, epochs: int, seed: int, learning_rate: float = LEARNING_RATE) -> None:
@@ -24,7 +32,7 @@ def train(model: MultiTaskModel, data: Encoded, epochs: int, seed: int, learning
         order = rng.permutation(len(data))
         for start in range(0, len(order), BATCH):
             inputs, targets = data.batch(order[start : start + BATCH])
-            sums, counts = data.type.loss(model(data.task, inputs), targets)
+            sums, counts = data.type.loss(logits(model, data.task, inputs), targets)
             loss = sums.sum() / counts.sum()
             optimizer.zero_grad()
             loss.backward()

@@ -16,7 +16,7 @@ from time import perf_counter
 import numpy as np
 from torch import Tensor, nn
 
-from benchmarks import real
+from benchmarks import plain, real
 from benchmarks.frame import Case, Close, Measured
 from gradts_engine.learning.batches import Encoded, token_batches
 from gradts_engine.learning.model import MultiTaskModel
@@ -69,7 +69,7 @@ def gradients(model: MultiTaskModel, batch: tuple[dict[str, Tensor], Tensor], da
     """Importance [L, H] of one instance from the gradients of its loss for all parameters."""
     inputs, targets = batch
     model.zero_grad()
-    sums, counts = data.type.loss(model(data.task, inputs), targets)
+    sums, counts = data.type.loss(plain.logits(model, data.task, inputs), targets)
     (sums / counts).sum().backward()
     layers = []
     for layer in model.encoder.encoder.layer:  # type: ignore[union-attr]
@@ -105,7 +105,7 @@ def limit(case: str) -> Measured:
     with _states_alone(model):
         for rows in token_batches(data.lengths, tokens):
             inputs, targets = data.batch(rows)
-            sums, counts = data.type.loss(model(data.task, inputs), targets)
+            sums, counts = data.type.loss(plain.logits(model, data.task, inputs), targets)
             (sums / counts).sum().backward()
     return Measured((perf_counter() - start) / ROWS)
 

@@ -4,7 +4,8 @@ Read from transformers 5; `tests/unit/learning/test_families.py` proves every en
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -21,13 +22,16 @@ class Family:
     """`attention` lists the attention modules in the order of the forward pass; `projections` are the linear modules in them, a
     single name where query, key and value are the rows of one. `sentence_head` names the dense and output layers of the
     family's AutoModelForSequenceClassification, `token_head` the output layer of AutoModelForTokenClassification; both are
-    None where that class computes something else than our heads. `settings` are configuration values that make it the same."""
+    None where that class computes something else than our heads. `settings` are configuration values that make it the same.
+    `apart` names the module after a layer's attention from which on every token goes its own way, all of whose inputs are states
+    [B, T, D]; None where there is no such module."""
 
     attention: Callable[[Config], Sequence[str]]
     projections: tuple[str, ...] = ("query", "key", "value")
     sentence_head: tuple[str, str] | None = None
     token_head: str | None = "classifier"
     settings: Mapping[str, str] = field(default_factory=dict)
+    apart: str | None = None
 
 
 def _stack(pattern: str) -> Callable[[Config], Sequence[str]]:
@@ -45,7 +49,7 @@ def _albert(config: Config) -> Sequence[str]:
     ]
 
 
-_BERT = Family(_stack("encoder.layer.{}.attention.self"))
+_BERT = Family(_stack("encoder.layer.{}.attention.self"), apart="encoder.layer.{}.attention.output")
 _ROBERTA = replace(_BERT, sentence_head=("classifier.dense", "classifier.out_proj"))
 
 FAMILIES: Mapping[str, Family] = {
@@ -59,16 +63,43 @@ FAMILIES: Mapping[str, Family] = {
         settings={"pooler_hidden_act": "tanh"},
     ),
     # Its sentence head has a ReLU where ours has tanh.
-    "distilbert": Family(_stack("transformer.layer.{}.attention"), projections=("q_lin", "k_lin", "v_lin")),
+    "distilbert": Family(
+        _stack("transformer.layer.{}.attention"),
+        projections=("q_lin", "k_lin", "v_lin"),
+        apart="transformer.layer.{}.sa_layer_norm",
+    ),
     # Its sentence head has a GELU.
     "electra": _BERT,
     # Both its heads have a GELU and a normalisation.
     "modernbert": Family(_stack("layers.{}.attn"), projections=("Wqkv",), token_head=None),
-    "mpnet": replace(_ROBERTA, attention=_stack("encoder.layer.{}.attention.attn"), projections=("q", "k", "v")),
+    "mpnet": replace(
+        _ROBERTA,
+        attention=_stack("encoder.layer.{}.attention.attn"),
+        projections=("q", "k", "v"),
+        apart="encoder.layer.{}.attention.LayerNorm",
+    ),
     "roberta": _ROBERTA,
     "xlm-roberta": _ROBERTA,
 }
 """By `model_type`."""
+
+
+@contextmanager
+def first_token_alone(module: nn.Module) -> Iterator[None]:
+    """While entered, a model's last hidden states are those of the first token, [B, 1, D], and the rest of the last layer, which
+    nobody reads, is not computed; a model of a family that cannot do without gives all states, [B, T, D]."""
+    config: Config = getattr(module, "config", None)
+    family = FAMILIES.get(getattr(config, "model_type", ""))
+    # a plugin's module may read other tokens behind the states of one of transformers' own
+    if family is None or family.apart is None or not type(module).__module__.startswith("transformers."):
+        yield
+        return
+    last = module.get_submodule(family.apart.format(config.num_hidden_layers - 1))
+    hook = last.register_forward_pre_hook(lambda _, states: tuple(state[:, :1] for state in states))
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def head_sites(module: nn.Module, config: Config) -> HeadSites:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 
 import torch
 from torch import Tensor, nn
 
 from gradts_engine.contracts import OwnHead, TaskType
+from gradts_engine.learning import families
+from gradts_engine.learning.task_types.heads import SentenceHead
 
 
 class MultiTaskModel(nn.Module):
@@ -26,7 +29,10 @@ class MultiTaskModel(nn.Module):
 
     def forward(self, task: str, inputs: Mapping[str, Tensor]) -> Tensor:
         """Logits of one task for a batch of its inputs."""
-        return self.head(task)(self.encoder(**inputs).last_hidden_state)  # type: ignore[no-any-return]
+        head = self.head(task)
+        with families.first_token_alone(self.encoder) if isinstance(head, SentenceHead) else nullcontext():
+            states = self.encoder(**inputs).last_hidden_state
+        return head(states)  # type: ignore[no-any-return]
 
 
 def make_head(

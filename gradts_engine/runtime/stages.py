@@ -24,7 +24,7 @@ from gradts_engine.runtime.workbench import Result, Workbench
 if TYPE_CHECKING:
     from gradts_engine.learning.batches import Encoded, Plan
 
-VERSIONS = {"embed": 1, "tune": 1, "score": 2, "correlate": 1, "trial": 1, "proposal": 1, "test": 1}
+VERSIONS = {"embed": 1, "tune": 2, "score": 3, "correlate": 1, "trial": 2, "proposal": 1, "test": 1}
 """Raised when a stage computes something else from the same inputs, so that older results are not taken for its own."""
 
 RAW = "raw.safetensors"

@@ -1,13 +1,18 @@
 """Every entry of the table of families, proved against the model itself."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from torch import Tensor, nn
 
 from gradts_engine.contracts import EncoderSpec
 from gradts_engine.learning import families
 from gradts_engine.learning.encoders import Encoder, load_encoder
+from gradts_engine.learning.model import MultiTaskModel, initialise_head
+from gradts_engine.learning.task_types import SentenceHead
 from gradts_engine.testing import FAMILIES, check_head_sites, tiny_encoder
 
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
@@ -43,3 +48,29 @@ def test_layers_that_share_weights_are_told_apart_by_call(tmp_path: Path) -> Non
 
 def test_every_known_family_is_tested() -> None:
     assert tuple(families.FAMILIES) == FAMILIES
+
+
+@pytest.mark.parametrize(("family", "config"), VARIANTS)
+def test_a_head_that_reads_the_first_token_gets_it_alone(family: str, config: dict[str, Any], tmp_path: Path) -> None:
+    """The same logits and the same gradients, without the states that nobody reads."""
+    encoder = tiny(tmp_path, family, config)
+    head = initialise_head(SentenceHead(encoder.hidden_size, 2, 0.0), seed=1)
+    model = MultiTaskModel(encoder.build(), {"task": head})
+    inputs = encoder.tokenizer(["a kilo of tomatoes", "bread"], padding=True, return_tensors="pt")
+
+    seen: list[torch.Size] = []
+    head.register_forward_pre_hook(lambda _, args: seen.append(args[0].shape))
+    found, gradients = logits_and_gradients(model, lambda: model("task", inputs))
+    expected, others = logits_and_gradients(model, lambda: head(model.encoder(**inputs).last_hidden_state))
+
+    tokens = inputs["input_ids"].shape[1]
+    assert [shape[1] for shape in seen] == [1 if families.FAMILIES[family].apart else tokens, tokens]
+    torch.testing.assert_close(found, expected)
+    torch.testing.assert_close(gradients, others)
+
+
+def logits_and_gradients(model: nn.Module, forward: Callable[[], Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    model.zero_grad()
+    logits = forward()
+    logits.square().sum().backward()
+    return logits.detach(), {name: p.grad for name, p in model.named_parameters() if p.grad is not None}

@@ -238,7 +238,7 @@ def test_the_first_of_the_best_epochs_is_restored(model: MultiTaskModel, data: M
     after: list[dict[str, Tensor]] = []
     progress = Progress(epoch=lambda number, score: after.append(weights(model)))
     plan = plan_of(data, "classes", epochs=12, accumulation=1)
-    trained = run(plan, Settings(learning_rate=3e-3), Dev(flipped, "accuracy"), progress=progress)
+    trained = run(plan, Settings(learning_rate=1e-3), Dev(flipped, "accuracy"), progress=progress)
 
     assert len(trained.scores) == len(after) == 12
     assert trained.best == trained.scores.index(max(trained.scores))
