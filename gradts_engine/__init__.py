@@ -19,7 +19,7 @@ from gradts_engine.contracts import (
 from gradts_engine.hooks.specs import hookimpl
 
 if TYPE_CHECKING:
-    from gradts_engine.learning.export import load_model
+    from gradts_engine.exported import load_model
 
 __all__ = [
     "Auxiliary",
@@ -40,7 +40,7 @@ __version__ = "0.1.0"
 def __getattr__(name: str) -> Any:
     """`load_model` needs torch, so it is imported when it is first asked for."""
     if name == "load_model":
-        from gradts_engine.learning.export import load_model
+        from gradts_engine.exported import load_model
 
         return load_model
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

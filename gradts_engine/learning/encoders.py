@@ -7,7 +7,7 @@ import hashlib
 import inspect
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,10 +65,7 @@ class Encoder:
         """A new float32 module in eval mode with the pretrained weights and without a pooler. Draws no random numbers; safe to
         call from several threads. Raises UsageError if the weights do not load or do not fill the model."""
         if self.spec.model is not None:
-            # A plugin's own way of building may draw random numbers.
-            with _LOADING, torch.random.fork_rng(devices=[]):
-                torch.default_generator.manual_seed(0)
-                return self.spec.model(str(self.source)).float().eval()
+            return build_with(self.spec.model, self.source)
         with told(f"encoder {self.name}: cannot load {self.source}"):
             module, missing = load_pretrained(transformers.MODEL_MAPPING[type(self.config)], self.source)
         if missing:
@@ -94,6 +91,13 @@ class Encoder:
     def head_sites(self, module: nn.Module) -> HeadSites:
         """Where the attention heads of `module` (made by `build`) are."""
         return self.spec.head_sites(module) if self.spec.head_sites else families.head_sites(module, self.config)
+
+
+def build_with(model: Callable[[str], nn.Module], folder: Path) -> nn.Module:
+    """A float32 module in eval mode, built by a plugin's own function from a folder."""
+    with _LOADING, torch.random.fork_rng(devices=[]):  # it may draw random numbers
+        torch.default_generator.manual_seed(0)
+        return model(str(folder)).float().eval()
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,21 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers.modeling_outputs import SequenceClassifierOutput
 
+from gradts_engine.contracts import EncoderSpec
 from gradts_engine.errors import RunError, UsageError
-from gradts_engine.learning.encoders import Encoder, load_pretrained, told
+from gradts_engine.learning.encoders import Encoder, build_with, load_pretrained, told
 from gradts_engine.learning.families import FAMILIES
-from gradts_engine.learning.task_types import SentenceHead, TokenHead
+from gradts_engine.learning.task_types import MaskedHead, SentenceHead, TokenHead
 
 ABOUT = "gradts.json"
-"""What a folder holds: `task`, `head`, `labels`, `max_length`, and `native`, whether transformers alone can load it."""
+"""What a folder holds: `task`, `head`, `labels`, `max_length`, `native`, whether transformers alone can load it, and `encoder`,
+the registered encoder whose plugin builds the module, if one does."""
 
-_HEADS: dict[str, type[SentenceHead] | type[TokenHead]] = {"SentenceHead": SentenceHead, "TokenHead": TokenHead}
+_HEADS: Mapping[str, Callable[[Any, int, int], nn.Module]] = {
+    "SentenceHead": lambda encoder, hidden_size, outputs: SentenceHead(hidden_size, outputs, 0.0),
+    "TokenHead": lambda encoder, hidden_size, outputs: TokenHead(hidden_size, outputs, 0.0),
+    "MaskedHead": lambda encoder, hidden_size, outputs: MaskedHead(encoder.get_input_embeddings(), hidden_size, 0.0),
+}
 _TOLERANCE = 1e-5
 
 
@@ -54,7 +60,7 @@ def export_model(
     """Write a tuned encoder and one head to `folder`, with the tokenizer and `card` as README.md; no labels mean a regression.
 
     Returns True where `AutoModelForSequenceClassification` or `AutoModelForTokenClassification` loads the folder; False where the
-    family's class computes something else than our head: the folder then holds the encoder for `AutoModel` and
+    family's class computes something else than our head, or a plugin builds the encoder: the folder then holds the encoder and
     `head.safetensors`, and `load_model` puts them together (a head of a plugin's own class is for the plugin to load). A former
     export in `folder` is replaced, anything else refused (UsageError). Raises RunError if the folder, read back, does not compute
     the same logits.
@@ -64,7 +70,7 @@ def export_model(
     # Trained weights may be on another device and in training mode; neither is changed.
     tuned = Tuned(copy.deepcopy(module), copy.deepcopy(head)).cpu().eval()
     task = "token_classification" if word_level else "classification" if labels else "regression"
-    own = encoder.spec.model is not None  # what a plugin builds, only the plugin can load
+    own = encoder.name if encoder.spec.model else None  # what a plugin builds, only the plugin can build again
     names = {} if own else _native_names(encoder, tuned.head, task)
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
@@ -75,13 +81,13 @@ def export_model(
     tokenizer.model_max_length = max_length
     tokenizer.save_pretrained(partial)
     about = {"format": 1, "task": task, "head": type(head).__name__, "labels": list(labels), "max_length": max_length}
-    about["encoder"] = encoder.name if own else None
-    about |= {"native": bool(names), "outputs": head.out.out_features if isinstance(head, SentenceHead | TokenHead) else None}
+    about |= {"encoder": own, "native": bool(names)}
+    about |= {"outputs": head.out.out_features if isinstance(head, SentenceHead | TokenHead) else None}
     (partial / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    (partial / "README.md").write_text(f"{card.rstrip()}\n\n{_usage(task, bool(names))}", encoding="utf-8")
+    (partial / "README.md").write_text(f"{card.rstrip()}\n\n{_usage(task, bool(names), own)}", encoding="utf-8")
 
-    if type(head).__name__ in _HEADS and not own:
-        _compare(tuned, partial, min(max_length, 16))
+    if type(head).__name__ in _HEADS:
+        _compare(encoder, tuned, partial, min(max_length, 16))
     old = folder.with_name(f"{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():  # moved and not removed, so that what is there is a whole model at any time
@@ -91,33 +97,45 @@ def export_model(
     return bool(names)
 
 
-def load_model(folder: str | Path) -> nn.Module:
-    """The model in an exported folder, in eval mode: `load_model(folder)(**tokenizer(texts, return_tensors="pt")).logits`.
+def load_model(folder: str | Path, encoders: Mapping[str, EncoderSpec]) -> nn.Module:
+    """The model in an exported folder, in eval mode: `load_model(...)(**tokenizer(texts, return_tensors="pt")).logits`.
 
-    Raises UsageError if the folder is not an export or damaged, or its head is of a plugin's own class.
+    `encoders` are the registered ones, of which some are built by a plugin.
+
+    Raises UsageError if the folder is not an export or damaged, its encoder is of a plugin that is not installed, or its head is
+    of a plugin's own class.
     """
     folder = Path(folder)
     if not (folder / ABOUT).is_file():
         raise UsageError(f"{folder} is not a model that GradTS exported: it has no {ABOUT}")
     with told(f"{folder} is damaged"):
-        return _load_model(folder)
+        return _load_model(folder, encoders)
 
 
-def _load_model(folder: Path) -> nn.Module:
+def _load_model(folder: Path, encoders: Mapping[str, EncoderSpec]) -> nn.Module:
     about = json.loads((folder / ABOUT).read_bytes())
-    if about.get("encoder"):
-        raise UsageError(f"{folder}: its encoder is a plugin's {about['encoder']}; load it with the plugin")
     if about["head"] not in _HEADS:
         raise UsageError(f"{folder}: its head is a plugin's {about['head']}; load head.safetensors with the plugin")
     config = transformers.AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
-    model, missing = load_pretrained(_model_class(config, about["task"] if about["native"] else None), folder)
-    if missing:
-        raise RunError(f"{folder} has no weights for {missing[0]}; export the model again")
+    if name := about.get("encoder"):
+        model = _build(name, folder, encoders)
+    else:
+        model, missing = load_pretrained(_model_class(config, about["task"] if about["native"] else None), folder)
+        if missing:
+            raise RunError(f"{folder} has no weights for {missing[0]}; export the model again")
     if about["native"]:
         return model
-    head = _HEADS[about["head"]](config.hidden_size, about["outputs"], 0.0)
+    head = _HEADS[about["head"]](model, config.hidden_size, about["outputs"])
     head.load_state_dict(load_file(folder / "head.safetensors"))
     return Tuned(model, head).eval()
+
+
+def _build(name: str, folder: Path, encoders: Mapping[str, EncoderSpec]) -> nn.Module:
+    """The encoder in the folder, built by the plugin that built it for the training."""
+    build = encoders[name].model if name in encoders else None
+    if build is None:
+        raise UsageError(f"{folder}: no plugin builds its encoder '{name}'; install the one that did when it was trained")
+    return build_with(build, folder)
 
 
 def _model_class(config: Any, task: str | None) -> Any:
@@ -145,7 +163,7 @@ def _write_model(
     """Weights and configuration. Weights are written under the names of the class, without making one: that would draw random
     numbers for weights that are replaced at once."""
     config = copy.deepcopy(encoder.config)
-    model_class = _model_class(config, task if names else None)
+    model_class: Any = type(tuned.encoder) if encoder.spec.model else _model_class(config, task if names else None)
     prefix = f"{model_class.base_model_prefix}." if names else ""
     weights = {prefix + name: weight for name, weight in tuned.encoder.state_dict().items()}
     for layer, linear in names.items():
@@ -168,21 +186,22 @@ def _write_model(
 
 
 @torch.no_grad()
-def _compare(tuned: Tuned, folder: Path, length: int) -> None:
+def _compare(encoder: Encoder, tuned: Tuned, folder: Path, length: int) -> None:
     """Raises RunError unless the folder computes the same logits for random tokens, a padded sequence among them."""
     generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(tuned.encoder.config.vocab_size, (3, length), generator=generator)  # type: ignore[arg-type, union-attr]
+    ids = torch.randint(encoder.config.vocab_size, (3, length), generator=generator)
     mask = torch.ones_like(ids)
     mask[1, (length + 1) // 2 :] = 0
     ours = tuned(input_ids=ids, attention_mask=mask).logits
-    theirs = load_model(folder)(input_ids=ids, attention_mask=mask).logits
+    theirs = load_model(folder, {encoder.name: encoder.spec})(input_ids=ids, attention_mask=mask).logits
     if ours.shape != theirs.shape or not torch.allclose(ours, theirs, rtol=_TOLERANCE, atol=_TOLERANCE):
         raise RunError(f"the exported model does not compute what the trained one does; it is left in {folder}")
 
 
-def _usage(task: str, native: bool) -> str:
-    """How to load the model, for its README."""
-    imports = "from gradts_engine.learning.export import load_model  # pip install gradts\nfrom transformers import AutoTokenizer"
+def _usage(task: str, native: bool, plugin: str | None) -> str:
+    """How to load the model, for its README; `plugin`: the encoder that a plugin builds."""
+    needs = f", and the plugin that registers {plugin}" if plugin else ""
+    imports = f"from gradts_engine import load_model  # pip install gradts{needs}\nfrom transformers import AutoTokenizer"
     load = "load_model(folder)"
     if native:
         auto = f"AutoModelFor{'Token' if task == 'token_classification' else 'Sequence'}Classification"

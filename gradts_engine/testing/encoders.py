@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+from transformers import AutoTokenizer
 
 from gradts_engine.contracts import EncoderSpec, HeadSites, Instance, Projection
 from gradts_engine.learning.batches import Encoded, encode
 from gradts_engine.learning.encoders import Encoder, load_encoder
+from gradts_engine.learning.export import export_model, load_model
 from gradts_engine.learning.model import MultiTaskModel, initialise_head
 from gradts_engine.learning.task_types import Classification
 from gradts_engine.scoring.importance import instance_importance
@@ -154,6 +157,26 @@ class EncoderContract:
         assert together.shape == (len(data), len(sites.layers), sites.layers[0]["key"].heads)
         np.testing.assert_allclose(together, alone, rtol=1e-3, atol=1e-5 * alone.max())
         assert (alone > 0).any(), "no head has a gradient"
+
+    def test_a_final_model_is_read_back(self, tmp_path: Path) -> None:
+        """What a run exports has everything to build the tuned encoder again: its weights, its configuration, its tokenizer."""
+        module, folder = self.encoder.build(), tmp_path / "final"
+        with torch.no_grad():
+            for parameter in module.parameters():
+                parameter.mul_(0.9)  # as a training does: no longer the weights of the source
+        head = initialise_head(Classification().head(self.encoder.hidden_size, ("a", "b"), 0.0), seed=1)
+        model = MultiTaskModel(module, {"task": head}).eval()
+        export_model(
+            self.encoder, module, head, word_level=False, labels=("a", "b"), max_length=32, folder=folder, card="# A model"
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        loaded = load_model(folder, {self.spec.name: self.spec})
+        data = self._data()
+        with torch.no_grad():
+            for i, text in enumerate(self.texts):
+                ours, theirs = data.batch([i])[0], tokenizer(text, truncation=True, return_tensors="pt")
+                assert torch.equal(ours["input_ids"], theirs["input_ids"]), "the tokenizer, loaded again, is another one"
+                assert torch.allclose(loaded(**theirs).logits, model("task", ours), rtol=1e-4, atol=1e-5), "other logits"
 
     def _data(self) -> Encoded:
         instances = [Instance(i, (text,), "ab"[i % 2]) for i, text in enumerate(self.texts)]

@@ -41,31 +41,49 @@ def call(environment: Path, *arguments: str, **variables: str) -> str:
     return child.stdout
 
 
+USE = """
+import sys
+import pytest
+from gradts_engine.__main__ import main
+
+*tests, config, store = sys.argv[1:]
+main(["plugins"])
+main(["tasks"])
+sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *tests]) or main(["run", config, "--plain", "--store", store]))
+"""
+"""Lists, tests and runs in one process: most of the time goes into loading torch."""
+
+
 def test_every_kind_installs_is_listed_passes_its_test_and_runs(environment: Path, encoder: Path) -> None:
-    engine = ("-m", "gradts_engine")
+    """And so does the example of a contract in docs/plugins.md."""
     for kind in KINDS:
-        assert "pip install -e gradts-my-" in call(environment, *engine, "plugins", "new", f"my-{kind}", "--kind", kind)
+        assert main(["plugins", "new", f"my-{kind}", "--kind", kind, "--in", str(environment)]) == 0
     folders = [f"./gradts-my-{kind}" for kind in KINDS]
     call(environment, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-build-isolation", *folders)
-
-    listed = call(environment, *engine, "plugins")
-    for kind in KINDS:
-        (line,) = (line for line in listed.splitlines() if f" my-{kind} " in line)
-        assert "in use" in line
-    assert "my-tasks-mood" in call(environment, *engine, "tasks")
-    call(environment, "-m", "pytest", "-q", "-p", "no:cacheprovider", *folders)
-
+    (example,) = re.findall(r"^```python\n(.*?)^```$", page()[1], re.DOTALL | re.MULTILINE)
+    (environment / "test_example.py").write_text(example)
     config = environment / "gradts-my-tasks" / "tasks.toml"
     text = config.read_text().replace('encoder = "minilm-l6"', f'encoder = {str(encoder)!r}\nexecutor = "my-executor"')
     config.write_text(text.replace("[selection]", '[selection]\nstrategy = "my-strategy"'))
-    out = call(environment, *engine, "run", str(config), "--plain", "--store", str(environment / "store"))
-    assert "my-tasks-mood" in out
+
+    out = call(environment, "-c", USE, *folders, "test_example.py", str(config), str(environment / "store"))
+    listed, _, ran = out.partition(" passed in ")
+    for kind in KINDS:
+        assert sum(f" my-{kind} " in line and " in use " in line for line in listed.splitlines()) == 1
+    assert "my-tasks-mood" in listed
+    assert "my-tasks-mood" in ran
+
+
+def page() -> tuple[str, str]:
+    """docs/plugins.md: the tutorial, and the rest."""
+    text = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
+    tutorial, _, rest = text.partition("## The other kinds")
+    return tutorial, rest
 
 
 def test_the_tutorial_is_true(environment: Path, encoder: Path) -> None:
     """Every command and every file of docs/plugins.md, in its order."""
-    page = (Path(__file__).parents[2] / "docs" / "plugins.md").read_text(encoding="utf-8")
-    tutorial, _, rest = page.partition("## The other kinds")
+    tutorial, _ = page()
     bin_folder = environment / "env" / "bin"
     for name, module in (("gradts-engine", "gradts_engine"), ("pip", "pip"), ("pytest", "pytest")):
         (bin_folder / name).write_text(f'#!/bin/sh\nexec {bin_folder}/python -m {module} "$@"\n')
@@ -89,9 +107,6 @@ def test_the_tutorial_is_true(environment: Path, encoder: Path) -> None:
     assert child.returncode == 0, child.stdout + child.stderr
     assert "dev:" in child.stdout
     assert "demo-weather" in child.stdout
-    (example,) = re.findall(r"^```python\n(.*?)^```$", rest, re.DOTALL | re.MULTILINE)
-    (environment / "test_example.py").write_text(example)
-    call(environment, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_example.py")
 
 
 @pytest.mark.parametrize("name", ["", "Mine", "1st", "a_b", "a--b", "../x", "a" * 60])

@@ -19,10 +19,11 @@ from gradts_engine import events
 from gradts_engine.config import Experiment, load_experiment
 from gradts_engine.contracts import EncoderSpec, TaskData, TaskSpec
 from gradts_engine.errors import GradTSError
+from gradts_engine.exported import load_model
 from gradts_engine.hooks.catalog import load_catalog
 from gradts_engine.learning.data import read_task
 from gradts_engine.learning.encoders import load_encoder
-from gradts_engine.learning.export import export_model, load_model
+from gradts_engine.learning.export import export_model
 from gradts_engine.learning.state import Checkpoint
 from gradts_engine.learning.task_types import Classification, SentenceHead, TokenClassification
 from gradts_engine.runtime import inbox

@@ -77,7 +77,13 @@ def test_a_whole_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], isolate
     assert main(["run", str(tmp_path / "tasks.toml"), "--plain"]) == 0
     assert "mood" in capsys.readouterr().out
     (model,) = (tmp_path / ".gradts" / "runs").glob("*/models/mood")
-    assert (model / "head.safetensors").is_file()
+    snippet = (model / "README.md").read_text().partition("```python")[2].partition("```")[0]
+    variables: dict[str, Any] = {"folder": model, "texts": ["good bread", "bad"]}
+    exec(snippet, variables)
+    assert variables["logits"].shape == (2, 2)
+    isolated_catalog()
+    with pytest.raises(UsageError, match="no plugin builds its encoder 'tiny'; install the one"):
+        exec(snippet, variables)
 
 
 pytest_plugins = ["gradts_engine.testing.fixtures"]

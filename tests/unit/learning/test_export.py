@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from gradts_engine.contracts import EncoderSpec
 from gradts_engine.errors import RunError, UsageError
+from gradts_engine.exported import load_model
 from gradts_engine.learning.encoders import Encoder, load_encoder
-from gradts_engine.learning.export import export_model, load_model
+from gradts_engine.learning.export import export_model
 from gradts_engine.learning.task_types import SentenceHead, TokenHead
 from gradts_engine.testing import FAMILIES, tiny_encoder
 
