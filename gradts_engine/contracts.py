@@ -211,7 +211,7 @@ class HeadSites:
 class EncoderSpec:
     """A pretrained encoder. `source` gives a folder or a Hub name; `sha256` maps file names in that folder to digests that are
     verified on load; `head_sites` says where the heads are if the model's family is not one that GradTS knows;
-    `model` builds the module from the resolved source where `AutoModel.from_pretrained` is not the way;
+    `model` builds the module from a folder, the source or an exported model, where `AutoModel.from_pretrained` is not the way;
     `tokenizer` changes the fast tokenizer that was found there."""
 
     name: str
