@@ -129,6 +129,7 @@ def show_task(name: str, as_json: bool) -> None:
     from gradts_engine import tables
     from gradts_engine.hooks.catalog import load_catalog
     from gradts_engine.learning.data import read_task, where
+    from gradts_engine.learning.rows import revision_of
     from gradts_engine.nearest import unknown
 
     catalog = load_catalog()
@@ -142,6 +143,7 @@ def show_task(name: str, as_json: bool) -> None:
         "type": spec.type,
         "metric": spec.metric or kind.metrics[0],
         "source": {split: where(source) for split in ("train", "dev", "test") if (source := getattr(spec, split)) is not None},
+        "revision": revision_of(where(spec.train)),
         "licence": spec.licence,
         "citation": spec.citation,
     }

@@ -206,8 +206,8 @@ def _call(function: Callable[..., Iterable[Row]], options: Mapping[str, Any]) ->
 
 
 def _hub(source: str) -> Iterator[Row]:
-    """`hf:owner/name:split`, `hf:owner/name/config:split`, or either with `@revision` (a commit, tag or branch) before the split.
-    Class indices become names, -1 (no label) becomes None."""
+    """`hf:owner/name:split`, `hf:owner/name/config:split`, or either with `@revision` (a commit, tag or branch) before the split;
+    `config` may also be a folder of it. Class indices become names, -1 (no label) becomes None."""
     name, _, split = source.removeprefix("hf:").partition(":")
     name, at, revision = name.partition("@")
     parts = name.split("/")
@@ -216,7 +216,7 @@ def _hub(source: str) -> Iterator[Row]:
     import datasets
 
     try:
-        data = datasets.load_dataset("/".join(parts[:2]), *parts[2:], split=split, revision=revision or None)
+        data = _load("/".join(parts[:2]), *parts[2:], split=split, revision=revision or None)
     except (OSError, ValueError, RuntimeError, datasets.exceptions.DatasetsError) as error:
         reason = str(error).partition("\n")[0]
         raise UsageError(
@@ -225,6 +225,33 @@ def _hub(source: str) -> Iterator[Row]:
         ) from None
     for row in data:
         yield {column: _class_names(data.features[column], value) for column, value in row.items()}
+
+
+def _load(name: str, config: str | None = None, **which: Any) -> Any:
+    import datasets
+
+    try:
+        return datasets.load_dataset(name, config, **which)
+    except ValueError as unknown_config:
+        # The branches with converted data sets have a folder for each configuration, and nothing that says so.
+        try:
+            return datasets.load_dataset(name, data_dir=config, **which)
+        except (OSError, ValueError, datasets.exceptions.DatasetsError):
+            raise unknown_config from None
+
+
+def revision_of(place: str) -> str:
+    """Whether the data of a place, as it is shown, are fixed to a commit of the Hub; empty where they are not on the Hub."""
+    found = re.search(r"hf:[^@:]+(?:@([^:]+))?:", place)
+    if not found:
+        return ""
+    revision = found[1] or "main"
+    if re.fullmatch("[0-9a-f]{40}", revision):
+        return f"commit {revision}"
+    return (
+        f"{revision}, which is not a commit: the Hub may change what it holds; fix one with "
+        'options = {revision = "COMMIT"} in [tasks.NAME]'
+    )
 
 
 def _class_names(feature: Any, value: Any) -> Any:

@@ -19,9 +19,7 @@ class TestMeld(TaskContract):
 def test_from_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / "eusip" / "silicone"
     rows = {"Utterance": ["Oh !", "No ."], "Speaker": ["A", "B"], "Emotion": ["joy", "anger"]}
-    datasets.Dataset.from_dict(rows).to_parquet(home / "meld_e" / "train.parquet")
-    config = "- config_name: meld_e\n  data_files:\n  - {split: train, path: meld_e/train.parquet}"
-    (home / "README.md").write_text(f"---\nconfigs:\n{config}\n---\n")
+    datasets.Dataset.from_dict(rows).to_parquet(home / "meld_e" / "train" / "0000.parquet")  # as in the branch
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GRADTS_DATA")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")

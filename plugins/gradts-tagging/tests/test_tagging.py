@@ -1,9 +1,11 @@
+import json
 from pathlib import Path
 
 import datasets
 import gradts_tagging
 import pytest
 
+from gradts_engine.__main__ import main
 from gradts_engine.errors import UsageError
 from gradts_engine.learning.published import Published
 from gradts_engine.learning.rows import read_rows
@@ -38,10 +40,12 @@ def test_from_the_hub(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     rows = {"tokens": [["don't", "do", "n't"]] * 10, theirs: [[0 if name == "pos_ewt" else 1, 1, 2]] * 10}
     owner, repository, config = source.hub.split("/")
     home = tmp_path / owner / repository
-    for split in ("train", "validation", "test"):
-        datasets.Dataset.from_dict(rows, features=features).to_parquet(home / config / f"{split}.parquet")
-    files = "\n".join(f"  - {{split: {s}, path: {config}/{s}.parquet}}" for s in ("train", "validation", "test"))
-    (home / "README.md").write_text(f"---\nconfigs:\n- config_name: {config}\n  data_files:\n{files}\n---\n")
+    for split in (
+        "train",
+        "validation",
+        "test",
+    ):  # as in a branch of converted data, which has no description
+        datasets.Dataset.from_dict(rows, features=features).to_parquet(home / config / split / "0000.parquet")
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("GRADTS_DATA")
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "cache")
@@ -54,6 +58,15 @@ def test_from_the_hub(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert found[0] == {"tokens": ["don't", "do", "n't"], "labels": [first, first, second]}
     assert task.dev is not None
     assert len(list(read_rows(task.dev))) == (1 if name == "chunk_conll2000" else 10)
+
+
+def test_what_is_fixed_to_a_commit_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["tasks", "show", "ner_wnut17", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["revision"] == f"commit {gradts_tagging.WNUT}"
+    assert main(["tasks", "show", "chunk_conll2000"]) == 0
+    assert "refs/convert/parquet, which is not a commit: the Hub may change" in capsys.readouterr().out
+    assert main(["tasks", "show", "ner_conll2003", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["revision"] == ""
 
 
 def test_conll2003_is_for_those_who_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
