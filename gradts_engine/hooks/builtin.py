@@ -10,6 +10,9 @@ from gradts_engine.contracts import ExecutorSpec, StrategySpec, TaskTypeSpec
 from gradts_engine.hooks.specs import hookimpl
 
 CLASS_METRICS = ("accuracy", "f1", "macro_f1", "mcc")
+SET_METRICS = ("micro_f1", "macro_f1", "subset_accuracy")
+MASK_METRICS = ("masked_accuracy",)
+TAG_METRICS = ("span_f1", "token_accuracy")
 
 
 def _late(module: str, name: str) -> Callable[..., Any]:
@@ -21,60 +24,33 @@ def _late_function(module: str, name: str) -> Callable[[], Any]:
     return lambda: getattr(import_module(module), name)
 
 
+ONE, PAIR, EITHER = (1,), (2,), (1, 2)
+"""How many texts a row has."""
+
+TASK_TYPES: tuple[tuple[str, str, tuple[str, ...], tuple[int, ...], str], ...] = (
+    ("classification", "Classification", CLASS_METRICS, EITHER, "one class for a sentence or a pair of sentences"),
+    ("regression", "Regression", ("pearson", "spearman"), EITHER, "one number for a sentence or a pair of sentences"),
+    ("token_classification", "TokenClassification", TAG_METRICS, ONE, "one class for every word (tags, or spans in IOB2)"),
+    ("multi_label", "MultiLabel", SET_METRICS, EITHER, "any number of classes for a sentence or a pair of sentences"),
+    ("ranking", "Ranking", ("accuracy",), PAIR, "the best of several candidates for a query"),
+    ("span", "Spans", ("answer_f1", "exact_match"), PAIR, "the part of a text that answers a question, as in SQuAD"),
+    ("masked_lm", "MaskedLanguageModelling", MASK_METRICS, EITHER, "the words that were masked in a text; needs no labels"),
+)
+"""Name, class, metrics, texts and description."""
+
+
 @hookimpl
 def gradts_task_types() -> Sequence[TaskTypeSpec]:
     """The kinds of task that the published code knew, and several labels a sentence."""
-    types = "gradts_engine.learning.task_types"
     return [
         TaskTypeSpec(
-            name="classification",
-            metrics=CLASS_METRICS,
-            texts=(1, 2),
-            load=_late(types, "Classification"),
-            description="one class for a sentence or a pair of sentences",
-        ),
-        TaskTypeSpec(
-            name="regression",
-            metrics=("pearson", "spearman"),
-            texts=(1, 2),
-            load=_late(types, "Regression"),
-            description="one number for a sentence or a pair of sentences",
-        ),
-        TaskTypeSpec(
-            name="token_classification",
-            metrics=("span_f1", "token_accuracy"),
-            texts=(1,),
-            load=_late(types, "TokenClassification"),
-            description="one class for every word (tags, or spans in IOB2)",
-        ),
-        TaskTypeSpec(
-            name="multi_label",
-            metrics=("micro_f1", "macro_f1", "subset_accuracy"),
-            texts=(1, 2),
-            load=_late(types, "MultiLabel"),
-            description="any number of classes for a sentence or a pair of sentences",
-        ),
-        TaskTypeSpec(
-            name="ranking",
-            metrics=("accuracy",),
-            texts=(2,),
-            load=_late(types, "Ranking"),
-            description="the best of several candidates for a query",
-        ),
-        TaskTypeSpec(
-            name="span",
-            metrics=("answer_f1", "exact_match"),
-            texts=(2,),
-            load=_late(types, "Spans"),
-            description="the part of a text that answers a question, as in SQuAD",
-        ),
-        TaskTypeSpec(
-            name="masked_lm",
-            metrics=("masked_accuracy",),
-            texts=(1, 2),
-            load=_late(types, "MaskedLanguageModelling"),
-            description="the words that were masked in a text; needs no labels",
-        ),
+            name=name,
+            metrics=metrics,
+            texts=texts,
+            load=_late("gradts_engine.learning.task_types", class_name),
+            description=description,
+        )
+        for name, class_name, metrics, texts, description in TASK_TYPES
     ]
 
 

@@ -54,7 +54,9 @@ def read_task(
         for name, source in sources.items()
         if source is not None
     }
-    bad = [problem for split in splits.values() for problem in split.bad]
+    # Two splits may be one file, whose rows are named once.
+    found = dict.fromkeys((str(split.source), problem) for split in splits.values() for problem in split.bad)
+    bad = [problem for _, problem in found]
     if bad and on_bad_row == "stop":
         raise ProblemsError(_report(spec.name, bad))
     instances = {name: tuple(split.instances) for name, split in splits.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import nn
@@ -16,7 +18,7 @@ BATCH_TOKENS = 4000
 def mean_state(encoder: nn.Module, data: Encoded, device: str) -> np.ndarray:
     """Mean over instances of the mean of an instance's last hidden states, float32 [D]."""
     encoder.to(device).eval()
-    total = 0.0
+    total: Any = 0.0
     count = 0
     for rows in token_batches(data.lengths, BATCH_TOKENS):
         inputs, _ = data.batch(rows, device)
@@ -24,4 +26,5 @@ def mean_state(encoder: nn.Module, data: Encoded, device: str) -> np.ndarray:
         mask = inputs["attention_mask"].unsqueeze(-1).to(hidden.dtype)
         total = total + ((hidden * mask).sum(1) / mask.sum(1)).double().sum(0)
         count += len(hidden)
-    return (total / count).float().cpu().numpy()  # type: ignore[attr-defined,no-any-return]
+    mean: np.ndarray = (total / count).float().cpu().numpy()
+    return mean

@@ -57,7 +57,7 @@ class PublishedAdamax(torch.optim.Optimizer):
         self.warmup = warmup
 
     @torch.no_grad()
-    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override] # torch's returns a loss
         """Update every parameter that has a gradient."""
         for group in self.param_groups:
             by_step: dict[int, list[Tensor]] = {}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from gradts_engine.learning.batches import Encoded, Plan
     from gradts_engine.learning.encoders import Encoder
     from gradts_engine.learning.model import MultiTaskModel
+    from gradts_engine.learning.training import Progress
 
 MODEL = "model.safetensors"
 
@@ -152,6 +153,34 @@ class Workbench:
         from gradts_engine.learning import training
 
         metric = self.data[primary].metric
+        model = self.model(tuple(train), seed, settings.dropout)
+        size = 4 * sum(p.nbytes for p in model.parameters())  # weights, two moments, the best weights
+        workspace = self.artifacts.workspace(stage, key)
+        with Checkpoints(workspace, self.control, self.check_stop, self._warn, size) as keeper:
+            trained = training.train(
+                model,
+                train,
+                plan,
+                training.Dev(self.encoded(primary, "dev"), metric),
+                settings,
+                device=device,
+                seed=seed,
+                progress=self._progress(stage, subject, metric, device),
+                keeper=keeper,
+            )
+        result = {
+            "scores": trained.scores,
+            "best": trained.best,
+            "score": trained.score,
+            "steps": trained.steps,
+            "parts": trained.parts,
+            "metric": metric,
+        }
+        return result, lambda folder: save_model(model.cpu(), str(folder / MODEL))
+
+    def _progress(self, stage: str, subject: str, metric: str, device: str) -> Progress:
+        """Says as events what happens in a training."""
+        from gradts_engine.learning.training import Progress
 
         def step(done: int, total: int, loss: float) -> None:
             self.emit(events.StageProgress(stage, subject, done, total, loss))
@@ -167,27 +196,4 @@ class Workbench:
         def smaller(parts: int) -> None:
             self._warn(f"{stage} {subject}: out of memory on {device}, batches are now computed in {parts} parts")
 
-        model = self.model(tuple(train), seed, settings.dropout)
-        size = 4 * sum(p.nbytes for p in model.parameters())  # weights, two moments, the best weights
-        workspace = self.artifacts.workspace(stage, key)
-        with Checkpoints(workspace, self.control, self.check_stop, self._warn, size) as keeper:
-            trained = training.train(
-                model,
-                train,
-                plan,
-                training.Dev(self.encoded(primary, "dev"), metric),
-                settings,
-                device=device,
-                seed=seed,
-                progress=training.Progress(step, epoch, smaller, resumed),
-                keeper=keeper,
-            )
-        result = {
-            "scores": trained.scores,
-            "best": trained.best,
-            "score": trained.score,
-            "steps": trained.steps,
-            "parts": trained.parts,
-            "metric": metric,
-        }
-        return result, lambda folder: save_model(model.cpu(), str(folder / MODEL))
+        return Progress(step, epoch, smaller, resumed)

@@ -19,7 +19,8 @@ class SentenceHead(nn.Module):
     def forward(self, hidden: Tensor) -> Tensor:
         """Logits [B, C] of hidden states [B, T, D]."""
         pooled = torch.tanh(self.dense(self.dropout(hidden[:, 0])))
-        return self.out(self.dropout(pooled))  # type: ignore[no-any-return]
+        logits: Tensor = self.out(self.dropout(pooled))
+        return logits
 
 
 class TokenHead(nn.Module):
@@ -32,23 +33,23 @@ class TokenHead(nn.Module):
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Logits [B, T, C] of hidden states [B, T, D]."""
-        return self.out(self.dropout(hidden))  # type: ignore[no-any-return]
+        logits: Tensor = self.out(self.dropout(hidden))
+        return logits
 
 
 class MaskedHead(nn.Module):
     """Dropout, dense, GELU, normalisation, and the product with the encoder's own embeddings of the vocabulary: [B, T, D] to
     [B, T, V]. The embeddings stay the encoder's: they are no parameters of the head."""
 
-    def __init__(self, embeddings: nn.Module, hidden_size: int, dropout: float) -> None:
+    def __init__(self, embeddings: nn.Embedding, hidden_size: int, dropout: float) -> None:
         super().__init__()
         self.embeddings = (embeddings,)  # in a tuple, since a module that is an attribute would become part of the head
-        weight: Tensor = embeddings.weight  # type: ignore[assignment]
-        self.dense = nn.utils.skip_init(nn.Linear, hidden_size, weight.shape[1])
-        self.bias = nn.Parameter(torch.empty(weight.shape[0]))
+        self.dense = nn.utils.skip_init(nn.Linear, hidden_size, embeddings.embedding_dim)
+        self.bias = nn.Parameter(torch.empty(embeddings.num_embeddings))
         self.dropout = nn.Dropout(dropout)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Logits [B, T, V] of hidden states [B, T, D]."""
-        weight: Tensor = self.embeddings[0].weight  # type: ignore[assignment]
+        weight = self.embeddings[0].weight
         states = nn.functional.gelu(self.dense(self.dropout(hidden)))
         return nn.functional.linear(nn.functional.layer_norm(states, states.shape[-1:]), weight, self.bias)

@@ -75,7 +75,7 @@ class MaskedLanguageModelling:
 
     def head_on(self, encoder: nn.Module, hidden_size: int, labels: Sequence[str], dropout: float) -> nn.Module:
         """One output a token of the vocabulary, from the encoder's own embeddings."""
-        return MaskedHead(encoder.get_input_embeddings(), hidden_size, dropout)  # type: ignore[operator]
+        return MaskedHead(encoder.get_input_embeddings(), hidden_size, dropout)  # type: ignore[operator] # of transformers' classes
 
     def loss(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Cross-entropy summed over an instance's masked tokens [B], and how many they are [B], at least 1."""

@@ -7,11 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from gradts_engine.contracts import Label
+
 IGNORED = -100
 """Target of a token that carries no label: special tokens, padding, later sub-words of a word."""
 
 
 def sentence(value: Any) -> str:
+    """A string that is not empty."""
     if not isinstance(value, str):
         raise ValueError(f"text is {type(value).__name__}, expected a string")
     if not value.strip():
@@ -35,6 +38,12 @@ def class_names(value: Any, expected: str) -> tuple[str, ...]:
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise ValueError(f"label is {type(value).__name__}, expected {expected}")
     return tuple(class_name(name) for name in value)
+
+
+def names_of(label: Label) -> tuple[str, ...]:
+    """The class names of a label that has several."""
+    assert isinstance(label, tuple)
+    return tuple(map(str, label))
 
 
 def pad_tokens(targets: Sequence[np.ndarray], length: int, filler: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from gradts_engine.contracts import Label, Text
 from gradts_engine.learning.task_types.heads import SentenceHead
-from gradts_engine.learning.task_types.reading import class_name, class_names, sentence
+from gradts_engine.learning.task_types.reading import class_name, class_names, names_of, sentence
 
 
 class Classification:
@@ -110,13 +110,12 @@ class MultiLabel(Classification):
 
     def classes(self, label: Label) -> Iterable[str]:
         """The classes named."""
-        assert isinstance(label, tuple)
-        return map(str, label)
+        return names_of(label)
 
     def targets(self, label: Label, labels: Sequence[str], word_ids: Sequence[int | None]) -> np.ndarray:
         """[C]: 1 for each class named, 0 elsewhere."""
-        assert isinstance(label, tuple)
-        return np.array([name in label for name in labels], np.float32)
+        named = names_of(label)
+        return np.array([name in named for name in labels], np.float32)
 
     def head(self, hidden_size: int, labels: Sequence[str], dropout: float) -> nn.Module:
         """One output a class."""

@@ -117,7 +117,9 @@ def _tokens(label: Label, encoding: Any) -> tuple[int, int]:
     """First and last token of the first answer; the first token of all where there is none, or where it was cut off."""
     if not label:
         return 0, 0
-    answer: Answer = label[0]  # type: ignore[assignment, index]
+    assert isinstance(label, tuple)
+    answer = label[0]
+    assert isinstance(answer, Answer)
     places = (encoding.char_to_token(answer.start, 1), encoding.char_to_token(answer.start + len(answer.text) - 1, 1))
     return (0, 0) if None in places else places
 

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from gradts_engine.contracts import Label, Text
 from gradts_engine.learning.task_types.heads import TokenHead
-from gradts_engine.learning.task_types.reading import IGNORED, class_names, pad_tokens
+from gradts_engine.learning.task_types.reading import IGNORED, class_names, names_of, pad_tokens
 
 
 class TokenClassification:
@@ -41,18 +41,17 @@ class TokenClassification:
 
     def classes(self, label: Label) -> Iterable[str]:
         """The classes of its words."""
-        assert isinstance(label, tuple)
-        return map(str, label)
+        return names_of(label)
 
     def targets(self, label: Label, labels: Sequence[str], word_ids: Sequence[int | None]) -> np.ndarray:
         """[T]: a class index at each word's first sub-word, `IGNORED` elsewhere."""
-        assert isinstance(label, tuple)
+        names = names_of(label)
         index = {name: i for i, name in enumerate(labels)}
         out = np.full(len(word_ids), IGNORED, np.int64)
         before: int | None = None
         for t, word in enumerate(word_ids):
             if word is not None and word != before:
-                out[t] = index[str(label[word])]
+                out[t] = index[names[word]]
             before = word
         return out
 

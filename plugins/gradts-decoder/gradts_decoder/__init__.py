@@ -23,7 +23,7 @@ def build(source: str) -> nn.Module:
     import torch
     from transformers import AutoModel
 
-    model: nn.Module = AutoModel.from_pretrained(source, local_files_only=True, trust_remote_code=False, use_safetensors=True)
+    model: Any = AutoModel.from_pretrained(source, local_files_only=True, trust_remote_code=False, use_safetensors=True)
 
     def pool(module: Any, args: Any, inputs: dict[str, Any], output: Any) -> Any:
         states = output.last_hidden_state
@@ -32,9 +32,10 @@ def build(source: str) -> nn.Module:
         output.last_hidden_state = torch.cat([pooled.unsqueeze(1), states[:, 1:]], 1)
         return output
 
-    model.config.use_cache = False  # type: ignore[union-attr]
+    model.config.use_cache = False
     model.register_forward_hook(pool, with_kwargs=True)
-    return model
+    built: nn.Module = model
+    return built
 
 
 def tokenizer(given: Any) -> Any:

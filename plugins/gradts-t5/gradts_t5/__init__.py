@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from gradts_engine.contracts import EncoderSpec, HeadSites, Projection
 from gradts_engine.hooks.specs import hookimpl
@@ -30,13 +30,13 @@ def build(source: str) -> nn.Module:
 
 def head_sites(module: nn.Module) -> HeadSites:
     """A layer's queries, keys and values; `num_heads * d_kv` rows, which need not be the hidden size."""
-    config = module.config
+    config: Any = module.config
     layers = []
-    for layer in range(config.num_layers):  # type: ignore[union-attr, arg-type]
+    for layer in range(config.num_layers):
         attention = f"encoder.block.{layer}.layer.0.SelfAttention"
-        rows = config.num_heads * config.d_kv  # type: ignore[union-attr, operator]
+        rows = config.num_heads * config.d_kv
         names = {"query": "q", "key": "k", "value": "v"}
-        layers.append({kind: Projection(f"{attention}.{name}", 0, rows, config.num_heads) for kind, name in names.items()})  # type: ignore[union-attr, arg-type]
+        layers.append({kind: Projection(f"{attention}.{name}", 0, rows, config.num_heads) for kind, name in names.items()})
     return HeadSites(tuple(layers))
 
 

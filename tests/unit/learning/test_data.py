@@ -129,6 +129,16 @@ def test_bad_rows_of_all_splits_are_shown_together(tmp_path: Path):
     assert data.splits["train"] == (Instance(0, ("a",), "x"),)
 
 
+def test_a_bad_row_of_a_file_that_is_two_splits_is_shown_once(tmp_path: Path):
+    path = tmp_path / "both.csv"
+    path.write_text("text,label\na,x\n,y\nb,y\n")
+    assert bad(str(path), str(path)) == [
+        f"{path}:3: text is empty",
+        "task 't': 1 bad rows in all; correct them, or leave them out with on_bad_row = \"skip\" in [data]",
+    ]
+    assert len(bad(rows(("", "x")), rows(("", "x")))) == 3, "two functions of one name are two sources"
+
+
 def test_many_bad_rows_are_counted():
     *shown, total = bad(rows(*[("", "x")] * 25))
     assert len(shown) == 10
