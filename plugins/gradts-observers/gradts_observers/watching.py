@@ -10,10 +10,7 @@ import numpy as np
 
 from gradts_engine import events
 from gradts_engine.runtime.store import Store
-from gradts_engine.tables import VIRIDIS
-
-CELL = 24
-"""Pixels of a matrix's cell."""
+from gradts_observers.pictures import draw
 
 
 class Sink(Protocol):
@@ -22,17 +19,6 @@ class Sink(Protocol):
     def scalar(self, name: str, value: float, step: int) -> None: ...
     def picture(self, name: str, pixels: np.ndarray) -> None: ...
     def close(self) -> None: ...
-
-
-def draw(matrix: np.ndarray) -> np.ndarray:
-    """A matrix as pixels [height, width, 3], from its smallest to its largest value; what is not finite is black."""
-    finite = np.isfinite(matrix)
-    low, high = (matrix[finite].min(), matrix[finite].max()) if finite.any() else (0.0, 1.0)
-    colours = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour, _ in VIRIDIS], np.uint8)
-    places = np.zeros(matrix.shape, np.int64)
-    places[finite] = ((matrix[finite] - low) / ((high - low) or 1.0) * (len(colours) - 1)).round()
-    cells = np.where(finite[..., None], colours[places], 0).astype(np.uint8)
-    return cells.repeat(CELL, 0).repeat(CELL, 1)
 
 
 class Watcher:
@@ -76,11 +62,15 @@ class Watcher:
         if artifact is None:
             return
         if stage == "score":
-            sink.picture(f"importance/{subject}", draw(task_importance([artifact.arrays("raw.safetensors")["raw"]])))
+            found = task_importance([artifact.arrays("raw.safetensors")["raw"]])
+            layers, heads = (
+                [f"{name}{i}" for i in range(count)] for name, count in zip(("layer ", "h"), found.shape, strict=True)
+            )
+            sink.picture(f"importance/{subject}", draw(found[::-1], layers[::-1], heads))  # the last layer on top
             return
         self.tau[subject] = artifact.result["tau"]
         for candidate, tau in self.tau[subject].items():
             sink.scalar(f"tau/{subject}/{candidate}", tau, 0)
-        names = sorted({*self.tau, *(name for row in self.tau.values() for name in row)})
-        rows = [[row.get(name, np.nan) for name in names] for _, row in sorted(self.tau.items())]
-        sink.picture("tau", draw(np.array(rows, np.float64)))
+        primaries, names = sorted(self.tau), sorted({*self.tau, *(name for row in self.tau.values() for name in row)})
+        rows = [[self.tau[primary].get(name, np.nan) for primary in primaries] for name in names]
+        sink.picture("tau", draw(np.array(rows, np.float64), names, primaries))

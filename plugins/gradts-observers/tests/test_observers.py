@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 from gradts_observers import mlflow, tensorboard
-from gradts_observers.watching import CELL, draw
+from gradts_observers.pictures import GAP, HEIGHT, WIDTH, draw
 
 from gradts_engine.__main__ import main
 from gradts_engine.testing import TOY_WORDS, tiny_encoder, toy_rows
@@ -42,11 +42,17 @@ def run(tmp_path: Path, isolated_catalog: Callable[..., Any], capsys: pytest.Cap
 
 
 def test_pictures() -> None:
-    pixels = draw(np.array([[0.0, 1.0], [np.nan, 0.5]]))
-    assert (pixels.shape, pixels.dtype) == ((2 * CELL, 2 * CELL, 3), np.uint8)
-    assert pixels[0, 0].sum() < pixels[0, CELL].sum()
-    assert not pixels[CELL, 0].any()
-    assert draw(np.full((1, 2), np.nan)).shape == (CELL, 2 * CELL, 3)
+    """A cell is brighter the higher its value, has ink for its digits, and none has a colour without a value."""
+    pixels = draw(np.array([[0.0, 1.0], [np.nan, 0.5]]), ["one", "a-long-name"], ["x", "another-long-name"])
+    assert pixels.dtype == np.uint8
+    height, width, _ = pixels.shape
+    left, top = width - 2 * WIDTH - GAP, height - 2 * HEIGHT - GAP
+    assert top > 3 * HEIGHT, "long names of columns are turned"
+    cells = [[pixels[top + y * HEIGHT :, left + x * WIDTH :][:HEIGHT, :WIDTH] for x in range(2)] for y in range(2)]
+    low, high, missing, middle = (int(cells[y][x][0, 0].sum()) for y, x in ((0, 0), (0, 1), (1, 0), (1, 1)))
+    assert low < middle < high < missing == 3 * 255
+    assert all(len(np.unique(cell.reshape(-1, 3), axis=0)) > 1 for row in cells for cell in row)
+    assert draw(np.full((1, 2), np.nan), ["a"], ["b", "c"]).shape[2] == 3
 
 
 def test_tensorboard(run: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
