@@ -57,7 +57,7 @@ def cell(value: float | None, low: float, high: float, ramp: Ramp = VIRIDIS) -> 
 
 
 def facts(values: Mapping[str, Any]) -> RenderableType:
-    """Names beside their values; records and lists of records take a line an entry, empty values none."""
+    """Names beside their values; records and tuples take a line an entry, lists one line, empty values none."""
     table = Table.grid(padding=(0, 2))
     for name, value in values.items():
         if value not in ("", None, [], {}):
@@ -68,8 +68,8 @@ def facts(values: Mapping[str, Any]) -> RenderableType:
 def _entries(value: Any) -> Iterable[str]:
     if isinstance(value, Mapping):
         return (f"{key}: {entry}" for key, entry in value.items())
-    if isinstance(value, Sequence) and value and isinstance(value[0], Mapping):
-        return (", ".join(_entries(entry)) for entry in value)
+    if isinstance(value, tuple):
+        return map(str, value)
     if isinstance(value, Sequence) and not isinstance(value, str):
         return (", ".join(map(str, value)),)
     return (str(value),)

@@ -14,6 +14,7 @@ from gradts_engine.errors import UsageError
 from gradts_engine.scaffold import KINDS, create
 
 if TYPE_CHECKING:
+    from gradts_engine.contracts import Instance
     from gradts_engine.runtime.store import RunFolder
 
 
@@ -147,18 +148,29 @@ def show_task(name: str, as_json: bool) -> None:
         "licence": spec.licence,
         "citation": spec.citation,
     }
-    problem = None
+    problem, task_type, shown = None, kind.load(), dict(facts)
     try:
-        data = read_task(spec, kind.load(), facts["metric"], {}, "skip", 0)
+        data = read_task(spec, task_type, facts["metric"], {}, "skip", 0)
     except UsageError as error:  # what is known of a task without its data is still worth seeing
         problem = error
     else:
         facts["sizes"] = {split: len(rows) for split, rows in data.splits.items()}
         facts["labels"] = list(data.labels)
-        facts["examples"] = [{"text": list(i.text), "label": i.label} for i in data.splits["train"][:3]]
-    show(facts, as_json, lambda: tables.facts(facts))
+        examples = data.splits["train"][:3]
+        facts["examples"] = [{"text": list(i.text), "label": i.label} for i in examples]
+        shown = facts | {"examples": tuple(_example(i, task_type.word_level) for i in examples)}
+    show(facts, as_json, lambda: tables.facts(shown))
     if problem:
         raise problem
+
+
+def _example(instance: Instance, word_level: bool) -> str:
+    """An instance in a few lines: words with their labels, or texts and their label."""
+    if word_level and isinstance(instance.label, tuple):
+        words = [f"{word}/{label}" for word, label in zip(instance.text, instance.label, strict=True)]
+        return " ".join(words[:30]) + (" ..." if len(words) > 30 else "")
+    texts = [text if len(text) <= 200 else f"{text[:200]}..." for text in instance.text]
+    return f"{' | '.join(texts)} -> {instance.label}"
 
 
 @cli.command()
