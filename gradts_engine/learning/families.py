@@ -113,7 +113,8 @@ def head_sites(module: nn.Module, config: Config) -> HeadSites:
         layer = {}
         for i, kind in enumerate(("query", "key", "value")):
             name = names[0] if fused else names[i]
-            rows: int = module.get_submodule(name).out_features // (3 if fused else 1)  # type: ignore[assignment, operator]
+            linear: Any = module.get_submodule(name)
+            rows = linear.out_features // (3 if fused else 1)
             start = i * rows if fused else 0
             layer[kind] = Projection(name, start, start + rows, config.num_attention_heads, calls[attention])
         calls[attention] += 1

@@ -32,7 +32,8 @@ class MultiTaskModel(nn.Module):
         head = self.head(task)
         with families.first_token_alone(self.encoder) if isinstance(head, SentenceHead) else nullcontext():
             states = self.encoder(**inputs).last_hidden_state
-        return head(states)  # type: ignore[no-any-return]
+        logits: Tensor = head(states)
+        return logits
 
 
 def make_head(
