@@ -5,6 +5,9 @@ BIN := .venv/bin
 PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 PLUGINS := $(patsubst %/pyproject.toml,-e %,$(filter plugins/%,$(PROJECTS)))
 
+# Processes that the tests are spread over, a file at a time; a core each, and some memory.
+WORKERS := -n auto --maxprocesses 4 --dist loadfile
+
 .PHONY: help install demo test torture check bench docs pictures clean
 
 help:
@@ -30,10 +33,10 @@ demo: install
 	$(BIN)/gradts-engine run tasks.toml
 
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(WORKERS)
 
 torture: install
-	$(BIN)/python -m pytest -m torture --timeout=1200
+	$(BIN)/python -m pytest -m torture --timeout=1200 $(WORKERS)
 
 check: install
 	$(BIN)/ruff check .

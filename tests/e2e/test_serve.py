@@ -4,8 +4,10 @@ import asyncio
 import base64
 import json
 import shutil
+import socket
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -32,7 +34,14 @@ def address(ran):
     """Where the UI of a finished run is served."""
     command = [PROGRAM, ran.latest.id, "--store", str(ran.store.root), "--serve"]
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    yield server.stdout.readline().strip()
+    address = server.stdout.readline().strip()
+    port = int(address.split(":")[2].split("/")[0])
+    for _ in range(100):  # the address is told just before the port is open
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                break
+        time.sleep(0.1)
+    yield address
     server.terminate()
     server.communicate(timeout=30)
 

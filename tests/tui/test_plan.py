@@ -1,6 +1,8 @@
 """A tasks.toml before it runs. What its data hold is given here; in the tests of a terminal it is read by a real process."""
 
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -60,9 +62,11 @@ def app(tmp_path, monkeypatch):
     config = tmp_path / "tasks.toml"
     config.write_text(GOOD)
     monkeypatch.setattr(Plan, "read", lambda self: None)
-    made = GradTS(Store(tmp_path / ".gradts"), FakeReader(), None, Preferences(), config)
-    made.first = Snapshot(tmp_path / ".gradts", 1000.0)
-    return made
+    with TemporaryDirectory() as folder:  # shorter than tmp_path, so that the pictures do not depend on where the tests run
+        store = Store(Path(folder) / ".gradts")
+        made = GradTS(store, FakeReader(), None, Preferences(), config)
+        made.first = Snapshot(store.root, 1000.0)
+        yield made
 
 
 def shown(app) -> str:
