@@ -40,9 +40,14 @@ from gradts_tui.widgets.title import PAGES
 class Source(Protocol):
     """Where snapshots come from: the reader thread, or a test."""
 
-    def start(self, post: Callable[[Snapshot], object]) -> None: ...
-    def stop(self) -> None: ...
-    def wake(self) -> None: ...
+    def start(self, post: Callable[[Snapshot], object]) -> None:
+        """Call `post` with the first snapshot, and with each later one."""
+
+    def stop(self) -> None:
+        """Post no more."""
+
+    def wake(self) -> None:
+        """Look at once."""
 
 
 class GradTS(App[int]):
@@ -210,7 +215,9 @@ class GradTS(App[int]):
 
     def cannot_command(self, run: RunState) -> str:
         """Why nothing can be sent to a run; empty where it can."""
-        return "The store cannot be written: this is for looking only." if self.read_only else run.problem
+        if self.read_only:
+            return "The store cannot be written: this is for looking only."
+        return run.problem or (f"Wait: {self.engines.starting}" if self.engines.starting else "")
 
     def confirm(self, run: RunState, command: Confirm) -> None:
         """Decide on a proposal."""

@@ -42,10 +42,11 @@ class Ascii(dict[int, str]):
 def ascii_driver(base: type[Driver]) -> type[Driver]:
     """A driver that writes as `base` does, in ASCII."""
 
-    class AsciiDriver(base):  # type: ignore[misc, valid-type]
+    class AsciiDriver(base):  # type: ignore[misc, valid-type]  # a class that is known only now
         table = Ascii()
 
         def write(self, data: str) -> Any:
+            """Write it in ASCII."""
             return super().write(data.translate(self.table))
 
     return AsciiDriver

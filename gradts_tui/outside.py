@@ -18,6 +18,7 @@ def export(app: GradTS, name: str, write: Callable[[Path], object]) -> None:
     path = Path(name).absolute()
 
     def work() -> None:
+        """In a thread: it may be large."""
         try:
             write(path)
         except (GradTSError, OSError) as error:

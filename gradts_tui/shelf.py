@@ -37,7 +37,7 @@ class Shelf:
             self._values[key] = self._thread.submit(_attempt, make)
             self._values[key].add_done_callback(lambda future: None if future.cancelled() else self._done())
         future = self._values[key]
-        return future.result() if future.done() else None  # type: ignore[return-value]
+        return future.result() if future.done() else None  # type: ignore[return-value]  # what `make` gave for this key
 
     @property
     def busy(self) -> bool:

@@ -176,20 +176,15 @@ def confirm(
     if (keep is not None) + (threshold is not None) + alone > 1:
         raise UsageError("--keep, --threshold and --alone exclude each other")
     chosen = _to_decide(folder, view, primary)
-    names = () if alone else _names(auxiliaries) if auxiliaries is not None else None
-    tasks = view.started.tasks if view.started else ()
-    for name in names or ():
-        if name not in tasks or name == primary:
-            raise UsageError(unknown("candidate", name, [t for t in tasks if t != primary]))
+    names = () if alone else _candidates(view, primary, auxiliaries) if auxiliaries is not None else None
     cut = f", instances with tau >= {threshold}" if threshold is not None else f", the {keep:.0%} nearest" if keep else ""
     for p in chosen:
         selection = tuple(view.proposals[p].auxiliaries) if names is None else names
         say(f"{p}: train with {', '.join(selection) or 'no auxiliary'}{cut}")
     if not yes:
         click.confirm("Confirm?", abort=True)
-    commands = [
-        Confirm(primary=p, digest=view.proposals[p].digest, auxiliaries=names, keep=keep, threshold=threshold) for p in chosen
-    ]
+    cuts = {"keep": keep, "threshold": threshold}
+    commands = [Confirm(primary=p, digest=view.proposals[p].digest, auxiliaries=names, **cuts) for p in chosen]
     config = Path(view.started.config if view.started else "tasks.toml")
     if folder.engine():
         for command in commands:
@@ -201,6 +196,16 @@ def confirm(
         start_detached(config, kept)
     else:
         say(f"sent to run {folder.id}; go on with: gradts-engine run {shlex.quote(str(config))}{_named(store)}")
+
+
+def _candidates(view: RunView, primary: str | None, text: str) -> tuple[str, ...]:
+    """The candidates of a primary that are named between commas."""
+    tasks = [t for t in view.started.tasks if t != primary] if view.started else []
+    names = _names(text)
+    for name in names:
+        if name not in tasks:
+            raise UsageError(unknown("candidate", name, tasks))
+    return names
 
 
 def _to_decide(folder: RunFolder, view: RunView, primary: str | None) -> list[str]:

@@ -74,6 +74,7 @@ class Page(Screen[None]):
         self.query_one("#asked").display = False
 
     def on_screen_resume(self) -> None:
+        """Draw what is new since the screen was last shown."""
         self.refresh_run()
 
     def refresh_run(self) -> None:
@@ -93,6 +94,7 @@ class Page(Screen[None]):
             self.draw(run)
 
     def on_resize(self, event: events.Resize) -> None:
+        """Say so where the terminal is too small."""
         small = event.size.width < SMALLEST[0] or event.size.height < SMALLEST[1]
         self.set_class(small, "-small")
         width, height = event.size
@@ -111,15 +113,18 @@ class Page(Screen[None]):
         self.query_one("#filter").focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
+        """Narrow what is shown with every letter."""
         if event.input.id == "filter":
             self.refresh_run()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep the filter."""
         if event.input.id == "filter":
             self.query_one("#asked").display = bool(event.value)
             self.back_to_body()
 
     def on_key(self, event: events.Key) -> None:
+        """Escape drops the filter."""
         asked = self.query_one("#asked")
         if event.key == "escape" and asked.display:
             event.stop()

@@ -15,11 +15,12 @@ from gradts_tui.screens.page import Page, plain
 from gradts_tui.state import RunState, Snapshot
 from gradts_tui.tree import branches, progress, running
 from gradts_tui.widgets.looks import look
+from gradts_tui.widgets.table import Table
 
 COLUMNS = ("run", "state", "progress", "age", "primary", "encoder")
 
 
-class Table(DataTable[Text]):
+class RunTable(Table):
     """Says what Enter does."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -36,13 +37,7 @@ class Runs(Page):
 
     def body(self) -> ComposeResult:
         yield Static(id="empty", markup=False)
-        yield Table(id="main", cursor_type="row")
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        table = self.query_one(DataTable)
-        for name in COLUMNS:
-            table.add_column(name, key=name)
+        yield RunTable(COLUMNS)
 
     def refresh_run(self) -> None:
         super().refresh_run()
@@ -54,25 +49,8 @@ class Runs(Page):
         if not snapshot.runs:
             self.query_one("#empty", Static).update(nothing(snapshot))
             return
-        self.fill(snapshot)
-
-    def fill(self, snapshot: Snapshot) -> None:
-        """Bring the table to the snapshot, touching only cells that differ."""
-        table = self.query_one(DataTable)
-        runs = [run for run in snapshot.runs if self.wanted in f"{run.id} {run.state}".lower()]
-        wanted = [run.id for run in runs]
-        if [key.value for key in table.rows] != wanted:
-            chosen = self.chosen() or self.ui.selected
-            table.clear()
-            for run in runs:
-                table.add_row(*self.cells(run, snapshot.now), key=run.id)
-            if chosen in wanted:
-                table.move_cursor(row=wanted.index(chosen))
-            return
-        for run in runs:
-            for name, cell in zip(COLUMNS, self.cells(run, snapshot.now), strict=True):
-                if table.get_cell(run.id, name) != cell:
-                    table.update_cell(run.id, name, cell, update_width=True)
+        wanted = [run for run in snapshot.runs if self.wanted in f"{run.id} {run.state}".lower()]
+        self.query_one(Table).fill({run.id: self.cells(run, snapshot.now) for run in wanted}, self.ui.selected)
 
     def cells(self, run: RunState, now: float) -> list[Text]:
         """A row of the table."""
@@ -95,20 +73,13 @@ class Runs(Page):
             tables.label(started.encoder.rstrip("/").rpartition("/")[2] if started else ""),
         ]
 
-    def chosen(self) -> str | None:
-        """The run under the cursor."""
-        table = self.query_one(DataTable)
-        if not table.is_valid_row_index(table.cursor_row):
-            return None
-        return table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "filter":
             return bool(self.ui.snapshot and self.ui.snapshot.runs)
         return super().check_action(action, parameters)
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
-        if name := self.chosen():
+        if name := self.query_one(Table).chosen:
             self.ui.attach(name)
 
     def copied(self) -> str:

@@ -18,6 +18,7 @@ from gradts_tui.screens.ask import Ask
 from gradts_tui.screens.page import Page
 from gradts_tui.state import RunState
 from gradts_tui.widgets.say import Say
+from gradts_tui.widgets.table import Table
 
 COLUMNS = ("", "candidate", "#", "tau", "dev", "gain", "rows", "took", "why")
 """`dev` is the score of the trial that added the candidate, `gain` its distance to the trial without it."""
@@ -25,7 +26,7 @@ COLUMNS = ("", "candidate", "#", "tau", "dev", "gain", "rows", "took", "why")
 MOVE = Binding.Group("Move", compact=True)
 
 
-class Table(DataTable[Text]):
+class CandidateTable(Table):
     """Says what Enter does."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -61,15 +62,9 @@ class Select(Page):
 
     def body(self) -> ComposeResult:
         yield Say(id="head")
-        yield Table(id="main", cursor_type="row")
+        yield CandidateTable(COLUMNS)
         yield Say(id="sum")
         yield Say(id="caveat")
-
-    def on_mount(self) -> None:
-        super().on_mount()
-        table = self.query_one(Table)
-        for name in COLUMNS:
-            table.add_column(name, key=name)
 
     # --- drawing -----------------------------------------------------------------------------------------------------
 
@@ -88,8 +83,7 @@ class Select(Page):
         head.say(heading(self, run, result))
         rows = [c for c in candidates(run.view, self.primary, result["ranking"]) if self.wanted in c.name]
         self.order = [str(entry["task"]) for entry in result["ranking"]]
-        cells = {c.name: self.cells(run, c, choice) for c in rows}
-        self.fill(table, cells)
+        table.fill({c.name: self.cells(run, c, choice) for c in rows})
         self.query_one("#sum", Say).say(self.summary(run, choice) if choice else Text("No proposal yet: trials go on.", "dim"))
         axis = run.view.started.settings["scoring"]["head_axis"] if run.view.started else "output"
         self.query_one("#caveat", Say).say(caveat(axis))
@@ -117,20 +111,6 @@ class Select(Page):
                 kept = decided(kept, decision)
             self.choices[self.primary] = kept
         return kept
-
-    def fill(self, table: Table, cells: dict[str, list[Text]]) -> None:
-        """Bring the table to these rows, touching only what differs."""
-        if [key.value for key in table.rows] != list(cells):
-            cursor = table.cursor_row
-            table.clear()
-            for name, row in cells.items():
-                table.add_row(*row, key=name)
-            table.move_cursor(row=cursor)
-            return
-        for name, row in cells.items():
-            for column, cell in zip(COLUMNS, row, strict=True):
-                if table.get_cell(name, column) != cell:
-                    table.update_cell(name, column, cell, update_width=True)
 
     def cells(self, run: RunState, candidate: Candidate, choice: Choice | None) -> list[Text]:
         """A row of the table."""
@@ -200,9 +180,7 @@ class Select(Page):
 
     def action_take(self) -> None:
         """Take the candidate under the cursor, or do not."""
-        table = self.query_one(Table)
-        if table.is_valid_row_index(table.cursor_row):
-            name = str(table.coordinate_to_cell_key(table.cursor_coordinate).row_key.value)
+        if name := self.query_one(Table).chosen:
             self.change(self.choices[self.primary].toggled(name, self.order))
 
     def action_proposal(self) -> None:

@@ -180,7 +180,7 @@ class Invented:
 
 def make(store: Store, phase: str, **options: object) -> Invented:
     """The run as it is in a phase: starting, running, trials, waiting, paused, failed, interrupted, done."""
-    run = Invented(store, **options)  # type: ignore[arg-type]
+    run = Invented(store, **options)  # type: ignore[arg-type]  # each test gives what it needs
     if phase == "starting":
         run.start()
     elif phase == "scored":
