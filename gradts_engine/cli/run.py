@@ -183,8 +183,9 @@ def confirm(
         say(f"{p}: train with {', '.join(selection) or 'no auxiliary'}{cut}")
     if not yes:
         click.confirm("Confirm?", abort=True)
-    cuts = {"keep": keep, "threshold": threshold}
-    commands = [Confirm(primary=p, digest=view.proposals[p].digest, auxiliaries=names, **cuts) for p in chosen]
+    commands = [
+        Confirm(primary=p, digest=view.proposals[p].digest, auxiliaries=names, keep=keep, threshold=threshold) for p in chosen
+    ]
     config = Path(view.started.config if view.started else "tasks.toml")
     if folder.engine():
         for command in commands:
