@@ -1,6 +1,7 @@
 """Data that are too large, or not free enough, to live in the repository; tests that need them are skipped without them."""
 
 import os
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,15 @@ def _folder(variable: str, default: Path) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no folder {folder}: set {variable} to run this test")
     return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Sums of the figures that tests of `make torture` have noted with `record_property`, over all processes."""
+    sums: Counter[str] = Counter()
+    for report in terminalreporter.getreports("passed"):
+        sums.update(dict(report.user_properties))
+    for name, number in sums.items():
+        terminalreporter.write_line(f"{name}: {number:,}")
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,13 @@ def effort(some: int, many: int) -> pytest.MarkDecorator:
     return pytest.mark.parametrize("inputs", [some, pytest.param(many, marks=pytest.mark.torture)])
 
 
+@pytest.fixture(autouse=True)
+def _noted(request, record_property):
+    if request.node.get_closest_marker("torture"):
+        people = request.node.originalname in ("test_settings", "test_rows")
+        record_property("damaged tasks.toml and rows" if people else "damaged files", request.node.callspec.params["inputs"])
+
+
 PIECES = [
     b"\0",
     b"\xff\xfe",
@@ -103,7 +110,7 @@ def told(error: GradTSError) -> None:
 # --- the store -------------------------------------------------------------------------------------------------------
 
 
-@effort(300, 3000)
+@effort(300, 2000)
 def test_artifacts(tmp_path, inputs):
     """What is found is what was saved, bit by bit; all else is set aside and reported."""
     values = np.random.default_rng(0).random((3, 2, 4)).astype(np.float32)
@@ -143,7 +150,7 @@ HAPPENED: list[events.Event] = [
 ]
 
 
-@effort(250, 10_000)
+@effort(250, 4000)
 def test_journals(tmp_path, inputs):
     """An event that is read is the event that was written, in its place; the rest is missing, and said to be."""
     folder = tmp_path / "run"
@@ -168,7 +175,7 @@ def test_journals(tmp_path, inputs):
     assert whole < inputs * 0.5
 
 
-@effort(60, 3000)
+@effort(60, 1500)
 def test_writing_to_a_damaged_journal(tmp_path, inputs):
     """It goes on, or says why it cannot."""
     folder = tmp_path / "run"
@@ -185,7 +192,7 @@ def test_writing_to_a_damaged_journal(tmp_path, inputs):
             told(error)
 
 
-@effort(400, 8000)
+@effort(400, 3000)
 def test_commands(tmp_path, inputs):
     """A file is a command of the right types, or left alone."""
     folder = tmp_path / "inbox"
@@ -200,7 +207,7 @@ def test_commands(tmp_path, inputs):
                 assert all(isinstance(name, str) for name in command.auxiliaries or ())
 
 
-@effort(200, 2000)
+@effort(200, 1000)
 def test_locks(tmp_path, inputs):
     """Whoever holds it, the answer is a line."""
     folder = tmp_path / "run"
@@ -213,7 +220,7 @@ def test_locks(tmp_path, inputs):
             assert str(path.stat().st_size) != "0"
 
 
-@effort(150, 3000)
+@effort(150, 1500)
 def test_checkpoints(tmp_path, inputs):
     """The training goes on from what was kept, or from an earlier checkpoint, or starts again."""
     control, said = Control(), []
@@ -233,7 +240,7 @@ def test_checkpoints(tmp_path, inputs):
 # --- encoders and models ---------------------------------------------------------------------------------------------
 
 
-@effort(60, 500)
+@effort(60, 300)
 def test_encoder_folders(tmp_path, inputs):
     """An encoder that loads is known by its content: no damage hides behind the digest of the original."""
     folder = tiny_encoder(tmp_path / "tiny")
@@ -253,7 +260,7 @@ def test_encoder_folders(tmp_path, inputs):
             assert all(torch.equal(before[name], after[name]) for name in before)
 
 
-@effort(40, 400)
+@effort(40, 300)
 def test_exported_models(tmp_path, inputs):
     """A folder that somebody else has touched loads, or is refused in a line."""
     encoder = load_encoder(EncoderSpec(name="tiny", source=lambda: str(tiny_encoder(tmp_path / "tiny"))))
@@ -300,7 +307,7 @@ labels = ["O", "B-x"]
 """
 
 
-@effort(1000, 20_000)
+@effort(1000, 6000)
 def test_settings(tmp_path, inputs):
     """Every file is an experiment or a list of problems, each in a line that can be shown."""
     rng, catalog, path = random.Random("settings"), load_catalog(), tmp_path / "tasks.toml"
@@ -332,7 +339,7 @@ FILES: dict[str, Callable[[Path], object]] = {
 
 
 @pytest.mark.parametrize("name", FILES)
-@effort(400, 8000)
+@effort(400, 2500)
 def test_rows(tmp_path, name, inputs):
     """Every file is a task of sound rows or an error that names it; with bad rows skipped, too."""
     rng, path = random.Random(name), tmp_path / name
@@ -359,7 +366,7 @@ def test_rows(tmp_path, name, inputs):
 # --- a whole store ---------------------------------------------------------------------------------------------------
 
 
-@effort(40, 400)
+@effort(40, 300)
 def test_commands_on_a_damaged_run(tmp_path, inputs, capsys):
     """`status` and `results` answer, or tell why not."""
     from gradts_engine.__main__ import main

@@ -1,0 +1,145 @@
+"""Places to run in, each new and all the same, and engines that are started there to be killed: forks of a process that has
+imported everything, or processes of their own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gradts_engine.testing import TOY_WORDS, tiny_encoder, toy_rows
+from tests.crash.checks import acknowledge, essence, journal
+
+PROGRAM = Path(sys.executable).with_name("gradts-engine")
+ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+
+TASKS = {
+    "mood": 'type = "classification"',
+    "pair": 'type = "classification"\ntext = ["one", "two"]',
+    "stars": 'type = "regression"',
+    "tags": 'type = "token_classification"\ntext = "words"\nlabel = "tags"',
+}
+
+
+def settings(encoder: Path, epochs: int, limit: int, *tasks: str) -> str:
+    """A tasks.toml of toy tasks."""
+    training = f"batch_size = 4\nlearning_rate = 0.003\nepochs = {epochs}"
+    splits = ("train", "dev", "test")
+    tables = [f"[tasks.{task}]\n{TASKS[task]}\n" + "\n".join(f'{s} = "{task}.{s}.jsonl"' for s in splits) for task in tasks]
+    return "\n\n".join(
+        [
+            f'[run]\nencoder = "{encoder}"\nprimary = ["mood"]\ndevices = ["cpu"]\nseed = 3',
+            f"[data]\nmax_length = 32\ntrain_limit = {limit}\ndev_limit = 8\ntest_limit = 8",
+            f"[training]\n{training}",
+            f"[multitask]\n{training}\nsteps = {3 * epochs}\naccumulation = 1",
+            '[selection]\nconfirm = "auto"',
+            *tables,
+        ]
+    )
+
+
+@dataclass
+class Forks:
+    """The program that forks engines, one at a time."""
+
+    server: subprocess.Popen[str]
+
+    def ask(self, **request: Any) -> int:
+        """Have an engine forked: its process number."""
+        assert self.server.stdin
+        self.server.stdin.write(json.dumps(request) + "\n")
+        self.server.stdin.flush()
+        return int(self.answer()["pid"])
+
+    def answer(self) -> dict[str, Any]:
+        """Its next line."""
+        assert self.server.stdout
+        return dict(json.loads(self.server.stdout.readline()))
+
+
+class Places:
+    """Places for one run, in `folder`."""
+
+    def __init__(self, folder: Path, epochs: int, limit: int, *tasks: str) -> None:
+        folder.mkdir()
+        self.folder = folder
+        self.text = settings(tiny_encoder(folder / "tiny", words=TOY_WORDS), epochs, limit, *tasks)
+        self.made = 0
+        self.expected: tuple[Any, ...] = ()
+        """What comes out where nothing interrupts the run."""
+
+    def new(self) -> Path:
+        """A folder with tasks.toml and its data."""
+        self.made += 1
+        folder = self.folder / str(self.made)
+        folder.mkdir()
+        for task, splits in toy_rows().items():
+            for split, rows in splits.items():
+                (folder / f"{task}.{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+        (folder / "tasks.toml").write_text(self.text)
+        return folder
+
+    def learn(self, forks: Forks) -> Places:
+        """Have an engine run to its end in a first place, and remember what comes out."""
+        first = self.new()
+        assert Fork(forks, first).end() == 0, log(first)
+        self.expected = essence(first)
+        return self
+
+
+class Fork:
+    """An engine that is a fork: begins in milliseconds, notes each event that was acknowledged, and may be killed in the middle
+    of what it does the `at`-th time to its files."""
+
+    def __init__(self, forks: Forks, place: Path, at: int = -1, *, eager: bool = False) -> None:
+        self.forks = forks
+        request = {"config": "tasks.toml", "log": "log", "acknowledged": "acknowledged", "root": ".gradts"}
+        self.pid = forks.ask(**{name: str(place / path) for name, path in request.items()}, at=at, eager=eager)
+        self.touched = 0
+
+    def kill(self, after: float) -> None:
+        """Send SIGKILL after so many seconds."""
+        time.sleep(after)
+        with suppress(ProcessLookupError):  # it was done
+            os.kill(self.pid, signal.SIGKILL)
+
+    def end(self) -> int:
+        """Wait for it: its exit status, -9 where it was killed, otherwise `touched` says how often it touched its files."""
+        answer = self.forks.answer()
+        self.touched = int(answer["count"] or 0)
+        return int(answer["status"])
+
+
+class Process:
+    """An engine as people start it, `gradts-engine run`: what another process reads in its journal counts as acknowledged."""
+
+    def __init__(self, place: Path) -> None:
+        self.place = place
+        self.before = len(journal(place))
+        with (place / "log").open("ab") as output:
+            command = [PROGRAM, "run", place / "tasks.toml", "--plain"]
+            self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=ENVIRONMENT)
+
+    def kill(self, after: float) -> None:
+        """Send SIGKILL so many seconds after it began to write."""
+        while self.child.poll() is None and len(journal(self.place)) == self.before:
+            time.sleep(0.05)
+        time.sleep(after)
+        acknowledge(self.place, journal(self.place)[self.before :])
+        self.child.kill()
+
+    def end(self) -> int:
+        """Wait for it: its exit status, -9 where it was killed."""
+        return self.child.wait()
+
+
+def log(place: Path) -> str:
+    """What the engines of a place have printed."""
+    return (place / "log").read_text()
