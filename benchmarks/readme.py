@@ -12,6 +12,7 @@ from benchmarks.frame import shown
 
 BEGIN, END = "<!-- benchmarks: written by make bench -->", "<!-- end of benchmarks -->"
 MEANING = {
+    "checkpoints": "saving the state of a training of minutes, with the default interval",
     "memory": "largest memory of scoring: against 1,000 rows, and at a length",
     "pipeline": "a run up to the ranking against the published recipe; a fourth task added to three; nothing changed",
     "scoring": "the gradient pass against the published method; against a bare forward and backward pass (limit)",

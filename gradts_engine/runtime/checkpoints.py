@@ -16,6 +16,8 @@ from gradts_engine.runtime.artifacts import Workspace, canonical, fsync
 from gradts_engine.runtime.control import Control
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from gradts_engine.learning.state import Checkpoint
 
 LATEST = "LATEST.json"
@@ -26,6 +28,11 @@ GUESS = 300e6
 KEPT = 2
 MAX_LATEST = 4096
 """Bytes of `LATEST.json`."""
+
+
+def expected_size(model: nn.Module) -> int:
+    """Bytes of a checkpoint: the weights, two moments of the optimiser, the best weights so far."""
+    return 4 * sum(p.nbytes for p in model.parameters())
 
 
 class Checkpoints:
@@ -94,11 +101,11 @@ class Checkpoints:
     def step(self, capture: Callable[[], Checkpoint]) -> None:
         """Keep a checkpoint if one is due or was asked for. Raises `Interrupted`, after keeping one, if the run is to end."""
         if self._due():
-            self.save(capture())
+            self.save(capture)
         try:
             self.check()
         except Interrupted:
-            self.save(capture())
+            self.save(capture)
             raise
 
     def _due(self) -> bool:
@@ -106,13 +113,14 @@ class Checkpoints:
         self.saves = self.control.saves
         return asked or self.spent + self.cost <= SHARE * (time.monotonic() - self.began)
 
-    def save(self, checkpoint: Checkpoint) -> None:
-        """Keep a checkpoint, and of the earlier ones the latest. One that cannot be kept is a warning: the training goes on."""
+    def save(self, capture: Callable[[], Checkpoint]) -> None:
+        """Keep what `capture` returns, and the latest of the earlier ones. One that cannot be kept is a warning, no error."""
         from safetensors.torch import save_file
 
         if self._lock < 0:
             return
         began = time.monotonic()
+        checkpoint = capture()
         name, earlier = f"step-{checkpoint.values['done']}-{len(checkpoint.values['scores'])}", self._names()
         metadata = {"values": canonical(checkpoint.values).decode()}
         try:

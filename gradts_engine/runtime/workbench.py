@@ -13,7 +13,7 @@ from gradts_engine.config import Experiment, TrainingSettings
 from gradts_engine.contracts import TaskData, TaskType
 from gradts_engine.errors import TrainingDiverged
 from gradts_engine.runtime.artifacts import Artifact, ArtifactStore
-from gradts_engine.runtime.checkpoints import Checkpoints
+from gradts_engine.runtime.checkpoints import Checkpoints, expected_size
 from gradts_engine.runtime.control import Control
 
 if TYPE_CHECKING:
@@ -154,9 +154,8 @@ class Workbench:
 
         metric = self.data[primary].metric
         model = self.model(tuple(train), seed, settings.dropout)
-        size = 4 * sum(p.nbytes for p in model.parameters())  # weights, two moments, the best weights
         workspace = self.artifacts.workspace(stage, key)
-        with Checkpoints(workspace, self.control, self.check_stop, self._warn, size) as keeper:
+        with Checkpoints(workspace, self.control, self.check_stop, self._warn, expected_size(model)) as keeper:
             trained = training.train(
                 model,
                 train,

@@ -227,7 +227,7 @@ def test_checkpoints(tmp_path, inputs):
     kept = [Checkpoint({"w": torch.arange(4.0) + i}, {"done": i, "scores": [0.5]}) for i in (1, 2)]
     with Checkpoints(Workspace(tmp_path / "w"), control, lambda: None, said.append, 16) as checkpoints:
         for checkpoint in kept:
-            checkpoints.save(checkpoint)
+            checkpoints.save(lambda checkpoint=checkpoint: checkpoint)
     for path in damages(tmp_path / "w", inputs, "checkpoints"):
         with Checkpoints(Workspace(path.parent), control, lambda: None, said.append, 16) as checkpoints:
             found = checkpoints.load()

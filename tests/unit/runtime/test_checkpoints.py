@@ -5,6 +5,7 @@ import resource
 import shutil
 import signal
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -58,7 +59,7 @@ def test_the_newest_is_found_again_as_it_was_and_two_are_kept(desk):
     assert desk.found() is None
     with desk.keeper() as keeper:
         for step in (1, 2, 3):
-            keeper.save(at(step))
+            keeper.save(partial(at, step))
     with desk.keeper() as keeper:
         kept = keeper.load()
     assert kept.values == at(3).values
@@ -70,8 +71,8 @@ def test_the_newest_is_found_again_as_it_was_and_two_are_kept(desk):
 @pytest.mark.parametrize("damage", ["flip", "cut", "delete"])
 def test_a_damaged_one_is_reported_and_the_one_before_it_is_taken(desk, damage):
     with desk.keeper() as keeper:
-        keeper.save(at(1))
-        keeper.save(at(2))
+        keeper.save(partial(at, 1))
+        keeper.save(partial(at, 2))
     (path,) = desk.workspace.folder.glob("step-2-*")
     content = path.read_bytes()
     path.unlink()
@@ -85,14 +86,14 @@ def test_a_damaged_one_is_reported_and_the_one_before_it_is_taken(desk, damage):
 def test_a_checkpoint_is_there_once_the_list_says_so(desk):
     """Killed between the checkpoint and the list: the one before it counts, and nothing is left over after the next."""
     with desk.keeper() as keeper:
-        keeper.save(at(1))
+        keeper.save(partial(at, 1))
         shutil.copy(desk.workspace.folder / LATEST, desk.workspace.folder / "before")
-        keeper.save(at(2))
+        keeper.save(partial(at, 2))
     (desk.workspace.folder / "before").rename(desk.workspace.folder / LATEST)
     (desk.workspace.folder / ".step-3-1").write_bytes(b"half")
     assert desk.found() == 1
     with desk.keeper() as keeper:
-        keeper.save(at(4))
+        keeper.save(partial(at, 4))
     assert desk.files() == ["step-1-1", "step-4-1"]
     assert not list(desk.workspace.folder.glob(".*"))
 
@@ -100,7 +101,7 @@ def test_a_checkpoint_is_there_once_the_list_says_so(desk):
 @pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"checkpoints": 3}'])
 def test_a_damaged_list_is_reported_and_the_training_starts_again(desk, content):
     with desk.keeper() as keeper:
-        keeper.save(at(1))
+        keeper.save(partial(at, 1))
     (desk.workspace.folder / LATEST).write_text(content)
     assert desk.found() is None
     assert desk.warnings == [f"{desk.workspace.folder / LATEST} is damaged; the training starts again"]
@@ -140,8 +141,8 @@ def test_one_is_kept_when_it_is_asked_for_and_before_it_stops(desk):
 
 def test_another_process_that_computes_the_same_keeps_nothing(desk):
     with desk.keeper() as keeper, desk.keeper() as other:
-        keeper.save(at(1))
-        other.save(at(2))
+        keeper.save(partial(at, 1))
+        other.save(partial(at, 2))
         assert other.load() is None
         assert keeper.load().values["done"] == 1
     assert desk.files() == ["step-1-1"]
@@ -152,11 +153,11 @@ def test_a_disk_that_is_full_stops_no_training(desk):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     with desk.keeper() as keeper:
-        keeper.save(at(1))
+        keeper.save(partial(at, 1))
         resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
         try:
-            keeper.save(at(2))
-            keeper.save(at(3))
+            keeper.save(partial(at, 2))
+            keeper.save(partial(at, 3))
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, before)
             signal.signal(signal.SIGXFSZ, ignored)
