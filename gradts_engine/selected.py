@@ -10,7 +10,7 @@ from gradts_engine.config import load_experiment
 from gradts_engine.errors import UsageError
 from gradts_engine.hooks.catalog import load_catalog
 from gradts_engine.report import artifact, number, selected_instances
-from gradts_engine.runtime.pipeline import read_tasks
+from gradts_engine.runtime.prepare import read_tasks
 from gradts_engine.runtime.store import RunFolder, Store
 
 

@@ -63,7 +63,7 @@ def run(config: Path, store: Path | None, yes: bool, plain: bool, detach: bool, 
 
 def _run(config: Path, store: Store, yes: bool, plain: bool, again: str, *listeners: Listener) -> None:
     """Run in this process, and print the results."""
-    from gradts_engine.cli.signals import obey_signals
+    from gradts_engine.cli.signals import Signals
     from gradts_engine.config import load_experiment
     from gradts_engine.console import Display
     from gradts_engine.hooks.catalog import load_catalog, observers
@@ -74,7 +74,7 @@ def _run(config: Path, store: Store, yes: bool, plain: bool, again: str, *listen
             say(f"warning: plugin {plugin.name} is not in use: {plugin.error}", err=True)
     experiment = load_experiment(config, catalog)
     control = Control()
-    with Display(plain) as display, obey_signals(control, display, again):
+    with Display(plain) as display, Signals(control, display, again):
         display.say(f"reading {len(experiment.tasks)} tasks and loading {experiment.encoder.name}")
         from gradts_engine.runtime.pipeline import Options, run_experiment
 

@@ -5,66 +5,77 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
+from types import FrameType, TracebackType
 
 from gradts_engine.console import Display
 from gradts_engine.errors import Interrupted, Terminated
 from gradts_engine.runtime.control import Control
 
+NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
 
-@contextmanager
-def obey_signals(control: Control, display: Display, again: str) -> Iterator[None]:
+
+class Signals:
     """SIGINT (Ctrl+C) and SIGTERM stop after the present step, a second one at once; SIGUSR1 saves and goes on; SIGHUP, from a
     terminal that went away, stops nothing. `again` is the command that goes on with the run.
 
-    Python runs handlers in the main thread, which may sleep while the system gives a signal to another thread. So a thread of
-    our own reads from a pipe what has arrived.
+    A context manager, for the main thread. Python runs handlers there, and it may sleep while the system gives a signal to
+    another thread: so a thread of our own reads from a pipe what has arrived.
     """
 
-    def stop(number: int) -> None:
-        kind, word = (Terminated, "terminated") if number == signal.SIGTERM else (Interrupted, "interrupted")
-        control.stop(kind, f"{word}; the proposal is kept" if display.asking else word)
+    def __init__(self, control: Control, display: Display, again: str) -> None:
+        self.control = control
+        self.display = display
+        self.again = again
+        self.stops = 0
+        self.terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
 
-    def wake(number: int, frame: FrameType | None) -> None:
-        if display.asking and number in (signal.SIGINT, signal.SIGTERM):
-            stop(number)
+    def __enter__(self) -> None:
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._writer, False)
+        self._before = signal.set_wakeup_fd(self._writer)
+        self._handlers = {number: signal.signal(number, self._wake) for number in NUMBERS}
+        self._listener = threading.Thread(target=self._listen, name="signals", daemon=True)
+        self._listener.start()
+
+    def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(self._before)
+        os.close(self._writer)
+        self._listener.join()
+        os.close(self._reader)
+
+    def _wake(self, number: int, frame: FrameType | None) -> None:
+        """In the main thread: out of a question that it asks a person."""
+        if self.display.asking and number in (signal.SIGINT, signal.SIGTERM):
+            self._stop(number)
             raise KeyboardInterrupt
 
-    def listen() -> None:
-        stops = 0
-        while arrived := os.read(reader, 1):
+    def _listen(self) -> None:
+        """In the thread: do what each signal asks for."""
+        while arrived := os.read(self._reader, 1):
             number = arrived[0]
             if number == signal.SIGUSR1:
-                control.saves += 1
+                self.control.saves += 1
             elif number == signal.SIGHUP:
-                for descriptor in (d for d in terminals if not os.isatty(d)):  # gone: writing to it would fail
-                    os.dup2(nowhere, descriptor)
+                self._let_go()
             else:
-                stops += 1
-                if stops > 1:
+                self.stops += 1
+                if self.stops > 1:
                     os._exit(128 + number)
-                stop(number)
-                if not display.asking:
-                    display.say(f"stopping after this step (again: at once); what is finished is kept, go on with: {again}")
+                self._stop(number)
+                if not self.display.asking:
+                    self.display.say(
+                        f"stopping after this step (again: at once); what is finished is kept, go on with: {self.again}"
+                    )
 
-    terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    before = signal.set_wakeup_fd(writer)
-    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
-    handlers = {number: signal.signal(number, wake) for number in numbers}
-    listener = threading.Thread(target=listen, name="signals", daemon=True)
-    listener.start()
-    try:
-        yield
-    finally:
-        for number, handler in handlers.items():
-            signal.signal(number, handler)
-        signal.set_wakeup_fd(before)
-        os.close(writer)
-        listener.join()
-        os.close(reader)
+    def _stop(self, number: int) -> None:
+        kind, word = (Terminated, "terminated") if number == signal.SIGTERM else (Interrupted, "interrupted")
+        self.control.stop(kind, f"{word}; the proposal is kept" if self.display.asking else word)
+
+    def _let_go(self) -> None:
+        """Of terminals that are gone: writing to them would fail."""
+        nowhere = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (d for d in self.terminals if not os.isatty(d)):
+            os.dup2(nowhere, descriptor)
         os.close(nowhere)

@@ -2,47 +2,33 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradts_engine import events
 from gradts_engine.config import Experiment
-from gradts_engine.contracts import Auxiliary, Evidence, Executor, Selection, TaskData, TaskType
-from gradts_engine.errors import (
-    Cancelled,
-    Interrupted,
-    RunError,
-    Terminated,
-    TrainingDiverged,
-    UsageError,
-    WaitingForConfirmation,
-)
+from gradts_engine.contracts import Auxiliary, Evidence, Executor, Selection
+from gradts_engine.errors import Cancelled, Interrupted, RunError, Terminated, TrainingDiverged, WaitingForConfirmation
 from gradts_engine.hooks.catalog import Catalog
-from gradts_engine.names import slug
-from gradts_engine.runtime import stages
-from gradts_engine.runtime.artifacts import Artifact, canonical
+from gradts_engine.runtime import stages, trials
+from gradts_engine.runtime.artifacts import Artifact
 from gradts_engine.runtime.card import model_card
 from gradts_engine.runtime.cleaning import sweep
 from gradts_engine.runtime.control import Control
-from gradts_engine.runtime.executors import resolve_devices
 from gradts_engine.runtime.inbox import Confirm
 from gradts_engine.runtime.journal import Journal, Listener
 from gradts_engine.runtime.mounts import network_file_system
+from gradts_engine.runtime.prepare import method_settings, prepare, run_id
 from gradts_engine.runtime.store import RunFolder, Store
 from gradts_engine.runtime.watch import Watch, refuse_old_commands
 from gradts_engine.runtime.workbench import Workbench
 from gradts_engine.selection.strategies import keep_instances
-
-if TYPE_CHECKING:
-    from gradts_engine.learning.encoders import Encoder
 
 Ask = Callable[[RunFolder, str], Sequence[str] | None]
 """Asks a person to confirm a primary's proposal, with the run to look at: the names of the auxiliaries to train with, or None to
@@ -81,7 +67,7 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
                 tasks=tuple(data),
                 primaries=experiment.primaries,
                 devices=devices,
-                settings=_settings(experiment),
+                settings=method_settings(experiment),
                 versions=options.versions,
                 store=str(store.root.absolute()),
             )
@@ -105,20 +91,6 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
     return run
 
 
-def prepare(
-    experiment: Experiment, catalog: Catalog
-) -> tuple[tuple[str, ...], Mapping[str, TaskType], Mapping[str, TaskData], Encoder]:
-    """Devices, task types, data and encoder, found and read."""
-    from gradts_engine.learning.encoders import load_encoder
-
-    try:
-        devices = resolve_devices(experiment.run.devices)
-    except ValueError as error:
-        raise UsageError(f"{experiment.path}: run.devices: {error}") from error
-    types = {name: catalog.task_types[spec.type].load() for name, spec in experiment.tasks.items()}
-    return devices, types, read_tasks(experiment, catalog, types), load_encoder(experiment.encoder)
-
-
 def _ended(error: BaseException) -> events.RunEnded:
     if isinstance(error, WaitingForConfirmation):
         return events.RunEnded("waiting", str(error))
@@ -127,39 +99,6 @@ def _ended(error: BaseException) -> events.RunEnded:
     if isinstance(error, Interrupted | KeyboardInterrupt):
         return events.RunEnded("interrupted", "SIGTERM" if isinstance(error, Terminated) else "")
     return events.RunEnded("failed", str(error) or type(error).__name__)
-
-
-def read_tasks(experiment: Experiment, catalog: Catalog, types: Mapping[str, TaskType]) -> dict[str, TaskData]:
-    """Read and check the data of all tasks."""
-    from gradts_engine.learning.data import read_task
-
-    return {
-        name: read_task(
-            spec,
-            types[name],
-            spec.metric or catalog.task_types[spec.type].metrics[0],
-            experiment.limits[name],
-            experiment.data.on_bad_row,
-            experiment.run.seed,
-        )
-        for name, spec in experiment.tasks.items()
-    }
-
-
-def run_id(experiment: Experiment, data: Mapping[str, TaskData], encoder: str) -> str:
-    """The file's name and a digest of settings, data and encoder: the same content is the same run, wherever it lies."""
-    tasks = [[name, task.metric, dict(task.digests)] for name, task in data.items()]
-    settings = _settings(experiment)
-    del settings["selection"]["confirm"], settings["scoring"]["batch_tokens"]  # these change no result
-    content = [settings, tasks, encoder, experiment.primaries]
-    return f"{slug(experiment.path.stem, 48)}-{hashlib.sha256(canonical(content)).hexdigest()[:8]}"
-
-
-def _settings(experiment: Experiment) -> dict[str, Any]:
-    """What was set, as JSON; which rows and which encoder is known by their content instead."""
-    sections = ("training", "multitask", "scoring", "selection")
-    settings = {name: getattr(experiment, name).model_dump(mode="json") for name in sections}
-    return settings | {"seed": experiment.run.seed, "max_length": experiment.data.max_length}
 
 
 @dataclass(frozen=True)
@@ -245,13 +184,13 @@ class Pipeline:
         )
         strategy = self.catalog.strategies[selection.strategy].load()
         chosen = strategy(evidence, lambda s: self.evaluate(primary, s), threshold=selection.threshold, keep=selection.keep)
-        proposal = stages.propose(self.bench, primary, correlation, chosen)
+        proposal = trials.propose(self.bench, primary, correlation, chosen)
         self.proposed[primary] = Proposal(chosen, proposal.key, correlation)
-        self.bench.emit(events.Proposed(primary, proposal.key, stages.sizes(self.bench, chosen)))
+        self.bench.emit(events.Proposed(primary, proposal.key, trials.sizes(self.bench, chosen)))
 
     def evaluate(self, primary: str, selections: Sequence[Selection]) -> list[float]:
         """Dev scores of trials, NaN for one that failed."""
-        futures = [self.executor.submit(partial(stages.trial, self.bench, primary, s)) for s in selections]
+        futures = [self.executor.submit(partial(trials.trial, self.bench, primary, s)) for s in selections]
         scores = []
         for future in futures:
             try:
@@ -274,7 +213,7 @@ class Pipeline:
                 if answer is None:
                     return None
                 names, by = list(answer), "person"
-            counts = stages.sizes(self.bench, proposal.edited(names))
+            counts = trials.sizes(self.bench, proposal.edited(names))
             self.bench.emit(events.Confirmed(primary, proposal.digest, counts, by))
         with self.watch.looking:  # the last word before the training begins
             decision = self.folder.view().confirmed(primary)
@@ -291,7 +230,7 @@ class Pipeline:
         reason = self.objection(proposal, command) if proposal else "there is no proposal"
         if proposal and not reason:
             names = command.auxiliaries if command.auxiliaries is not None else [a.task for a in proposal.selection]
-            counts = stages.sizes(self.bench, proposal.edited(names, command.keep, command.threshold))
+            counts = trials.sizes(self.bench, proposal.edited(names, command.keep, command.threshold))
             decision = events.Confirmed(primary, command.digest, counts, "person", command.keep, command.threshold)
             self.bench.emit(decision)
         else:
@@ -324,11 +263,11 @@ class Pipeline:
         bench = self.bench
 
         def job(device: str) -> events.FinalModel:
-            test = stages.test_score(bench, primary, selection, device)
-            alone_test = None if math.isnan(alone) else stages.test_score(bench, primary, (), device)
+            test = trials.test_score(bench, primary, selection, device)
+            alone_test = None if math.isnan(alone) else trials.test_score(bench, primary, (), device)
             result = events.FinalModel(primary, final, str(folder), test, alone_test)
             card = model_card(bench, selection, result, alone, self.options.versions)
-            stages.export(bench, primary, selection, device, folder, card)
+            trials.export(bench, primary, selection, device, folder, card)
             return result
 
         bench.emit(self.executor.submit(job).result())

@@ -8,9 +8,9 @@ from typing import Any
 
 from gradts_engine.config import Experiment
 from gradts_engine.hooks.catalog import Catalog
-from gradts_engine.runtime import stages
+from gradts_engine.runtime import stages, trials
 from gradts_engine.runtime.control import Control
-from gradts_engine.runtime.pipeline import prepare, run_id
+from gradts_engine.runtime.prepare import prepare, run_id
 from gradts_engine.runtime.store import Store
 from gradts_engine.runtime.view import RunView
 from gradts_engine.runtime.workbench import Workbench
@@ -39,7 +39,7 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
             | {"seconds": _sum(_times(pace[stage], rows[stage]) for stage in needed)}
         )
     multitask = experiment.multitask
-    updates = sum(stages.trial_steps(bench, p) * multitask.batch_size * multitask.accumulation for p in experiment.primaries)
+    updates = sum(trials.trial_steps(bench, p) * multitask.batch_size * multitask.accumulation for p in experiment.primaries)
     return {
         "run": run.id,
         "state": run.state() if run.events.exists() else "new",

@@ -30,7 +30,7 @@ def stored_shards(
             yield load_file(path)["raw"]
         else:
             raw = compute(rows)
-            workspace.put(f"raw-{number}", lambda path, raw=raw: save_file({"raw": raw}, path))  # type: ignore[misc]
+            workspace.put(f"raw-{number}", lambda path, raw=raw: save_file({"raw": raw}, path))  # type: ignore[misc]  # mypy guesses no default of a lambda
             yield raw
 
 

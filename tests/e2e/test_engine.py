@@ -83,6 +83,18 @@ def test_what_is_wrong_comes_back_to_who_started_it(place):
     assert place.store.runs() == []
 
 
+def seems_to_hang(place) -> bool:
+    """Until its next sign of life, which may come before one has looked."""
+    os.utime(place.latest.lock, (1e9, 1e9))
+    return "no sign of life for " in place("status").out
+
+
+def done_after(place, seconds: float) -> int:
+    """Steps of a training that are done after a while."""
+    time.sleep(seconds)
+    return place.latest.view().stages["tune", "mood"].done
+
+
 def test_it_is_looked_after_from_elsewhere(detached):
     place, launched = detached
     with pytest.raises(RunError, match=rf"^run {launched.run} is already being worked on: process {launched.pid} on "):
@@ -90,25 +102,14 @@ def test_it_is_looked_after_from_elsewhere(detached):
     (row,) = place("status --json").json
     assert (row["state"], row["run"]) == ("running", launched.run)
     assert f"{launched.pid} on " in place("status").out
-
-    def hangs() -> bool:
-        """As it seems until its next sign of life, which may come before one has looked."""
-        os.utime(place.latest.lock, (1e9, 1e9))
-        return "no sign of life for " in place("status").out
-
-    until(hangs)
+    until(lambda: seems_to_hang(place))
     assert f"{launched.pid} on " in place("status").out
-
-    def done_after(seconds: float) -> int:
-        time.sleep(seconds)
-        return place.latest.view().stages["tune", "mood"].done
-
     # pause and resume
     assert place("pause").out == f"run {launched.run}: pause accepted\n"
     assert place("status --json").json[0]["state"] == "paused"
-    until(lambda: done_after(0.0) == done_after(0.5))  # the present step
-    done = done_after(0.0)
-    assert done_after(0.5) == done
+    until(lambda: done_after(place, 0.0) == done_after(place, 0.5))  # the present step
+    done = done_after(place, 0.0)
+    assert done_after(place, 0.5) == done
     again = place("pause")
     assert (again.code, again.line) == (1, f"run {launched.run}: pause refused: it is paused already")
     assert place("resume").out == f"run {launched.run}: resume accepted\n"

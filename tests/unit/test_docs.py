@@ -41,7 +41,7 @@ def own_tasks(tmp_path: Path) -> Path:
 
 
 def test_the_example_of_own_tasks_is_read_with_its_data(own_tasks):
-    from gradts_engine.runtime.pipeline import read_tasks
+    from gradts_engine.runtime.prepare import read_tasks
 
     catalog = load_catalog()
     experiment = load_experiment(own_tasks, catalog)
@@ -71,7 +71,7 @@ def test_the_default_run_is_valid():
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.toml")), ids=lambda path: path.name)
 def test_examples_are_valid(path, monkeypatch, data_dir):
     """And a small one has all its data."""
-    from gradts_engine.runtime.pipeline import read_tasks
+    from gradts_engine.runtime.prepare import read_tasks
 
     catalog = load_catalog()
     experiment = load_experiment(path, catalog)

@@ -9,7 +9,7 @@ import pytest
 from gradts_engine.__main__ import main
 from gradts_engine.config import load_experiment
 from gradts_engine.hooks.catalog import load_catalog
-from gradts_engine.runtime.pipeline import read_tasks
+from gradts_engine.runtime.prepare import read_tasks
 
 DEFINITIONS = """
 cola: {data_format: PremiseOnly, dropout_p: 0.05, enable_san: false, metric_meta: [MCC, ACC], loss: CeCriterion, n_class: 2,

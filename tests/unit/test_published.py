@@ -50,6 +50,13 @@ def with_state(name: bytes, state: object) -> bytes:
     return frame(b"c", name, b"\n", pickle.dumps(state, 2)[2:-1], b"b")
 
 
+def shaped(*shape: int) -> bytes:
+    """Eight bytes as an array of two dimensions."""
+    rows, columns = (struct.pack("<i", size) for size in shape)
+    values = b"cnumpy._core.numeric\n_frombuffer\n(B" + struct.pack("<I", 8) + b"x" * 8
+    return frame(values, b"cnumpy\ndtype\n(X\x02\x00\x00\x00f4tRJ", rows, b"J", columns, b"\x86X\x01\x00\x00\x00CtR")
+
+
 def hostile(canary: Path) -> dict[str, bytes]:
     command = f"touch {canary}"
     good = pickle.dumps(MATRIX, 4)
@@ -77,16 +84,7 @@ def hostile(canary: Path) -> dict[str, bytes]:
         "structured": pickle.dumps(np.zeros(2, [("a", "f4")])),
         "no values": pickle.dumps(np.zeros((0, 4), np.float32)),
         "a shape that is too large": good.replace(b"K\x02K\x04\x86", b"K\x02K\x7f\x86"),
-        "a negative shape": frame(
-            b"cnumpy._core.numeric\n_frombuffer\n(B",
-            struct.pack("<I", 8),
-            b"x" * 8,
-            b"cnumpy\ndtype\n(X\x02\x00\x00\x00f4tRJ",
-            struct.pack("<i", -1),
-            b"J",
-            struct.pack("<i", -2),
-            b"\x86X\x01\x00\x00\x00CtR",
-        ),
+        "a negative shape": shaped(-1, -2),
         "nested": nested(1_000_000),
         "laughs": laughs(),
         "a long integer": frame(b"\x8b", struct.pack("<i", 2**31 - 1)),

@@ -1,0 +1,65 @@
+"""What a run needs before its first stage: devices, task types, data, encoder, and its name."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gradts_engine.config import Experiment
+from gradts_engine.contracts import TaskData, TaskType
+from gradts_engine.errors import UsageError
+from gradts_engine.hooks.catalog import Catalog
+from gradts_engine.names import slug
+from gradts_engine.runtime.artifacts import canonical
+from gradts_engine.runtime.executors import resolve_devices
+
+if TYPE_CHECKING:
+    from gradts_engine.learning.encoders import Encoder
+
+
+def prepare(
+    experiment: Experiment, catalog: Catalog
+) -> tuple[tuple[str, ...], Mapping[str, TaskType], Mapping[str, TaskData], Encoder]:
+    """Devices, task types, data and encoder, found and read."""
+    from gradts_engine.learning.encoders import load_encoder
+
+    try:
+        devices = resolve_devices(experiment.run.devices)
+    except ValueError as error:
+        raise UsageError(f"{experiment.path}: run.devices: {error}") from error
+    types = {name: catalog.task_types[spec.type].load() for name, spec in experiment.tasks.items()}
+    return devices, types, read_tasks(experiment, catalog, types), load_encoder(experiment.encoder)
+
+
+def read_tasks(experiment: Experiment, catalog: Catalog, types: Mapping[str, TaskType]) -> dict[str, TaskData]:
+    """Read and check the data of all tasks."""
+    from gradts_engine.learning.data import read_task
+
+    return {
+        name: read_task(
+            spec,
+            types[name],
+            spec.metric or catalog.task_types[spec.type].metrics[0],
+            experiment.limits[name],
+            experiment.data.on_bad_row,
+            experiment.run.seed,
+        )
+        for name, spec in experiment.tasks.items()
+    }
+
+
+def run_id(experiment: Experiment, data: Mapping[str, TaskData], encoder: str) -> str:
+    """The file's name and a digest of settings, data and encoder: the same content is the same run, wherever it lies."""
+    tasks = [[name, task.metric, dict(task.digests)] for name, task in data.items()]
+    settings = method_settings(experiment)
+    del settings["selection"]["confirm"], settings["scoring"]["batch_tokens"]  # these change no result
+    content = [settings, tasks, encoder, experiment.primaries]
+    return f"{slug(experiment.path.stem, 48)}-{hashlib.sha256(canonical(content)).hexdigest()[:8]}"
+
+
+def method_settings(experiment: Experiment) -> dict[str, Any]:
+    """What was set, as JSON; which rows and which encoder is known by their content instead."""
+    sections = ("training", "multitask", "scoring", "selection")
+    settings = {name: getattr(experiment, name).model_dump(mode="json") for name in sections}
+    return settings | {"seed": experiment.run.seed, "max_length": experiment.data.max_length}
