@@ -23,7 +23,7 @@ from gradts_engine.runtime.checkpoints import SHARE, Checkpoints, expected_size
 from gradts_engine.runtime.control import Control
 
 ROWS = 1000
-EPOCHS = 8
+EPOCHS = 6
 TASK = "rte"
 
 
