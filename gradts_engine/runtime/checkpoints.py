@@ -25,6 +25,8 @@ SHARE = 0.02
 """Most of a training's time that saving may take."""
 GUESS = 300e6
 """Bytes a second that the first checkpoint is expected to be written with; the later ones are expected to take as long as it."""
+MARGIN = 1.5
+"""How many times as long as the one before a checkpoint may take, on a busy disk, without going beyond the share."""
 KEPT = 2
 MAX_LATEST = 4096
 """Bytes of `LATEST.json`."""
@@ -111,7 +113,7 @@ class Checkpoints:
     def _due(self) -> bool:
         asked = self.saves != self.control.saves or self.control.paused
         self.saves = self.control.saves
-        return asked or self.spent + self.cost <= SHARE * (time.monotonic() - self.began)
+        return asked or self.spent + MARGIN * self.cost <= SHARE * (time.monotonic() - self.began)
 
     def save(self, capture: Callable[[], Checkpoint]) -> None:
         """Keep what `capture` returns, and the latest of the earlier ones. One that cannot be kept is a warning, no error."""
