@@ -36,7 +36,7 @@ test: install
 	$(BIN)/python -m pytest $(WORKERS)
 
 torture: install
-	$(BIN)/python -m pytest -m torture --timeout=1200 $(WORKERS)
+	$(BIN)/python -m pytest -m torture --timeout=1200 $(WORKERS) --dist worksteal
 
 check: install
 	$(BIN)/ruff check .
