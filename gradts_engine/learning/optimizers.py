@@ -92,10 +92,12 @@ class PublishedAdamax(torch.optim.Optimizer):
             state["step"] = step + 1
 
 
-def make_optimizer(model: nn.Module, settings: Settings, total_steps: int) -> tuple[torch.optim.Optimizer, LambdaLR]:
+def make_optimizer(
+    model: nn.Module, settings: Settings, total_steps: int, fused: bool = True
+) -> tuple[torch.optim.Optimizer, LambdaLR]:
     """An optimiser over all parameters of `model`, and the schedule of its learning rate, to be moved on after each step.
 
-    Weight decay acts on matrices, not on biases and norms. `adamw` is torch's fused one; `adamax` is the published one.
+    Weight decay acts on matrices, not on biases and norms. `adamw` is torch's, `fused` or not; `adamax` is the published one.
     """
     parameters = [p for p in model.parameters() if p.requires_grad]
     groups = [
@@ -105,5 +107,19 @@ def make_optimizer(model: nn.Module, settings: Settings, total_steps: int) -> tu
     if settings.optimizer == "adamax":
         adamax = PublishedAdamax(groups, lr=settings.learning_rate, total_steps=total_steps, warmup=settings.warmup)
         return adamax, LambdaLR(adamax, lambda step: 1.0)  # it has a schedule of its own for every parameter
-    adamw = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+    adamw = torch.optim.AdamW(groups, lr=settings.learning_rate, fused=fused)
     return adamw, LambdaLR(adamw, lambda step: schedule(step / total_steps, settings.warmup))
+
+
+def clip_gradients(optimizer: torch.optim.Optimizer, max_norm: float) -> Tensor:
+    """The norm of all gradients, a scalar; the optimiser's next step takes them as if it were at most `max_norm`.
+
+    A fused AdamW divides them in its own pass over the memory, by what a gradient scaler would give it. That saves a pass of
+    reading and writing all gradients, a tenth of a step on short texts.
+    """
+    parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    if not optimizer.defaults.get("fused"):
+        return torch.nn.utils.clip_grad_norm_(parameters, max_norm)
+    norm = torch.nn.utils.get_total_norm([p.grad for p in parameters])
+    optimizer.grad_scale = (norm / max_norm).clamp(min=1.0).float()  # type: ignore[attr-defined]  # as torch.amp.GradScaler sets it
+    return norm

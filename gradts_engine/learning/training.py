@@ -17,7 +17,7 @@ from gradts_engine.errors import RunError, TrainingDiverged
 from gradts_engine.learning.batches import Encoded, Plan, Step, token_batches
 from gradts_engine.learning.metrics import METRICS
 from gradts_engine.learning.model import MultiTaskModel
-from gradts_engine.learning.optimizers import Settings, make_optimizer
+from gradts_engine.learning.optimizers import Settings, clip_gradients, make_optimizer
 from gradts_engine.learning.state import Keeper, NoKeeper, TrainingState
 
 EVALUATION_TOKENS = 4000
@@ -132,8 +132,9 @@ def train(
     total = sum(map(len, plan))
     precision = resolve_precision(settings.precision, device)
     model.to(device)
-    optimizer, scheduler = make_optimizer(model, settings, total)
-    scaler = torch.amp.GradScaler(enabled=precision == "fp16")
+    scaled = precision == "fp16"  # a scaler has the place where a fused optimiser would learn by how much to clip
+    optimizer, scheduler = make_optimizer(model, settings, total, fused=not scaled)
+    scaler = torch.amp.GradScaler(enabled=scaled)
     seed_device(seed, device)
     state = TrainingState(model, optimizer, scheduler, scaler, device)
     if kept := keeper.load():
@@ -144,8 +145,8 @@ def train(
         for step in steps:
             loss = _gradients(state, data, step, precision, progress)
             scaler.unscale_(optimizer)
-            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), settings.max_grad_norm)
-            _check_finite(loss, norm if precision != "fp16" else loss, state.done, total, step[-1].task)
+            norm = clip_gradients(optimizer, settings.max_grad_norm)
+            _check_finite(loss, loss if scaled else norm, state.done, total, step[-1].task)
             scaler.step(optimizer)
             scaler.update()
             scheduler.step()
