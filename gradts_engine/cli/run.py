@@ -63,9 +63,7 @@ def run(config: Path, store: Path | None, yes: bool, plain: bool, detach: bool, 
 
 def _run(config: Path, store: Store, yes: bool, plain: bool, again: str, *listeners: Listener) -> None:
     """Run in this process, and print the results."""
-    from gradts_engine.cli.signals import Signals
     from gradts_engine.config import load_experiment
-    from gradts_engine.console import Display
     from gradts_engine.hooks.catalog import load_catalog, observers
 
     catalog = load_catalog()
@@ -73,6 +71,10 @@ def _run(config: Path, store: Store, yes: bool, plain: bool, again: str, *listen
         if plugin.error:
             say(f"warning: plugin {plugin.name} is not in use: {plugin.error}", err=True)
     experiment = load_experiment(config, catalog)
+
+    from gradts_engine.cli.signals import Signals
+    from gradts_engine.console import Display
+
     control = Control()
     with Display(plain) as display, Signals(control, display, again):
         display.say(f"reading {len(experiment.tasks)} tasks and loading {experiment.encoder.name}")

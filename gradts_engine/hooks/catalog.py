@@ -14,7 +14,7 @@ from typing import Any, TypeVar, overload
 import pluggy
 
 from gradts_engine.contracts import EncoderSpec, ExecutorSpec, StrategySpec, TaskSpec, TaskTypeSpec
-from gradts_engine.errors import PluginError
+from gradts_engine.errors import PluginError, UsageError
 from gradts_engine.events import Event
 from gradts_engine.hooks import specs
 from gradts_engine.names import RULE, is_name
@@ -173,7 +173,13 @@ def _add(catalog: Catalog, name: str, module: object) -> None:
 
 @cache
 def load_catalog() -> Catalog:
-    """Import the enabled plugins and collect what they provide. A plugin that fails is listed with its error."""
+    """Import the enabled plugins and collect what they provide. A plugin that fails is listed with its error.
+
+    Raises UsageError where GRADTS_PLUGINS allows one that is not installed: a run would do without it and say nothing.
+    """
+    names = [entry.name for entry in installed()]
+    if unknown := _names("GRADTS_PLUGINS") - set(names):
+        raise UsageError(f"GRADTS_PLUGINS names {min(unknown)}, which is not installed; installed are {', '.join(sorted(names))}")
     manager = pluggy.PluginManager("gradts")
     manager.add_hookspecs(specs)
     plugins: list[Plugin] = []

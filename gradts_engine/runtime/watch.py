@@ -66,15 +66,13 @@ class Watch:
             case Confirm():
                 return self.decide(command)
             case Pause():
-                if self.control.paused:
-                    return "it is paused already"
-                self.control.paused = True
-                self.emit(events.RunPaused())
-            case Resume():
                 if not self.control.paused:
-                    return "it is not paused"
-                self.control.paused = False
-                self.emit(events.RunResumed())
+                    self.control.paused = True
+                    self.emit(events.RunPaused())
+            case Resume():
+                if self.control.paused:
+                    self.control.paused = False
+                    self.emit(events.RunResumed())
             case Cancel():
                 self.control.stop(Cancelled, "cancelled")
         return ""

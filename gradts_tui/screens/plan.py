@@ -18,7 +18,7 @@ from textual.widgets import Static
 from gradts_engine import tables
 from gradts_engine.config import Experiment, load_experiment
 from gradts_engine.errors import GradTSError
-from gradts_engine.hooks.catalog import load_catalog
+from gradts_engine.hooks.catalog import Plugin, load_catalog
 from gradts_tui.screens.page import Page, plain
 
 
@@ -38,6 +38,7 @@ class Plan(Page):
         self.config = config
         self.experiment: Experiment | None = None
         self.problem = ""
+        self.broken: list[Plugin] = []
         self.planned: dict[str, Any] | None = None
         self.process: subprocess.Popen[str] | None = None
 
@@ -61,7 +62,9 @@ class Plan(Page):
         """Read the file again, after a change."""
         self.problem, self.planned, self.experiment = "", None, None
         try:
-            self.experiment = load_experiment(self.config, load_catalog())
+            catalog = load_catalog()
+            self.broken = [plugin for plugin in catalog.plugins if plugin.error]
+            self.experiment = load_experiment(self.config, catalog)
         except GradTSError as error:
             self.problem = str(error)
         else:
@@ -99,9 +102,8 @@ class Plan(Page):
     def drawn(self) -> RenderableType:
         """Problems, or the plan, as far as it is known; and broken plugins in any case."""
         parts: list[RenderableType] = []
-        for plugin in load_catalog().plugins:
-            if plugin.error:
-                parts.append(tables.label(f"plugin {plugin.name} is not in use: {plugin.error}", "bold"))
+        for plugin in self.broken:
+            parts.append(tables.label(f"plugin {plugin.name} is not in use: {plugin.error}", "bold"))
         if parts:
             parts.append(Text())
         if self.problem:

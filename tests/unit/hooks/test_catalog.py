@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from gradts_engine.__main__ import main
-from gradts_engine.errors import PluginError
+from gradts_engine.errors import PluginError, UsageError
 from gradts_engine.hooks.catalog import load_catalog
 
 HEAD = "from gradts_engine import hookimpl\nfrom gradts_engine.contracts import *\n"
@@ -186,6 +186,13 @@ def test_an_allow_list_leaves_the_built_ins_and_nothing_else(install, monkeypatc
     assert set(catalog.encoders) == {"two"}
     assert "trial" in catalog.strategies
     assert plugin("first").disabled
+
+
+def test_an_allow_list_with_a_name_that_nobody_has(install, monkeypatch):
+    install("first", encoders("one"))
+    monkeypatch.setenv("GRADTS_PLUGINS", "first,frist")
+    with pytest.raises(UsageError, match=r"^GRADTS_PLUGINS names frist, which is not installed; installed are builtin, .*first"):
+        load_catalog()
 
 
 @pytest.mark.parametrize("name", ["taken", "builtin"])

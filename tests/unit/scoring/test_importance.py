@@ -216,6 +216,7 @@ def test_the_probe_counts_what_a_batch_keeps(bert, monkeypatch) -> None:
     """It leaves out the weights, so twice the memory is twice the tokens, and asks no clock, so that it always says the same."""
     monkeypatch.setattr(importance, "LEAST", 1)
     monkeypatch.setattr(importance, "MOST", 10**9)
+    monkeypatch.setattr(importance, "INSTANCES", 10**9)
     found = []
     for memory in (10**8, 10**8, 2 * 10**8):
         monkeypatch.setattr(importance, "MEMORY", memory)
@@ -233,6 +234,9 @@ def test_the_probes_choice_is_bounded(bert, monkeypatch) -> None:
     monkeypatch.setattr(importance, "MEMORY", 1)
     assert GradientPass(*bert).batch_tokens == importance.LEAST
     monkeypatch.setattr(importance, "MEMORY", 10**15)
+    monkeypatch.setattr(importance, "INSTANCES", 100)
+    assert GradientPass(*bert).batch_tokens == int(100 * bert[1].lengths.mean()) > importance.LEAST
+    monkeypatch.setattr(importance, "INSTANCES", 10**9)
     assert GradientPass(*bert).batch_tokens == importance.MOST
 
 
