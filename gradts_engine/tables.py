@@ -109,12 +109,15 @@ class Matrix:
         for row in self.rows:
             cells = [cell(self.values[row, c], low, high, ramp) if (row, c) in self.values else Text("") for c in self.columns]
             if row == marked_row and marked_column in self.columns:
-                cells[self.columns.index(marked_column)].style = MARK
+                cells[self.columns.index(marked_column)].style = CURSOR
             table.add_row(_name(row, row == marked_row), *cells)
         return table
 
 
 MARK = Style(bold=True, reverse=True)
+
+CURSOR = Style(bold=True, reverse=True, color="#ffffff", bgcolor="#000000")
+"""Black on white, whatever the screen's own colours are: no step of a ramp looks like it."""
 
 
 def _name(name: str, marked: bool) -> Text:

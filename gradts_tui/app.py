@@ -281,7 +281,7 @@ class GradTS(App[int]):
         yield from super().get_system_commands(screen)
         yield SystemCommand("Bell on or off", "Ring when a run waits for a person", self.action_switch_bell)
         for active in screen.active_bindings.values():
-            if active.enabled and explained(active):
+            if active.enabled and explained(active) and active.binding.action not in ("quit", "command_palette"):
                 key = self.get_key_display(active.binding)
                 about = f"{explained(active)} Key: {key}"
                 yield SystemCommand(f"GradTS: {active.binding.description}", about, self.runner(active.binding.action))

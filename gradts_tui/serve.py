@@ -27,9 +27,16 @@ class Guarded(Server):  # type: ignore[misc]  # textual-serve has no types
         return f"{self.public_url}/{self.token}/"
 
     async def _make_app(self) -> web.Application:
-        outer = web.Application()
-        outer.add_subapp(f"/{self.token}/", await super()._make_app())
+        outer, inner = web.Application(), await super()._make_app()
+        inner.on_response_prepare.append(self.from_here_alone)
+        outer.add_subapp(f"/{self.token}/", inner)
         return outer
+
+    async def from_here_alone(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Forbid what textual-serve's page loads from elsewhere: a font, for which it waits where there is no network."""
+        sockets = self.public_url.replace("http", "ws", 1)
+        response.headers["Content-Security-Policy"] = f"default-src 'self' 'unsafe-inline' data:; connect-src 'self' {sockets}"
+        response.headers["Referrer-Policy"] = "no-referrer"
 
     def initialize_logging(self) -> None:
         """Nothing is logged: requests hold the token."""

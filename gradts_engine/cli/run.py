@@ -181,23 +181,19 @@ def confirm(
     names = () if alone else _candidates(view, primary, auxiliaries) if auxiliaries is not None else None
     cut = f", instances with tau >= {threshold}" if threshold is not None else f", the {keep:.0%} nearest" if keep else ""
     for p in chosen:
-        selection = tuple(view.proposals[p].auxiliaries) if names is None else names
-        say(f"{p}: train with {', '.join(selection) or 'no auxiliary'}{cut}")
+        say(f"{p}: train with {', '.join(view.proposals[p].auxiliaries if names is None else names) or 'no auxiliary'}{cut}")
     if not yes:
         click.confirm("Confirm?", abort=True)
     commands = [
         Confirm(primary=p, digest=view.proposals[p].digest, auxiliaries=names, keep=keep, threshold=threshold) for p in chosen
     ]
     config = Path(view.started.config if view.started else "tasks.toml")
-    if folder.engine():
-        for command in commands:
-            order(folder, command)
-        return
+    engine = folder.engine()
     for command in commands:
-        send(folder.inbox, command)
-    if detach:
+        order(folder, command) if engine else send(folder.inbox, command)
+    if detach and not engine:
         start_detached(config, kept)
-    else:
+    elif not engine:
         say(f"sent to run {folder.id}; go on with: gradts-engine run {shlex.quote(str(config))}{_named(store)}")
 
 

@@ -21,6 +21,8 @@ from gradts_tui.widgets.say import Say
 
 LONGEST = 20
 """Columns of a row's name; the number in front tells apart what is cut."""
+ROOM = 4
+"""Columns around the matrix."""
 BINS = 40
 """Parts of the histogram of tau from -1 to 1."""
 
@@ -43,6 +45,7 @@ class Correlation(Page):
         self.order: list[str] = []
 
     def body(self) -> ComposeResult:
+        yield Say(id="hint")
         with Horizontal():
             yield MatrixView(id="main")
             with VerticalScroll(id="side", can_focus=False):
@@ -50,33 +53,43 @@ class Correlation(Page):
                 yield Sparkline(id="histogram", summary_function=max)
                 yield Say(id="axis")
                 yield Say(id="kept")
-        yield Say(id="hint")
 
     def draw(self, run: RunState) -> None:
         matrix = self.query_one(MatrixView)
         tau = self.ui.evidence.tau(run)
         scored = self.ui.evidence.scored(run)
-        self.query_one("#side").display = len(scored) > 1
-        if len(scored) < 2 or tau is None or isinstance(tau, Problem):
-            matrix.show((), (), {})
-            waiting = "Tasks are compared once two have been scored." if len(scored) < 2 else "reading the scores of all tasks"
-            self.query_one("#hint", Say).say(tables.label(tau.reason) if isinstance(tau, Problem) else waiting)
+        if len(scored) < 2:
+            self.empty("Tasks are compared once two have been scored.")
+            return
+        if tau is None or isinstance(tau, Problem):
+            self.empty(tables.label(tau.reason) if tau else "reading the scores of all tasks")
             return
         primaries = list(run.view.started.primaries) if run.view.started else []
         fresh = self.sorted_by is None
         if self.sorted_by is None:
             self.sorted_by = next(iter(primaries), "")
         self.order = self.ordered(scored, tau)
-        shown = [t for t in self.order if self.wanted in t] or self.order
+        shown = [t for t in self.order if self.lets_through(t)]
+        if not shown:
+            self.empty(self.unmatched)
+            return
         number = {t: str(i) for i, t in enumerate(self.order, 1)}
         row = {t: f"{number[t]:>2} {'*' if t in primaries else ''}{t}"[:LONGEST] for t in shown}
         values: Values = {(row[a], number[b]): x for (a, b), x in tau.items() if a in row}
         matrix.show(list(row.values()), [number[t] for t in self.order], values, "   tau")
+        matrix.styles.max_width = matrix.whole + ROOM  # the pair stands beside it, not at the far edge of a wide screen
         if fresh:
             matrix.put(1, 0)  # the best candidate
         parts = ["* primary", f"sorted by {self.sorted_by}" if self.sorted_by else "order of tasks.toml", matrix.hidden]
         self.query_one("#hint", Say).say(tables.label(" · ".join(part for part in parts if part), "dim"))
+        self.query_one("#side").display = True
         self.pair(run, shown, tau)
+
+    def empty(self, why: Text | str) -> None:
+        """No matrix, and why."""
+        self.query_one(MatrixView).show((), (), {})
+        self.query_one("#side").display = False
+        self.query_one("#hint", Say).say(why)
 
     def ordered(self, tasks: list[str], tau: Values) -> list[str]:
         """Tasks by falling tau with one of them, which comes first."""

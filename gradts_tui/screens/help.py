@@ -45,7 +45,10 @@ class Help(ModalScreen[None]):
 
 
 def explained(active: ActiveBinding) -> str:
-    """What a key of ours does: its tooltip, or else the documentation of its action. Empty for most of textual's own."""
+    """What a key of ours does: its tooltip, or else the documentation of its action. Empty for keys that move, and for most of
+    textual's own."""
+    if active.binding.system:
+        return ""
     place, _, name = active.binding.action.partition("(")[0].rpartition(".")
     action = getattr(active.node.app if place == "app" else active.node, f"action_{name}", None)
     ours = getattr(action, "__module__", "").startswith("gradts_tui")

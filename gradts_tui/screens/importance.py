@@ -22,6 +22,12 @@ from gradts_tui.widgets.matrix import MatrixView
 from gradts_tui.widgets.say import Say
 
 CORNER = "layer"
+WIDEST = 98
+"""Columns of the histogram."""
+ROOM = 6
+"""Columns around a map."""
+TITLE = 50
+"""Columns that the title of a map needs."""
 
 
 class Importance(Page):
@@ -62,8 +68,7 @@ class Importance(Page):
 
     def tasks(self, run: RunState) -> list[str]:
         """Scored tasks that the filter lets through."""
-        scored = self.ui.evidence.scored(run)
-        return [t for t in scored if self.wanted in t] or scored
+        return [t for t in self.ui.evidence.scored(run) if self.lets_through(t)]
 
     def draw(self, run: RunState) -> None:
         tasks = self.tasks(run)
@@ -80,13 +85,12 @@ class Importance(Page):
     def map(self, run: RunState, name: str, view: str, task: str, tasks: list[str]) -> Heads | None:
         """Draw the map of a task; its scores, if they are there."""
         title, matrix = self.query_one(f"#{name}-title", Say), self.query_one(f"#{view}", MatrixView)
-        if not task:
-            title.say("No task has been scored yet: each is tuned alone first.")
-            return None
-        found = self.ui.evidence.heads(run, task)
+        box = self.query_one(f"#{name}")
+        found = self.ui.evidence.heads(run, task) if task else None
         if not isinstance(found, Heads):
-            title.say(tables.label(found.reason) if isinstance(found, Problem) else f"reading the scores of {task}")
+            title.say(self.missing(run, task, found))
             matrix.show((), (), {})
+            box.styles.max_width = None
             return None
         parts = [matrix.hidden, f"{found.instances} rows"]
         if task in tasks:
@@ -94,7 +98,16 @@ class Importance(Page):
         title.say(tables.label(task, "bold").append("  " + "  ".join(filter(None, parts)), "dim"))
         drawn = tables.heat_map(found.task)
         matrix.show(drawn.rows, drawn.columns, drawn.values, CORNER)
+        box.styles.max_width = max(matrix.whole + ROOM, TITLE)  # the other map stands beside it, not half a wide screen away
         return found
+
+    def missing(self, run: RunState, task: str, found: Problem | None) -> Text | str:
+        """Why there is no map."""
+        if found is not None:
+            return tables.label(found.reason)
+        if task:
+            return f"reading the scores of {task}"
+        return self.unmatched if self.ui.evidence.scored(run) else "No task has been scored yet: each is tuned alone first."
 
     def values(self, one: Heads | None, two: Heads | None) -> None:
         """The numbers under the cursor, and the histogram of the first task's instances."""
@@ -114,7 +127,8 @@ class Importance(Page):
         if spread.data != counts:
             spread.data = counts
         caption = " importance of this head in single instances "
-        self.query_one("#axis", Say).say(Text(f"0{caption:^{max(self.size.width - 4, len(caption))}}1", "dim"))
+        width = max(min(self.size.width - 2, WIDEST) - 2, len(caption))
+        self.query_one("#axis", Say).say(Text(f"0{caption:^{width}}1", "dim"))
 
     def on_matrix_view_moved(self, event: MatrixView.Moved) -> None:
         self.refresh_run()
@@ -124,7 +138,9 @@ class Importance(Page):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         run = self.ui.run_state
         many = len(self.ui.evidence.scored(run)) > 1 if run else False
-        if action in ("task", "compare"):
+        if action == "task":
+            return many and bool(self.chosen)
+        if action == "compare":
             return many
         if action == "export":
             return bool(self.chosen)

@@ -35,8 +35,8 @@ class Log(Page):
 
     def draw(self, run: RunState) -> None:
         lines = self.query_one(Lines)
-        level = self.ui.preferences.level
-        shown = [x for x in run.log if x.level >= level and self.wanted in x.text.lower()]
+        level, wanted = self.ui.preferences.level, self.wanted
+        shown = [x for x in run.log if x.level >= level and wanted in x.text.lower()]
         lines.show(shown)
         follow = "following" if lines.follow else "not following"
         narrowed = f", of {len(run.log)}" if len(shown) < len(run.log) else ""

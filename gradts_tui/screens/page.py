@@ -12,6 +12,7 @@ from textual.containers import Horizontal
 from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
+from gradts_engine import tables
 from gradts_tui.outside import copy
 from gradts_tui.state import RunState
 from gradts_tui.widgets.resources import Resources
@@ -44,6 +45,7 @@ class Page(Screen[None]):
         with Horizontal(id="asked"):
             yield Static("filter: ")
             yield Input(id="filter", compact=True)
+            yield Static("Enter keeps it, Esc drops it")
         yield Resources()
         yield Static(id="small", markup=False)
         yield Footer(show_command_palette=False, compact=True)
@@ -68,6 +70,15 @@ class Page(Screen[None]):
     def wanted(self) -> str:
         """What the filter asks for, in lower case."""
         return self.query_one("#filter", Input).value.strip().lower()
+
+    def lets_through(self, *words: str) -> bool:
+        """Whether the filter does."""
+        return self.wanted in " ".join(words).lower()
+
+    @property
+    def unmatched(self) -> Text:
+        """What to say where it lets nothing through."""
+        return tables.label(f"Nothing here has {self.wanted!r} in its name: Esc drops the filter.")
 
     def on_mount(self) -> None:
         """Everything is there: hide what is not wanted yet."""

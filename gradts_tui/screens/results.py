@@ -55,7 +55,9 @@ class Results(Page):
         """All of it, or the primaries that the filter lets through."""
         if not self.wanted:
             return tables.run_results(found)
-        kept = {p: result for p, result in found["primaries"].items() if self.wanted in p}
+        kept = {p: result for p, result in found["primaries"].items() if self.lets_through(p)}
+        if not kept:
+            return self.unmatched
         return Group(*(tables.primary_results(p, result, found["settings"]) for p, result in kept.items()))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:

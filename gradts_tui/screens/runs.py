@@ -49,7 +49,7 @@ class Runs(Page):
         if not snapshot.runs:
             self.query_one("#empty", Static).update(nothing(snapshot))
             return
-        wanted = [run for run in snapshot.runs if self.wanted in f"{run.id} {run.state}".lower()]
+        wanted = [run for run in snapshot.runs if self.lets_through(run.id, run.state)]
         self.query_one(Table).fill({run.id: self.cells(run, snapshot.now) for run in wanted}, self.ui.selected)
 
     def cells(self, run: RunState, now: float) -> list[Text]:

@@ -81,7 +81,7 @@ class Select(Page):
             return
         choice = self.choice(run)
         head.say(heading(self, run, result))
-        rows = [c for c in candidates(run.view, self.primary, result["ranking"]) if self.wanted in c.name]
+        rows = [c for c in candidates(run.view, self.primary, result["ranking"]) if self.lets_through(c.name)]
         self.order = [str(entry["task"]) for entry in result["ranking"]]
         table.fill({c.name: self.cells(run, c, choice) for c in rows})
         self.query_one("#sum", Say).say(self.summary(run, choice) if choice else Text("No proposal yet: trials go on.", "dim"))

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from rich.text import Text
 from textual.app import App
+from textual.color import Color
+
+DARKER = 0.15
+"""How much darker than the theme has them colours are on a light screen: its orange and green are hard to read there."""
 
 STATES = {
     "starting": ("○", "starting", "text-accent"),
@@ -24,13 +28,15 @@ STATES = {
 
 
 def colour(app: App[object], name: str) -> str:
-    """A colour of the theme, as rich takes it."""
+    """A colour of the theme, as rich takes it; empty where the terminal gives it."""
     variables = app.theme_variables
     value = variables.get(name, "")
     fallback = {"text-success": "success", "text-warning": "warning", "text-error": "error", "text-accent": "accent"}
     if not value.startswith("#") and name in fallback:
         value = variables.get(fallback[name], "")
-    return value[:7] if value.startswith("#") else ""
+    if not value.startswith("#"):
+        return ""
+    return value[:7] if app.current_theme.dark else Color.parse(value[:7]).darken(DARKER).hex
 
 
 def look(app: App[object], state: str, *, word: bool = True) -> Text:

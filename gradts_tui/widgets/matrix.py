@@ -9,6 +9,7 @@ from rich.console import RenderableType
 from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
+from textual.geometry import Size
 from textual.message import Message
 from textual.widget import Widget
 
@@ -21,18 +22,18 @@ class MatrixView(Widget, can_focus=True):
     """Rendered anew only when the data, the cursor or the size change."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("left", "move(0, -1)", "Left", show=False),
-        Binding("right", "move(0, 1)", "Right", show=False),
-        Binding("up", "move(-1, 0)", "Up", show=False),
-        Binding("down", "move(1, 0)", "Down", show=False),
-        Binding("pageup", "page(-1, 0)", "Page up", show=False),
-        Binding("pagedown", "page(1, 0)", "Page down", show=False),
-        Binding("home", "move(0, -10000)", "First column", show=False),
-        Binding("end", "move(0, 10000)", "Last column", show=False),
+        Binding("left", "move(0, -1)", "Left", show=False, system=True),
+        Binding("right", "move(0, 1)", "Right", show=False, system=True),
+        Binding("up", "move(-1, 0)", "Up", show=False, system=True),
+        Binding("down", "move(1, 0)", "Down", show=False, system=True),
+        Binding("pageup", "page(-1, 0)", "Page up", show=False, system=True),
+        Binding("pagedown", "page(1, 0)", "Page down", show=False, system=True),
+        Binding("home", "move(0, -10000)", "First column", show=False, system=True),
+        Binding("end", "move(0, 10000)", "Last column", show=False, system=True),
     ]
 
     class Moved(Message):
-        """The cursor is on another cell."""
+        """The cursor is on another cell, or there is room for more or fewer of them."""
 
     def __init__(self, axes: tuple[str, str] = ("rows", "columns"), *, id: str | None = None) -> None:  # noqa: A002 (textual's name)
         super().__init__(id=id)
@@ -56,7 +57,7 @@ class MatrixView(Widget, can_focus=True):
         self.rows, self.columns, self.values, self.corner = rows, columns, values, corner
         self.pitch = tables.Matrix(rows, columns, values).width + 1
         self.put(*self.at)
-        self.refresh()
+        self.refresh(layout=True)
 
     def put(self, row: int, column: int) -> None:
         """Put the cursor on a cell, the nearest one there is."""
@@ -85,6 +86,15 @@ class MatrixView(Widget, can_focus=True):
         return max((len(name) for name in (*self.rows, self.corner)), default=0) + 1
 
     @property
+    def whole(self) -> int:
+        """Columns of the screen that all of it takes."""
+        return self.names + self.pitch * len(self.columns)
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Lines that all of it takes."""
+        return len(self.rows) + 1
+
+    @property
     def hidden(self) -> str:
         """Which rows and columns are in sight, by the first words of their names; empty where all are."""
         parts = [
@@ -109,6 +119,9 @@ class MatrixView(Widget, can_focus=True):
             self.corner,
             cursor=self.cell if self.has_focus or self.marked else None,
         )
+
+    def on_resize(self) -> None:
+        self.post_message(self.Moved())
 
     def on_focus(self) -> None:
         self.refresh()

@@ -15,6 +15,9 @@ from gradts_tui import words
 from gradts_tui.tree import Branch, Key, Leaf, running
 from gradts_tui.widgets.looks import look
 
+WIDEST = 72
+"""Columns of a line: further away, its numbers are not read with its name."""
+
 BAR = 8
 """Columns of a progress bar."""
 
@@ -91,7 +94,7 @@ class Stages(Tree[Branch | Leaf]):
         tab = node.label.plain.find("\t")
         left, right = node.label[:tab], node.label[tab + 1 :]
         is_leaf = isinstance(node.data, Leaf)
-        width = max(20, self.scrollable_content_region.width - (2 if is_leaf else 0) - 1)
+        width = max(20, min(self.scrollable_content_region.width, WIDEST) - (2 if is_leaf else 0) - 1)
         name = Text("  " if is_leaf else "▾ " if node.is_expanded else "▸ ").append_text(left)
         name.truncate(max(8, width - right.cell_len - 1), overflow="ellipsis", pad=True)
         text = Text(" ").join([name, right])

@@ -2,7 +2,10 @@
 
 import asyncio
 import base64
+import io
+import itertools
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -14,26 +17,32 @@ from pathlib import Path
 
 import aiohttp
 import pytest
+from PIL import Image
 
 BROWSER = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PROGRAM = str(Path(sys.executable).with_name("gradts-tui"))
 FLAGS = "--headless --no-sandbox --disable-gpu --disable-background-networking --window-size=1000,700 --remote-debugging-port=0"
 """What is drawn is looked at by the browser's own protocol, some time after the page is there."""
+LEFT = {"button": "left", "buttons": 1, "clickCount": 1, "modifiers": 8}
+"""The left button of the mouse, with shift, in that protocol."""
+TITLE, DARK = (800, 9), (36, 47, 56)
+"""A point in the first line of the screen, and its colour in the theme in which a UI starts."""
 
 
-def status(address: str) -> int:
+def get(address: str) -> tuple[int, str]:
+    """Status, and what the page may load."""
     try:
         with urllib.request.urlopen(address, timeout=20) as answer:
-            return answer.status
+            return answer.status, answer.headers["Content-Security-Policy"]
     except urllib.error.HTTPError as error:
-        return error.code
+        return error.code, ""
 
 
 @pytest.fixture
-def address(ran):
+def address(ran, folder):
     """Where the UI of a finished run is served."""
     command = [PROGRAM, ran.latest.id, "--store", str(ran.store.root), "--serve"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"XDG_CONFIG_HOME": str(folder)})
     address = server.stdout.readline().strip()
     port = int(address.split(":")[2].split("/")[0])
     for _ in range(100):  # the address is told just before the port is open
@@ -50,45 +59,65 @@ def test_only_who_knows_the_token_is_let_in(address):
     root, _, token = address.rstrip("/").rpartition("/")
     assert root.startswith("http://127.0.0.1:")
     assert len(token) >= 32
-    assert status(address) == 200
+    status, policy = get(address)
+    assert status == 200
+    assert policy.startswith("default-src 'self'"), "the page loads a font from elsewhere"
     for wrong in (root + "/", f"{root}/ws", f"{root}/{token[:-1]}x/", f"{root}/static/"):
-        assert status(wrong) == 404, wrong
+        assert get(wrong)[0] == 404, wrong
 
 
-async def screenshots(port: int, seconds: int):
-    """A picture of the page every second."""
+COPIED = """(() => {
+  const clipboard = new DataTransfer();
+  document.querySelector(".xterm")?.dispatchEvent(new ClipboardEvent("copy", {clipboardData: clipboard, bubbles: true}));
+  return clipboard.getData("text/plain");
+})()"""
+"""What is selected in the page's terminal: it paints its text, and has it nowhere else."""
+
+
+async def looks(port: int, seconds: int):
+    """Every second, the text of the page's terminal, over which the mouse is drawn with shift to select it, and a picture."""
     async with aiohttp.ClientSession() as session:
         async with session.get(f"http://127.0.0.1:{port}/json/list") as answer:
             pages = [page for page in await answer.json() if page["type"] == "page"]
         async with session.ws_connect(pages[0]["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-            for number in range(seconds):
-                await asyncio.sleep(1)
-                await socket.send_json({"id": number, "method": "Page.captureScreenshot"})
+            numbers = itertools.count()
+
+            async def ask(method: str, **parameters: object) -> dict:
+                number = next(numbers)
+                await socket.send_json({"id": number, "method": method, "params": parameters})
                 while (answer := json.loads((await socket.receive()).data)).get("id") != number:
                     pass
-                yield base64.b64decode(answer["result"]["data"])
+                return answer["result"]
+
+            for _ in range(seconds):
+                await asyncio.sleep(1)
+                for kind, x, y in (("mousePressed", 2, 2), ("mouseMoved", 990, 500), ("mouseReleased", 990, 500)):
+                    await ask("Input.dispatchMouseEvent", type=kind, x=x, y=y, **LEFT)
+                copied = await ask("Runtime.evaluate", expression=COPIED)
+                picture = await ask("Page.captureScreenshot")
+                yield copied["result"].get("value", ""), base64.b64decode(picture["data"])
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium")
-def test_a_browser_shows_the_run(address, folder):
-    """A screen of text takes many times the bytes of the empty page that is there first."""
+def test_a_browser_shows_the_run(address, folder, ran):
+    """The run's screen is in the page's terminal, and what is drawn is no longer the page that is there while it starts."""
     profile = folder / "profile"
     command = [str(BROWSER), *FLAGS.split(), f"--user-data-dir={profile}", address]
     browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
     try:
         port = next(int(line.split(":")[2].split("/")[0]) for line in browser.stderr if line.startswith("DevTools listening"))
-        pictures = []
 
-        async def watch() -> bool:
-            async for picture in screenshots(port, 30):
-                pictures.append(picture)
-                if len(picture) > 4 * len(pictures[0]):
-                    return True
-            return False
+        async def watch() -> tuple[str, bytes]:
+            async for look in looks(port, 30):
+                if "Final models" in look[0]:
+                    break
+            return look
 
-        shown = asyncio.run(watch())
-        (folder / "screen.png").write_bytes(pictures[-1])
-        assert shown, [len(picture) for picture in pictures]
+        text, picture = asyncio.run(watch())
+        (folder / "screen.png").write_bytes(picture)
+        assert ran.latest.id in text
+        assert "Final models" in text
+        assert Image.open(io.BytesIO(picture)).convert("RGB").getpixel(TITLE) == DARK
     finally:
         browser.terminate()
         browser.communicate(timeout=30)
