@@ -127,6 +127,7 @@ class Page(Screen[None]):
         """Narrow what is shown with every letter."""
         if event.input.id == "filter":
             self.refresh_run()
+            self.refresh_bindings()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Keep the filter."""
