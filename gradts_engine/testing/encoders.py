@@ -169,7 +169,7 @@ class EncoderContract:
         export_model(
             self.encoder, module, head, word_level=False, labels=("a", "b"), max_length=32, folder=folder, card="# A model"
         )
-        tokenizer = AutoTokenizer.from_pretrained(folder)
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         loaded = load_model(folder, {self.spec.name: self.spec})
         data = self._data()
         with torch.no_grad():
