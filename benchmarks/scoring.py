@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, partial
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 from torch import Tensor, nn
@@ -72,7 +73,8 @@ def gradients(model: MultiTaskModel, batch: tuple[dict[str, Tensor], Tensor], da
     sums, counts = data.type.loss(plain.logits(model, data.task, inputs), targets)
     (sums / counts).sum().backward()
     layers = []
-    for layer in model.encoder.encoder.layer:  # type: ignore[union-attr]
+    encoder: Any = model.encoder
+    for layer in encoder.encoder.layer:
         heads = layer.attention.self.num_attention_heads
         importance = {}
         for name in ("query", "key", "value"):

@@ -114,7 +114,10 @@ class TaskType(Protocol):
         """Targets of a batch, padded to `length` tokens where there is one entry a token."""
 
     def head(self, hidden_size: int, labels: Sequence[str], dropout: float) -> torch.nn.Module:
-        """A module from hidden states [B, T, D] to logits [B, C] or [B, T, C], its weights not yet initialised."""
+        """A module from hidden states [B, T, D] to logits [B, C] or [B, T, C], its weights not yet initialised.
+
+        One that reads the first token alone says so with an attribute `first_token = True`; it may then get [B, 1, D].
+        """
 
     def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Summed loss [B] and number of scored outputs [B] of each instance: an instance's loss is their quotient, a batch's

@@ -223,7 +223,7 @@ def _explain(model: type[Section], error: ErrorDetails) -> str:
 def _fields(model: type[Section], key: Key) -> Mapping[str, Any]:
     """The fields of the section at `key`, itself a field of `model`."""
     for part in key:
-        model = model.model_fields[str(part)].annotation  # type: ignore[assignment]
+        model = model.model_fields[str(part)].annotation  # type: ignore[assignment]  # looked at in the next line
         if not (isinstance(model, type) and issubclass(model, Section)):
             return {}
     return model.model_fields

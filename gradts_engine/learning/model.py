@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from gradts_engine.contracts import OwnHead, TaskType
 from gradts_engine.learning import families
-from gradts_engine.learning.task_types.heads import SentenceHead
 
 
 class MultiTaskModel(nn.Module):
@@ -30,7 +29,7 @@ class MultiTaskModel(nn.Module):
     def forward(self, task: str, inputs: Mapping[str, Tensor]) -> Tensor:
         """Logits of one task for a batch of its inputs."""
         head = self.head(task)
-        with families.first_token_alone(self.encoder) if isinstance(head, SentenceHead) else nullcontext():
+        with families.first_token_alone(self.encoder) if getattr(head, "first_token", False) else nullcontext():
             states = self.encoder(**inputs).last_hidden_state
         logits: Tensor = head(states)
         return logits

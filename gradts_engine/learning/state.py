@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -76,6 +77,12 @@ class TrainingState:
             end += len(steps)
             if epoch > len(self.scores):
                 yield epoch, list(steps[len(steps) - (end - self.done) :]) if self.done < end else []
+
+    def end_epoch(self, score: float) -> None:
+        """Note an epoch's dev score, and keep its weights where no earlier one is as good."""
+        if score > max(self.scores, default=-math.inf):
+            self.best = {name: value.detach().to("cpu", copy=True) for name, value in self.model.state_dict().items()}
+        self.scores.append(score)
 
     def capture(self) -> Checkpoint:
         """The present state. Its tensors are copies on the CPU."""

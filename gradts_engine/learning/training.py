@@ -154,9 +154,7 @@ def train(
             state.done += 1
             progress.step(state.done, total, loss.item())
             keeper.step(state.capture)
-        state.scores.append(evaluate(model, dev, device, precision))
-        if state.scores[-1] > max(state.scores[:-1], default=-math.inf):
-            state.best = {name: value.detach().to("cpu", copy=True) for name, value in model.state_dict().items()}
+        state.end_epoch(evaluate(model, dev, device, precision))
         progress.epoch(epoch, state.scores[-1])
     model.load_state_dict(state.best)
     model.eval()

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -16,9 +16,6 @@ from gradts_engine.config import TrainingSettings
 from gradts_engine.runtime.artifacts import Artifact, content_key
 from gradts_engine.runtime.shards import read_raw, stored_shards, write_raw
 from gradts_engine.runtime.workbench import Result, Workbench
-
-if TYPE_CHECKING:
-    pass
 
 VERSIONS = {"embed": 1, "tune": 2, "score": 3, "correlate": 1, "trial": 2, "proposal": 1, "test": 1}
 """Raised when a stage computes something else from the same inputs, so that older results are not taken for its own."""
@@ -85,6 +82,7 @@ def tune(bench: Workbench, task: str, device: str) -> Artifact:
     """A fresh encoder fine-tuned on one task alone (design: step 1)."""
 
     def compute() -> Result:
+        """The training."""
         from gradts_engine.learning.batches import plan_epochs
         from gradts_engine.learning.seeds import derive_seed
 
@@ -118,6 +116,7 @@ def score(bench: Workbench, task: str, device: str) -> Artifact:
         tune(bench, task, device)
 
     def compute() -> Result:
+        """The gradient pass, shard by shard."""
         from gradts_engine.scoring.importance import GradientPass
 
         tuned = tune(bench, task, device)

@@ -74,6 +74,7 @@ def trial(bench: Workbench, primary: str, selection: Selection, device: str, *, 
     subject = _subject(primary, selection)
 
     def compute() -> Result:
+        """The training."""
         from gradts_engine.learning.seeds import derive_seed
 
         seed = derive_seed(bench.experiment.run.seed, "trial", primary)

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 class SentenceHead(nn.Module):
     """Dropout, dense + tanh on the first token's state, dropout, linear: [B, T, D] to [B, C]."""
 
+    first_token = True
+
     def __init__(self, hidden_size: int, outputs: int, dropout: float) -> None:
         super().__init__()
         self.dense = nn.utils.skip_init(nn.Linear, hidden_size, hidden_size)
