@@ -133,7 +133,8 @@ def where(source: Source, record: Record | None = None) -> str:
 def _report(task: str, bad: Sequence[str]) -> list[str]:
     hidden = f" ({len(bad) - SHOWN} of them not shown)" if len(bad) > SHOWN else ""
     hint = 'correct them, or leave them out with on_bad_row = "skip" in [data]'
-    return [*bad[:SHOWN], f"task '{task}': {len(bad)} bad rows in all{hidden}; {hint}"]
+    rows = "1 bad row" if len(bad) == 1 else f"{len(bad)} bad rows"
+    return [*bad[:SHOWN], f"task '{task}': {rows} in all{hidden}; {hint}"]
 
 
 def _cut(rows: Sequence[Instance], fraction: float, seed: int) -> tuple[tuple[Instance, ...], tuple[Instance, ...]]:

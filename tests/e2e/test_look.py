@@ -265,7 +265,7 @@ def test_a_row_that_is_wrong(place):
     path = place.folder / "data" / "stars.dev.jsonl"
     found = [line for line in result.err.splitlines() if "reading 4 tasks" not in line]
     assert found[0] == f"{path}:5: label 'many' is not a number"
-    assert "1 bad rows in all" in found[1]
+    assert "1 bad row in all" in found[1]
     assert len(found) == 2
 
 

@@ -134,7 +134,7 @@ def test_a_bad_row_of_a_file_that_is_two_splits_is_shown_once(tmp_path: Path):
     path.write_text("text,label\na,x\n,y\nb,y\n")
     assert bad(str(path), str(path)) == [
         f"{path}:3: text is empty",
-        "task 't': 1 bad rows in all; correct them, or leave them out with on_bad_row = \"skip\" in [data]",
+        "task 't': 1 bad row in all; correct them, or leave them out with on_bad_row = \"skip\" in [data]",
     ]
     assert len(bad(rows(("", "x")), rows(("", "x")))) == 3, "two functions of one name are two sources"
 
