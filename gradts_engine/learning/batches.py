@@ -64,6 +64,10 @@ class Encoded:
     def __len__(self) -> int:
         return len(self.targets)
 
+    def words(self) -> np.ndarray:
+        """The different tokens of all instances, as their numbers in the vocabulary; padding is one of them."""
+        return np.unique(np.concatenate([*self.inputs["input_ids"], [self.pad["input_ids"]]]))
+
     def take(self, rows: Sequence[int]) -> Encoded:
         """Only the instances at `rows`, in that order."""
         inputs = {name: [values[i] for i in rows] for name, values in self.inputs.items()}

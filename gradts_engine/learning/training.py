@@ -19,6 +19,7 @@ from gradts_engine.learning.metrics import METRICS
 from gradts_engine.learning.model import MultiTaskModel
 from gradts_engine.learning.optimizers import Settings, clip_gradients, make_optimizer
 from gradts_engine.learning.state import Keeper, NoKeeper, TrainingState
+from gradts_engine.learning.vocabulary import used_words_alone
 
 EVALUATION_TOKENS = 4000
 """Padded tokens in a batch of the dev evaluation."""
@@ -128,7 +129,22 @@ def train(
     finite, and `RunError` if the memory does not suffice for one instance. The loss of a step is the mean of its micro-batches'
     losses. With a checkpoint of `keeper` the training goes on from there, on a CPU as if it had never stopped.
     """
-    progress, keeper = progress or Progress(), keeper or NoKeeper()
+    with used_words_alone(model, [*data.values(), dev.split], device):
+        return _train(model, data, plan, dev, settings, device, seed, progress or Progress(), keeper or NoKeeper())
+
+
+def _train(
+    model: MultiTaskModel,
+    data: Mapping[str, Encoded],
+    plan: Plan,
+    dev: Dev,
+    settings: Settings,
+    device: str,
+    seed: int,
+    progress: Progress,
+    keeper: Keeper,
+) -> Trained:
+    """`train`, with the words that it needs."""
     total = sum(map(len, plan))
     precision = resolve_precision(settings.precision, device)
     model.to(device)

@@ -17,7 +17,7 @@ from gradts_engine.runtime.artifacts import Artifact, content_key
 from gradts_engine.runtime.shards import read_raw, stored_shards, write_raw
 from gradts_engine.runtime.workbench import Result, Workbench
 
-VERSIONS = {"embed": 1, "tune": 2, "score": 3, "correlate": 1, "trial": 2, "proposal": 1, "test": 1}
+VERSIONS = {"embed": 1, "tune": 3, "score": 3, "correlate": 1, "trial": 3, "proposal": 1, "test": 1}
 """Raised when a stage computes something else from the same inputs, so that older results are not taken for its own."""
 
 RAW = "raw.safetensors"
