@@ -15,10 +15,10 @@ from gradts_engine.cli.base import cli, open_store, run_argument, say, show_resu
 from gradts_engine.cli.engine import order
 from gradts_engine.errors import GradTSError, Interrupted, UsageError
 from gradts_engine.nearest import printable, unknown
-from gradts_engine.runtime.control import Control
 
 if TYPE_CHECKING:
     from gradts_engine.console import Display
+    from gradts_engine.runtime.control import Control
     from gradts_engine.runtime.journal import Listener
     from gradts_engine.runtime.store import RunFolder, Store
     from gradts_engine.runtime.view import RunView
@@ -42,26 +42,23 @@ def run(config: Path, store: Path | None, yes: bool, plain: bool, detach: bool, 
     What was finished before is found and not computed again. Ctrl+C ends the run after the present step. Where tasks.toml says
     confirm = "ask" and nobody is at the terminal, it ends with exit code 3 once there is something to confirm.
     """
-    kept = open_store(store, config)
     if detach:
-        start_detached(config, kept, accept=yes)
-        return
-    again = f"gradts-engine run {shlex.quote(str(config))}{_named(store)}"
-    if announce is None:
-        _run(config, kept, yes, plain, again)
+        start_detached(config, open_store(store, config), accept=yes)
+    elif announce is None:
+        _run(config, store, yes, plain)
     else:
         from gradts_engine.runtime.detach import Announcer
 
-        announcer = Announcer(announce, kept)
+        announcer = Announcer(announce, open_store(store, config))
         try:
-            _run(config, kept, yes, plain, again, announcer)
+            _run(config, store, yes, plain, announcer)
         except GradTSError as error:
             if not announcer.failed(error):
                 raise
             raise click.exceptions.Exit(error.exit_code) from None
 
 
-def _run(config: Path, store: Store, yes: bool, plain: bool, again: str, *listeners: Listener) -> None:
+def _run(config: Path, store: Path | None, yes: bool, plain: bool, *listeners: Listener) -> None:
     """Run in this process, and print the results."""
     from gradts_engine.config import load_experiment
     from gradts_engine.hooks.catalog import load_catalog, observers
@@ -72,9 +69,13 @@ def _run(config: Path, store: Store, yes: bool, plain: bool, again: str, *listen
             say(f"warning: plugin {plugin.name} is not in use: {plugin.error}", err=True)
     experiment = load_experiment(config, catalog)
 
+    # From here on there is something to run, and what that needs takes its time to import.
     from gradts_engine.cli.signals import Signals
     from gradts_engine.console import Display
+    from gradts_engine.runtime.control import Control
 
+    kept = open_store(store, config)
+    again = f"gradts-engine run {shlex.quote(str(config))}{_named(store)}"
     control = Control()
     with Display(plain) as display, Signals(control, display, again):
         display.say(f"reading {len(experiment.tasks)} tasks and loading {experiment.encoder.name}")
@@ -82,13 +83,13 @@ def _run(config: Path, store: Store, yes: bool, plain: bool, again: str, *listen
 
         options = Options(
             listeners=(*listeners, display, *observers(catalog)),
-            ask=lambda folder, primary: _ask(store, folder, primary, display, control),
+            ask=lambda folder, primary: _ask(kept, folder, primary, display, control),
             accept=yes,
             control=control,
             versions=versions(),
         )
-        folder = run_experiment(experiment, catalog, store, options)
-    show_results(store, folder)
+        folder = run_experiment(experiment, catalog, kept, options)
+    show_results(kept, folder)
 
 
 def start_detached(config: Path, store: Store, accept: bool = False) -> None:

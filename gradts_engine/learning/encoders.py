@@ -10,23 +10,16 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError
-from tokenizers import pre_tokenizers
 from torch import nn
 
 from gradts_engine.contracts import EncoderSpec, HeadSites
 from gradts_engine.errors import GradTSError, UsageError
 from gradts_engine.learning import families
-
-# What matters of transformers' own notes (missing weights) is checked below; the rest would bury the one line that a user needs.
-transformers.logging.set_verbosity_error()
-transformers.logging.disable_progress_bar()
 
 TOKENIZER_FILES = (
     "added_tokens.json",
@@ -48,18 +41,52 @@ _NOT_CONTENT = ("_name_or_path", "name_or_path", "transformers_version")
 _LOADING = threading.Lock()
 
 
+@cache
+def _transformers() -> Any:
+    """The library. Importing it takes longer than all of a run in which nothing is left to do."""
+    import transformers
+
+    # What matters of its own notes (missing weights) is checked here; the rest would bury the one line that a user needs.
+    transformers.logging.set_verbosity_error()
+    transformers.logging.disable_progress_bar()
+    return transformers
+
+
 @dataclass(frozen=True)
 class Encoder:
-    """A pretrained encoder, its files checked. `source` is its folder; `digest` is the SHA-256 of everything that it computes
-    from (configuration, weights, tokenizer), whatever the folder is called; `hidden_size` is D of its states [B, T, D]."""
+    """A pretrained encoder. `source` is its folder; `digest` is the SHA-256 of everything that it computes from (configuration,
+    weights, tokenizer), whatever the folder is called. What is in its files is loaded when it is first needed, and raises
+    `UsageError` where that fails."""
 
     name: str
     source: Path
     digest: str
-    tokenizer: Any
-    hidden_size: int
-    config: Any
     spec: EncoderSpec
+
+    def check(self) -> None:
+        """Raises `UsageError` if the configuration or the tokenizer does not load."""
+        _ = self.hidden_size, self.tokenizer
+
+    @cached_property
+    def config(self) -> Any:
+        """Of transformers."""
+        with told(f"encoder {self.name}: cannot read {self.source / 'config.json'}"):
+            return _transformers().AutoConfig.from_pretrained(self.source, trust_remote_code=False, local_files_only=True)
+
+    @cached_property
+    def hidden_size(self) -> int:
+        """D of its states [B, T, D]."""
+        with told(f"encoder {self.name}: cannot read {self.source / 'config.json'}"):
+            return int(self.config.hidden_size)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        """A fast one: only these map tokens to words and are the same in every thread."""
+        with told(f"encoder {self.name}: cannot load a tokenizer from {self.source}"):
+            tokenizer = _transformers().AutoTokenizer.from_pretrained(self.source, trust_remote_code=False, local_files_only=True)
+        if not tokenizer.is_fast:
+            raise UsageError(f"encoder {self.name}: {self.source} has no fast tokenizer; save one with a tokenizer.json")
+        return self.spec.tokenizer(tokenizer) if self.spec.tokenizer else tokenizer
 
     def build(self) -> nn.Module:
         """A new float32 module in eval mode with the pretrained weights and without a pooler. Draws no random numbers; safe to
@@ -67,7 +94,7 @@ class Encoder:
         if self.spec.model is not None:
             return build_with(self.spec.model, self.source)
         with told(f"encoder {self.name}: cannot load {self.source}"):
-            module, missing = load_pretrained(transformers.MODEL_MAPPING[type(self.config)], self.source)
+            module, missing = load_pretrained(_transformers().MODEL_MAPPING[type(self.config)], self.source)
         if missing:
             more = f" and {len(missing) - 1} more" if missing[1:] else ""
             raise UsageError(f"encoder {self.name}: {self.source} has no weights for {missing[0]}{more}; save the model again")
@@ -78,6 +105,8 @@ class Encoder:
 
         For `word_level` tasks a byte-level one puts a space before every word, which else gets the tokens of a word's middle.
         """
+        from tokenizers import pre_tokenizers
+
         tokenizer = copy.deepcopy(self.tokenizer)
         first = tokenizer.backend_tokenizer.pre_tokenizer
         steps: Any = first if isinstance(first, pre_tokenizers.Sequence) else [first]
@@ -130,13 +159,15 @@ def load_pretrained(model_class: Any, folder: Path) -> tuple[nn.Module, list[str
 
 
 def load_encoder(spec: EncoderSpec) -> Encoder:
-    """Find an encoder (a folder, or a Hub name to download) and check its files. Raises UsageError."""
+    """Find an encoder (a folder, or a Hub name to download) and read its files as far as its digest needs. Raises UsageError."""
     source = _resolve(spec)
-    _verify(spec, source)
-    config = _config(spec, source)
-    tokenizer = _tokenizer(spec, source)
+    _check_family(spec, source)
     with told(f"encoder {spec.name}: cannot read {source}"):
-        return Encoder(spec.name, source, _digest(spec, source), tokenizer, config.hidden_size, config, spec)
+        weights = _weight_files(spec, source)
+        tokenizer = [name for name in TOKENIZER_FILES if (source / name).is_file()]
+        sums = {name: _sha256(source / name) for name in ("config.json", *weights, *tokenizer)}
+        _verify(spec, source, sums)
+        return Encoder(spec.name, source, _digest(source, sums), spec)
 
 
 def _resolve(spec: EncoderSpec) -> Path:
@@ -147,6 +178,9 @@ def _resolve(spec: EncoderSpec) -> Path:
     no_folder = f"encoder {spec.name}: there is no folder {name}"
     if name.startswith((".", "/", "~")):
         raise UsageError(no_folder)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
     try:
         patterns = ["*.json", "*.safetensors", "*.txt", "*.model"]
         return Path(snapshot_download(name, allow_patterns=patterns, ignore_patterns=["*/*"]))
@@ -158,10 +192,23 @@ def _resolve(spec: EncoderSpec) -> Path:
         ) from error
 
 
-def _verify(spec: EncoderSpec, source: Path) -> None:
+def _check_family(spec: EncoderSpec, source: Path) -> None:
+    if not (source / "config.json").is_file():
+        raise UsageError(f"encoder {spec.name}: {source} has no config.json; it must be a model in Hugging Face format")
+    with told(f"encoder {spec.name}: cannot read {source / 'config.json'}"):
+        model_type = json.loads((source / "config.json").read_bytes()).get("model_type")
+    if spec.head_sites is None and model_type not in families.FAMILIES:
+        raise UsageError(
+            f"encoder {spec.name}: family {model_type!r} is not known; known are {', '.join(families.FAMILIES)}; "
+            "a plugin may register another with EncoderSpec(head_sites=...)"
+        )
+
+
+def _verify(spec: EncoderSpec, source: Path, sums: Mapping[str, str]) -> None:
+    """`sums` has the SHA-256 of files that were read already."""
     for name, expected in spec.sha256.items():
         path = source / name
-        found = _sha256(path) if path.is_file() else "no such file"
+        found = sums.get(name) or (_sha256(path) if path.is_file() else "no such file")
         if found != expected:
             raise UsageError(
                 f"encoder {spec.name}: {path} is not the expected file (SHA-256 expected {expected}, found {found}); "
@@ -169,38 +216,15 @@ def _verify(spec: EncoderSpec, source: Path) -> None:
             )
 
 
-def _config(spec: EncoderSpec, source: Path) -> Any:
-    if not (source / "config.json").is_file():
-        raise UsageError(f"encoder {spec.name}: {source} has no config.json; it must be a model in Hugging Face format")
-    with told(f"encoder {spec.name}: cannot read {source / 'config.json'}"):
-        model_type = json.loads((source / "config.json").read_bytes()).get("model_type")
-        if spec.head_sites is None and model_type not in families.FAMILIES:
-            raise UsageError(
-                f"encoder {spec.name}: family {model_type!r} is not known; known are {', '.join(families.FAMILIES)}; "
-                "a plugin may register another with EncoderSpec(head_sites=...)"
-            )
-        return transformers.AutoConfig.from_pretrained(source, trust_remote_code=False, local_files_only=True)
-
-
-def _tokenizer(spec: EncoderSpec, source: Path) -> Any:
-    """The fast tokenizer: only these map tokens to words and are the same in every thread."""
-    with told(f"encoder {spec.name}: cannot load a tokenizer from {source}"):
-        tokenizer = transformers.AutoTokenizer.from_pretrained(source, trust_remote_code=False, local_files_only=True)
-    if not tokenizer.is_fast:
-        raise UsageError(f"encoder {spec.name}: {source} has no fast tokenizer; save one with a tokenizer.json")
-    return spec.tokenizer(tokenizer) if spec.tokenizer else tokenizer
-
-
-def _digest(spec: EncoderSpec, source: Path) -> str:
+def _digest(source: Path, sums: Mapping[str, str]) -> str:
     """SHA-256 of the contents that the encoder computes from; names of folders and versions of writers are left out."""
-    names = [*_weight_files(spec, source), *(name for name in TOKENIZER_FILES if (source / name).is_file())]
     contents: dict[str, Any] = {}
-    for name in ("config.json", *names):
+    for name, found in sums.items():
         if name in ("config.json", "tokenizer_config.json"):
             settings: Mapping[str, Any] = json.loads((source / name).read_bytes())
             contents[name] = {key: value for key, value in settings.items() if key not in _NOT_CONTENT}
         else:
-            contents[name] = _sha256(source / name)
+            contents[name] = found
     return hashlib.sha256(json.dumps(contents, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 

@@ -55,7 +55,10 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
     where a primary has no result. Everything finished before is kept in each case.
     """
     devices, types, data, encoder = prepare(experiment, catalog)
-    run = store.create(run_id(experiment, data, encoder.digest))
+    name = run_id(experiment, data, encoder.digest)
+    if not store.folder(name).events.exists():
+        encoder.check()
+    run = store.create(name)
     with run.locked(), Journal(run.events, options.listeners) as journal:
         sweep(store, run)
         refuse_old_commands(run, journal.emit)

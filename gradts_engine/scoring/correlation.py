@@ -9,6 +9,7 @@ bits where numba is installed and else by signs, and the last two divisions are 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 
 import numpy as np
 
@@ -18,7 +19,7 @@ BLOCK = 1 << 18
 """Values compared at a time: small enough for what is made of them to stay in the processor's cache."""
 
 COMPILED = 20_000_000
-"""Comparisons above which numba is used; fewer take signs some milliseconds, while compiling takes a second."""
+"""Comparisons above which numba is used; fewer take signs some milliseconds, while importing and compiling takes a second."""
 
 
 def _signs(values: np.ndarray, head: int) -> np.ndarray:
@@ -49,10 +50,14 @@ def agreement_by_signs(x: np.ndarray, ys: np.ndarray) -> tuple[np.ndarray, np.nd
     return agreement, np.asarray(sum(np.count_nonzero(signs, axis=0) for signs in x_signs)), untied
 
 
-try:
-    from gradts_engine.scoring.bitsets import agreement_by_bitsets as agreement
-except ImportError:  # numba is not installed, or not made for this numpy
-    agreement = agreement_by_signs
+def agreement(comparisons: int) -> Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """`agreement_by_signs`, or a faster way to the same for many comparisons, where numba is installed."""
+    if comparisons > COMPILED:
+        with suppress(ImportError):  # it may also not be made for this numpy
+            from gradts_engine.scoring.bitsets import agreement_by_bitsets
+
+            return agreement_by_bitsets
+    return agreement_by_signs
 
 
 def kendall_tau(main: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -63,8 +68,7 @@ def kendall_tau(main: np.ndarray, others: np.ndarray) -> np.ndarray:
     main, others = np.asarray(main), np.asarray(others)
     x = main.reshape(-1, main.shape[-2] * main.shape[-1])  # [M, K]
     ys = others.reshape(len(others), x.shape[1])  # [N, K]
-    count = agreement if x.size * ys.size > COMPILED else agreement_by_signs
-    agree, x_untied, untied = count(x, ys)
+    agree, x_untied, untied = agreement(x.size * ys.size)(x, ys)
     with np.errstate(invalid="ignore", divide="ignore"):
         tau: np.ndarray = np.clip(agree / np.sqrt(x_untied)[:, None] / np.sqrt(untied), -1.0, 1.0)
     tau[np.isnan(x).any(1)] = np.nan

@@ -27,8 +27,7 @@ VALUES = {
 def agreement(request: pytest.FixtureRequest) -> Iterator[None]:
     """Everything here holds with numba and without."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(correlation, "agreement", request.param)
-        patch.setattr(correlation, "COMPILED", 0)
+        patch.setattr(correlation, "agreement", lambda comparisons: request.param)
         yield
 
 
@@ -107,12 +106,20 @@ def test_other_types_of_numbers(dtype: Any) -> None:
     assert same_bits(kendall_tau(values[0], values), scipys(values[0], values))
 
 
+MUCH = correlation.COMPILED + 1
 NO_NUMBA = "import sys; sys.modules['numba'] = None"
 
 
-@pytest.mark.parametrize(("before", "expected"), [("", "bitsets"), (NO_NUMBA, "signs")])
-def test_numba_is_used_where_it_is_installed(before: str, expected: str) -> None:
-    code = f"{before}\nfrom gradts_engine.scoring import correlation; print(correlation.agreement.__name__)"
+@pytest.mark.parametrize(
+    ("before", "comparisons", "expected"),
+    [
+        ("", correlation.COMPILED + 1, "bitsets"),
+        ("", correlation.COMPILED, "signs"),
+        (NO_NUMBA, correlation.COMPILED + 1, "signs"),
+    ],
+)
+def test_numba_is_used_for_much_where_it_is_installed(before: str, comparisons: int, expected: str) -> None:
+    code = f"{before}\nfrom gradts_engine.scoring import correlation; print(correlation.agreement({comparisons}).__name__)"
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == f"agreement_by_{expected}"
 
 
