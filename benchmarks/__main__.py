@@ -18,7 +18,7 @@ from benchmarks.readme import update
 from gradts_engine.errors import UsageError
 
 NAMES = sorted(
-    {module.name for module in pkgutil.iter_modules(benchmarks.__path__)} - {"__main__", "frame", "plain", "readme", "real"}
+    {module.name for module in pkgutil.iter_modules(benchmarks.__path__)} - {"__main__", "alone", "frame", "plain", "readme", "real"}
 )
 
 
