@@ -27,7 +27,7 @@ from benchmarks.scoring import gradients
 from gradts_engine.errors import WaitingForConfirmation
 from gradts_engine.scoring.normalise import normalise, task_importance
 
-ROWS = 120
+ROWS = 160
 EPOCHS = 3
 DEV = 20
 TASKS = ("cola", "chunk_conll2000", "mrpc", "rte")

@@ -219,7 +219,7 @@ def test_words_of_byte_level_tokenizers(encoder: Encoder) -> None:
     backend = tokenizers.Tokenizer(tokenizers.models.BPE(vocab, merges))
     backend.pre_tokenizer = tokenizers.pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer = transformers.PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="?", unk_token="?")
-    other = replace(encoder, tokenizer=tokenizer)
+    other = replace(encoder, spec=replace(encoder.spec, tokenizer=lambda _: tokenizer))
     split = encode("t", TokenClassification(), ("B", "O"), [words("cats so", "B O")], other.tokenizer_for(True), 20)
     assert tokens(other, split, 0) == ["Ġca", "t", "s", "Ġ", "s", "o"]
     assert split.targets[0].tolist() == [0, IGNORED, IGNORED, 1, IGNORED, IGNORED]
