@@ -17,9 +17,9 @@ from benchmarks.frame import measure, shown, table
 from benchmarks.readme import update
 from gradts_engine.errors import UsageError
 
-NAMES = sorted(
-    {module.name for module in pkgutil.iter_modules(benchmarks.__path__)} - {"__main__", "alone", "frame", "plain", "readme", "real"}
-)
+SHARED = {"__main__", "alone", "frame", "plain", "readme", "real"}
+"""Modules of this package that are no benchmarks."""
+NAMES = sorted({module.name for module in pkgutil.iter_modules(benchmarks.__path__)} - SHARED)
 
 
 @click.command()

@@ -7,11 +7,12 @@ data) waits inside the functions they carry. All records are frozen and safe to 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
     import numpy as np
     import torch
 

@@ -6,14 +6,13 @@ A file's path and text hold `$name` (the plugin), `$distribution`, `$module` and
 from __future__ import annotations
 
 import re
-from importlib.resources import files
-from importlib.resources.abc import Traversable
 from pathlib import Path
 from string import Template
 
 from gradts_engine.errors import UsageError
 
 KINDS = ("tasks", "encoder", "strategy", "executor")
+FILES = Path(__file__).with_name("files")
 NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 
 
@@ -31,13 +30,13 @@ def create(name: str, kind: str, parent: Path) -> Path:
         raise UsageError(f"{folder} exists; choose another name, or move it away")
     try:
         for part in ("common", kind):
-            _write(files(__name__) / "files" / part, folder, names)
+            _write(FILES / part, folder, names)
     except OSError as error:
         raise UsageError(f"{folder}: cannot be written: {error.strerror or error}") from None
     return folder
 
 
-def _write(source: Traversable, target: Path, names: dict[str, str]) -> None:
+def _write(source: Path, target: Path, names: dict[str, str]) -> None:
     if source.is_dir():
         target.mkdir(parents=True, exist_ok=True)
         for entry in source.iterdir():
