@@ -13,7 +13,7 @@ from gradts_engine.hooks.catalog import load_catalog
 from gradts_engine.learning.batches import Encoded, encode
 from gradts_engine.learning.data import read_task
 from gradts_engine.learning.encoders import Encoder, load_encoder
-from gradts_engine.learning.model import MultiTaskModel, initialise_head
+from gradts_engine.learning.model import MultiTaskModel, make_head
 from gradts_engine.learning.published import FOLDER
 
 ENCODER = "minilm-l6"
@@ -57,5 +57,5 @@ def encoded(case: str, rows: int, split: str = "train") -> Encoded:
 
 def model(data: Encoded, seed: int = 0, dropout: float = 0.1) -> MultiTaskModel:
     """The pretrained encoder with a fresh head for the task of `data`."""
-    head = data.type.head(encoder().hidden_size, data.labels, dropout)
-    return MultiTaskModel(encoder().build(), {data.task: initialise_head(head, seed)})
+    module = encoder().build()
+    return MultiTaskModel(module, {data.task: make_head(data.type, module, encoder().hidden_size, data.labels, dropout, seed)})

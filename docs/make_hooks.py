@@ -22,7 +22,7 @@ A plugin is a module, named by an entry point in the group `{group}`. It marks i
 """
 
 RECORDS = """TaskSpec TaskTypeSpec EncoderSpec HeadSites Projection StrategySpec Evidence Auxiliary ExecutorSpec""".split()
-PROTOCOLS = ("TaskType", "OwnInputs", "OwnHead", "TextAnswers", "Strategy", "Executor")
+PROTOCOLS = ("TaskType", "PlainInputs", "OwnInputs", "PlainHead", "OwnHead", "TextAnswers", "Strategy", "Executor")
 
 
 def hooks() -> str:

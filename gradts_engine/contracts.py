@@ -93,7 +93,8 @@ class TaskData:
 class TaskType(Protocol):
     """How one kind of task is read, modelled, trained and judged. Shapes: B instances, T tokens, D hidden size, C outputs.
 
-    A task type may also be `OwnInputs`, `OwnHead` or `TextAnswers`, and says `labelled = False` where its rows need no label.
+    A task type is also `PlainInputs` or `OwnInputs`, and `PlainHead` or `OwnHead`; it may be `TextAnswers`, and says
+    `labelled = False` where its rows need no label.
     """
 
     word_level: bool
@@ -108,17 +109,8 @@ class TaskType(Protocol):
     def classes(self, label: Label) -> Iterable[str]:
         """The class names that a label uses (none for a number)."""
 
-    def targets(self, label: Label, labels: Sequence[str], word_ids: Sequence[int | None]) -> np.ndarray:
-        """What the loss needs of one instance: a scalar array, or one entry a token; `word_ids[t]` is token t's word."""
-
     def collate(self, targets: Sequence[np.ndarray], length: int) -> torch.Tensor:
         """Targets of a batch, padded to `length` tokens where there is one entry a token."""
-
-    def head(self, hidden_size: int, labels: Sequence[str], dropout: float) -> torch.nn.Module:
-        """A module from hidden states [B, T, D] to logits [B, C] or [B, T, C], its weights not yet initialised.
-
-        One that reads the first token alone says so with an attribute `first_token = True`; it may then get [B, 1, D].
-        """
 
     def loss(self, logits: torch.Tensor, targets: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Summed loss [B] and number of scored outputs [B] of each instance: an instance's loss is their quotient, a batch's
@@ -129,6 +121,14 @@ class TaskType(Protocol):
 
     def gold(self, targets: torch.Tensor, labels: Sequence[str]) -> list[Label]:
         """True labels of a batch, in the same form as `predict`."""
+
+
+@runtime_checkable
+class PlainInputs(Protocol):
+    """What most task types have besides: their texts are tokenised as they are."""
+
+    def targets(self, label: Label, labels: Sequence[str], word_ids: Sequence[int | None]) -> np.ndarray:
+        """What the loss needs of one instance: a scalar array, or one entry a token; `word_ids[t]` is token t's word."""
 
 
 class Tokens(NamedTuple):
@@ -142,8 +142,8 @@ class Tokens(NamedTuple):
 
 @runtime_checkable
 class OwnInputs(Protocol):
-    """What a task type has besides where tokenising its texts and calling `targets` with word positions does not do: several
-    sequences an instance, changed tokens, targets that depend on where a token is in its text.
+    """What a task type has instead of `PlainInputs` where that does not do: several sequences an instance, changed tokens, or
+    targets that depend on where a token is in its text.
 
     A head then gets hidden states [B * K, T, D] and gives logits [B * K, ...], the K sequences of an instance next to each other.
     """
@@ -156,11 +156,22 @@ class OwnInputs(Protocol):
 
 
 @runtime_checkable
+class PlainHead(Protocol):
+    """What most task types have besides."""
+
+    def head(self, hidden_size: int, labels: Sequence[str], dropout: float) -> torch.nn.Module:
+        """A module from hidden states [B, T, D] to logits [B, C] or [B, T, C], its weights not yet initialised.
+
+        One that reads the first token alone says so with an attribute `first_token = True`; it may then get [B, 1, D].
+        """
+
+
+@runtime_checkable
 class OwnHead(Protocol):
-    """What a task type has besides whose head needs to know the encoder."""
+    """What a task type has instead of `PlainHead` whose head needs to know the encoder."""
 
     def head_on(self, encoder: torch.nn.Module, hidden_size: int, labels: Sequence[str], dropout: float) -> torch.nn.Module:
-        """As `TaskType.head`."""
+        """As `PlainHead.head`."""
 
 
 @runtime_checkable

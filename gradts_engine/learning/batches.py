@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gradts_engine.contracts import Instance, OwnInputs, TaskType, TextAnswers
+from gradts_engine.contracts import Instance, OwnInputs, PlainInputs, TaskType, TextAnswers
 from gradts_engine.learning.seeds import derive_seed
 
 CHUNK = 1000
@@ -104,6 +104,8 @@ def encode(
     """Tokenise `instances`, cut at `max_length` tokens (the longer text of a pair first)."""
     if isinstance(task_type, OwnInputs):
         return _encode_own(task, task_type, labels, instances, tokenizer, max_length)
+    if not isinstance(task_type, PlainInputs):
+        raise TypeError(f"task type {type(task_type).__name__} has neither targets nor tokenise")
     names = [name for name in tokenizer.model_input_names if name != "attention_mask"]
     values: dict[str, list[np.ndarray]] = {name: [] for name in ("attention_mask", *names)}
     lengths: list[int] = []

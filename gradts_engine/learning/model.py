@@ -8,7 +8,7 @@ from contextlib import nullcontext
 import torch
 from torch import Tensor, nn
 
-from gradts_engine.contracts import OwnHead, TaskType
+from gradts_engine.contracts import OwnHead, PlainHead, TaskType
 from gradts_engine.learning import families
 
 
@@ -41,7 +41,9 @@ def make_head(
     """A task type's head for an encoder, its weights a function of `seed`."""
     if isinstance(task_type, OwnHead):
         return initialise_head(task_type.head_on(encoder, hidden_size, labels, dropout), seed)
-    return initialise_head(task_type.head(hidden_size, labels, dropout), seed)
+    if isinstance(task_type, PlainHead):
+        return initialise_head(task_type.head(hidden_size, labels, dropout), seed)
+    raise TypeError(f"task type {type(task_type).__name__} has neither head nor head_on")
 
 
 def initialise_head(head: nn.Module, seed: int) -> nn.Module:

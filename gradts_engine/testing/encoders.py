@@ -19,7 +19,7 @@ from gradts_engine.contracts import EncoderSpec, HeadSites, Instance, Projection
 from gradts_engine.learning.batches import Encoded, encode
 from gradts_engine.learning.encoders import Encoder, load_encoder
 from gradts_engine.learning.export import export_model, load_model
-from gradts_engine.learning.model import MultiTaskModel, initialise_head
+from gradts_engine.learning.model import MultiTaskModel, make_head
 from gradts_engine.learning.task_types import Classification
 from gradts_engine.scoring.importance import instance_importance
 
@@ -150,7 +150,7 @@ class EncoderContract:
         """Each instance has an importance of its own, whatever it is batched with."""
         data = self._data()
         module = self.encoder.build()
-        head = initialise_head(data.type.head(self.encoder.hidden_size, data.labels, 0.0), seed=1)
+        head = make_head(data.type, module, self.encoder.hidden_size, data.labels, dropout=0.0, seed=1)
         model, sites = MultiTaskModel(module, {"task": head}), self.encoder.head_sites(module)
         together = instance_importance(model, data, sites, batch_tokens=10_000)
         alone = instance_importance(model, data, sites, batch_tokens=1)
@@ -164,7 +164,7 @@ class EncoderContract:
         with torch.no_grad():
             for parameter in module.parameters():
                 parameter.mul_(0.9)  # as a training does: no longer the weights of the source
-        head = initialise_head(Classification().head(self.encoder.hidden_size, ("a", "b"), 0.0), seed=1)
+        head = make_head(Classification(), module, self.encoder.hidden_size, ("a", "b"), dropout=0.0, seed=1)
         model = MultiTaskModel(module, {"task": head}).eval()
         export_model(
             self.encoder, module, head, word_level=False, labels=("a", "b"), max_length=32, folder=folder, card="# A model"

@@ -61,17 +61,9 @@ class MaskedLanguageModelling:
         ids[chosen] = np.where(fate < 0.8, tokenizer.mask_token_id, np.where(fate < 0.9, other, ids[chosen]))
         return Tokens({**encoding.data, "input_ids": [ids.tolist()]}, target, bool(one.overflowing))
 
-    def targets(self, label: Label, labels: Sequence[str], word_ids: Sequence[int | None]) -> np.ndarray:
-        """Made by `tokenise`, which knows the tokens."""
-        raise NotImplementedError
-
     def collate(self, targets: Sequence[np.ndarray], length: int) -> Tensor:
         """[B, T], padded with `IGNORED`."""
         return torch.from_numpy(pad_tokens(targets, length, IGNORED))
-
-    def head(self, hidden_size: int, labels: Sequence[str], dropout: float) -> nn.Module:
-        """Made by `head_on`, which knows the encoder."""
-        raise NotImplementedError
 
     def head_on(self, encoder: nn.Module, hidden_size: int, labels: Sequence[str], dropout: float) -> nn.Module:
         """One output a token of the vocabulary, from the encoder's own embeddings."""

@@ -70,10 +70,6 @@ class Spans:
         target = np.column_stack([bits, np.array(one.offsets, np.int64)])
         return Tokens(encoding.data, target, bool(one.overflowing))
 
-    def targets(self, label: Label, labels: Sequence[str], word_ids: Sequence[int | None]) -> np.ndarray:
-        """Made by `tokenise`, which knows where the tokens are in the text."""
-        raise NotImplementedError
-
     def collate(self, targets: Sequence[np.ndarray], length: int) -> Tensor:
         """[B, T, 3]: a token's bits, its first character, and the one after its last."""
         out = np.zeros((len(targets), length, 3), np.int64)

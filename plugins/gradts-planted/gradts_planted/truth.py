@@ -16,7 +16,7 @@ from gradts_engine.hooks.catalog import load_catalog
 from gradts_engine.learning.batches import Encoded, encode, plan_steps
 from gradts_engine.learning.data import read_task
 from gradts_engine.learning.encoders import Encoder, load_encoder
-from gradts_engine.learning.model import MultiTaskModel, initialise_head
+from gradts_engine.learning.model import MultiTaskModel, make_head
 from gradts_engine.learning.seeds import derive_seed
 from gradts_engine.learning.training import Dev, evaluate, train
 from gradts_planted import TRUTH
@@ -49,8 +49,9 @@ def accuracy(primary: str, auxiliary: str | None, *, seed: int, noise: float, mi
     data = {primary: own["train"]}
     if auxiliary:
         data[auxiliary] = splits(auxiliary, seed=seed, noise=noise, mix=mix)["train"]
+    module, size = encoder().build(), encoder().hidden_size
     heads = {
-        task: initialise_head(rows.type.head(encoder().hidden_size, rows.labels, SETTINGS.dropout), derive_seed(seed, task))
+        task: make_head(rows.type, module, size, rows.labels, SETTINGS.dropout, derive_seed(seed, task))
         for task, rows in data.items()
     }
     plan = plan_steps(
@@ -62,7 +63,7 @@ def accuracy(primary: str, auxiliary: str | None, *, seed: int, noise: float, mi
         seed=seed,
         limits={auxiliary: len(own["train"])} if auxiliary else {},
     )
-    model = MultiTaskModel(encoder().build(), heads)
+    model = MultiTaskModel(module, heads)
     train(model, data, plan, Dev(own["dev"], "accuracy"), SETTINGS, device="cpu", seed=seed)
     return 100 * evaluate(model, Dev(own["test"], "accuracy"), "cpu")
 

@@ -362,3 +362,13 @@ def test_exported_models_compute_the_same(encoder: Encoder, name: str, tmp_path:
         torch.testing.assert_close(found, model("task", inputs), rtol=1e-4, atol=1e-5)
     if name == "multi_label":
         assert json.loads((folder / "config.json").read_text())["problem_type"] == "multi_label_classification"
+
+
+def test_a_task_type_that_lacks_inputs_or_a_head_is_named() -> None:
+    class Half:
+        """Neither `PlainInputs` nor `OwnInputs`, neither `PlainHead` nor `OwnHead`."""
+
+    with pytest.raises(TypeError, match="Half has neither targets nor tokenise"):
+        encode("t", Half(), (), [], None, 10)
+    with pytest.raises(TypeError, match="Half has neither head nor head_on"):
+        make_head(Half(), nn.Identity(), 4, (), 0.0, 0)
