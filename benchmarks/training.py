@@ -1,6 +1,7 @@
 """The training loop, against a plain one: the same model, torch's AdamW as it comes, shuffled batches of 8 that are padded.
 
-Seconds an instance over one epoch of ROWS rows, without evaluation.
+Seconds an instance over one epoch of the first ROWS rows, without evaluation. Our loop leaves out words that do not occur, so it
+is given all rows of the task, whose words it then has.
 """
 
 from __future__ import annotations
@@ -15,16 +16,18 @@ from gradts_engine.learning.batches import plan_epochs
 from gradts_engine.learning.training import Dev, Progress, train
 
 ROWS = 160
+ALL = 10_000
+"""More rows than a task has."""
 TARGETS = {"cola": 2.0, "mrpc": 1.3, "rte": 1.3}
 
 
 def train_ours(task: str, rows: int, epochs: int, seed: int, rate: float) -> tuple[float, float]:
     """Seconds until the last step was made, and the dev score of the last epoch."""
-    data = real.encoded(task, rows)
+    data = real.encoded(task, ALL)
     model = real.model(data, seed)
     settings = TrainingSettings(epochs=epochs, batch_size=plain.BATCH, learning_rate=rate)
-    plan = plan_epochs({task: data.lengths}, epochs=epochs, batch_size=plain.BATCH, accumulation=1, seed=seed)
-    dev = Dev(real.encoded(task, rows, "dev"), real.task(task, rows)[1].metric)
+    plan = plan_epochs({task: data.lengths[:rows]}, epochs=epochs, batch_size=plain.BATCH, accumulation=1, seed=seed)
+    dev = Dev(real.encoded(task, rows, "dev"), real.task(task, ALL)[1].metric)
     times = [perf_counter()]
     progress = Progress(step=lambda done, total, loss: times.append(perf_counter()))
     trained = train(model, {task: data}, plan, dev, settings, device="cpu", seed=seed, progress=progress)

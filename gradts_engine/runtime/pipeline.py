@@ -56,7 +56,7 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
     """
     devices, types, data, encoder = prepare(experiment, catalog)
     name = run_id(experiment, data, encoder.digest)
-    if not store.folder(name).events.exists():
+    if not store.folder(name).events.exists():  # a run that was begun was checked then, and may have nothing left to do
         encoder.check()
     run = store.create(name)
     with run.locked(), Journal(run.events, options.listeners) as journal:

@@ -3,6 +3,8 @@
 import json
 import random
 import shutil
+import subprocess
+import sys
 
 import pytest
 
@@ -36,6 +38,24 @@ def test_a_second_run_computes_nothing(ran):
     assert after == before
     news = ran.latest.view()
     assert {stage.state for key, stage in news.stages.items() if key[0] in ("embed", "score", "correlate")} == {"cached"}
+
+
+def test_nothing_left_to_do_needs_no_transformers(ran):
+    """Importing it takes longer than all the rest."""
+    ran.settings["selection"] = {"strategy": "none", "confirm": "ask"}
+    ran.write()
+    code = f"""
+import sys
+from gradts_engine.__main__ import main
+assert main(["run", {str(ran.config)!r}, "--plain"]) == 3
+print("transformers" in sys.modules)
+"""
+    first, again = (
+        subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
+        for _ in range(2)
+    )
+    assert first.stdout.splitlines()[-1] == "True", "the encoder of a new run is checked"
+    assert again.stdout.splitlines()[-1] == "False"
 
 
 def test_comments_the_order_of_keys_and_places_do_not_matter(ran, folder):
