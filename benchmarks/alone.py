@@ -1,6 +1,6 @@
 """What one task of a run costs alone: a process that makes its mean state, its fine-tuning and its gradient pass.
 
-python -m benchmarks.alone FOLDER TASK
+Run as `python -m benchmarks.alone FOLDER TASK`.
 """
 
 from __future__ import annotations

@@ -86,6 +86,10 @@ class Encoder:
             tokenizer = _transformers().AutoTokenizer.from_pretrained(self.source, trust_remote_code=False, local_files_only=True)
         if not tokenizer.is_fast:
             raise UsageError(f"encoder {self.name}: {self.source} has no fast tokenizer; save one with a tokenizer.json")
+        if len(tokenizer) <= len(tokenizer.all_special_ids):  # what transformers makes where the vocabulary's file is missing
+            raise UsageError(
+                f"encoder {self.name}: the tokenizer in {self.source} knows no words; save one with a tokenizer.json"
+            )
         return self.spec.tokenizer(tokenizer) if self.spec.tokenizer else tokenizer
 
     def build(self) -> nn.Module:

@@ -129,52 +129,51 @@ def train(
     finite, and `RunError` if the memory does not suffice for one instance. The loss of a step is the mean of its micro-batches'
     losses. With a checkpoint of `keeper` the training goes on from there, on a CPU as if it had never stopped.
     """
-    with used_words_alone(model, [*data.values(), dev.split], device):
-        return _train(model, data, plan, dev, settings, device, seed, progress or Progress(), keeper or NoKeeper())
-
-
-def _train(
-    model: MultiTaskModel,
-    data: Mapping[str, Encoded],
-    plan: Plan,
-    dev: Dev,
-    settings: Settings,
-    device: str,
-    seed: int,
-    progress: Progress,
-    keeper: Keeper,
-) -> Trained:
-    """`train`, with the words that it needs."""
+    progress, keeper = progress or Progress(), keeper or NoKeeper()
     total = sum(map(len, plan))
     precision = resolve_precision(settings.precision, device)
-    model.to(device)
-    scaled = precision == "fp16"  # a scaler has the place where a fused optimiser would learn by how much to clip
-    optimizer, scheduler = make_optimizer(model, settings, total, fused=not scaled)
-    scaler = torch.amp.GradScaler(enabled=scaled)
-    seed_device(seed, device)
-    state = TrainingState(model, optimizer, scheduler, scaler, device)
-    if kept := keeper.load():
-        state.restore(kept)
-        progress.resumed(state.done, total, state.scores)
-    for epoch, steps in state.remaining(plan):
-        model.train()
-        for step in steps:
-            loss = _gradients(state, data, step, precision, progress)
-            scaler.unscale_(optimizer)
-            norm = clip_gradients(optimizer, settings.max_grad_norm)
-            _check_finite(loss, loss if scaled else norm, state.done, total, step[-1].task)
-            scaler.step(optimizer)
-            scaler.update()
-            scheduler.step()
-            optimizer.zero_grad(set_to_none=True)
-            state.done += 1
-            progress.step(state.done, total, loss.item())
-            keeper.step(state.capture)
-        state.end_epoch(evaluate(model, dev, device, precision))
-        progress.epoch(epoch, state.scores[-1])
-    model.load_state_dict(state.best)
+    with used_words_alone(model, [*data.values(), dev.split], device):
+        model.to(device)
+        scaled = precision == "fp16"  # a scaler has the place where a fused optimiser would learn by how much to clip
+        optimizer, scheduler = make_optimizer(model, settings, total, fused=not scaled)
+        seed_device(seed, device)
+        state = TrainingState(model, optimizer, scheduler, torch.amp.GradScaler(enabled=scaled), device)
+        if kept := keeper.load():
+            state.restore(kept)
+            progress.resumed(state.done, total, state.scores)
+        for epoch, steps in state.remaining(plan):
+            model.train()
+            for step in steps:
+                loss = _step(state, data, step, settings, precision, progress, total)
+                progress.step(state.done, total, loss.item())
+                keeper.step(state.capture)
+            state.end_epoch(evaluate(model, dev, device, precision))
+            progress.epoch(epoch, state.scores[-1])
+        model.load_state_dict(state.best)
     model.eval()
     return Trained(tuple(state.scores), state.scores.index(max(state.scores)), state.done, state.parts)
+
+
+def _step(
+    state: TrainingState,
+    data: Mapping[str, Encoded],
+    step: Step,
+    settings: Settings,
+    precision: str,
+    progress: Progress,
+    total: int,
+) -> Tensor:
+    """One optimiser step; its loss."""
+    loss = _gradients(state, data, step, precision, progress)
+    state.scaler.unscale_(state.optimizer)
+    norm = clip_gradients(state.optimizer, settings.max_grad_norm)
+    _check_finite(loss, loss if state.scaler.is_enabled() else norm, state.done, total, step[-1].task)
+    state.scaler.step(state.optimizer)
+    state.scaler.update()
+    state.scheduler.step()
+    state.optimizer.zero_grad(set_to_none=True)
+    state.done += 1
+    return loss
 
 
 def _gradients(state: TrainingState, data: Mapping[str, Encoded], step: Step, precision: str, progress: Progress) -> Tensor:

@@ -110,6 +110,9 @@ def break_folder(folder: Path, how: str) -> None:
         edit_config(folder, model_type="t5")
     elif how == "no tokenizer":
         (folder / "tokenizer.json").unlink()
+    elif how == "no vocabulary":
+        (folder / "tokenizer.json").unlink()
+        (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
 
 
 def edit_config(folder: Path, **changes: Any) -> None:
@@ -134,6 +137,7 @@ def everything_of(encoder: Encoder) -> None:
         ("bad config", "cannot read .*config.json"),
         ("family", "family 't5' is not known; known are albert, bert, .*EncoderSpec"),
         ("no tokenizer", "cannot load a tokenizer"),
+        ("no vocabulary", "the tokenizer in .* has no words"),
     ],
 )
 def test_a_broken_folder_is_one_line_that_says_what_to_do(how: str, message: str, tmp_path: Path) -> None:
