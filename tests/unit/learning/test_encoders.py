@@ -137,7 +137,7 @@ def everything_of(encoder: Encoder) -> None:
         ("bad config", "cannot read .*config.json"),
         ("family", "family 't5' is not known; known are albert, bert, .*EncoderSpec"),
         ("no tokenizer", "cannot load a tokenizer"),
-        ("no vocabulary", "the tokenizer in .* has no words"),
+        ("no vocabulary", "the tokenizer in .* knows no words"),
     ],
 )
 def test_a_broken_folder_is_one_line_that_says_what_to_do(how: str, message: str, tmp_path: Path) -> None:

@@ -109,8 +109,20 @@ def test_only_its_words_are_there_meanwhile(tmp_path: Path) -> None:
         with pytest.raises(IndexError):
             model("task", split(encoder, ["zebras"]).batch([0])[0])
     assert embedding.weight is every
-    assert embedding.padding_idx == encoder.tokenizer.pad_token_id
     assert torch.equal(model("task", data.batch(range(len(data)))[0]), logits[0])
+
+
+def test_padding_moves_with_its_word(tmp_path: Path) -> None:
+    """A row that gets no gradient keeps getting none; where it is not used, there is none."""
+    encoder = tiny(tmp_path)
+    data = split(encoder, TRAIN)
+    model = model_of(encoder, data)
+    embedding, last = words(model), int(data.words().max())
+    for padding, expected in ((last, len(data.words()) - 1), (last + 1, None)):
+        embedding.padding_idx = padding
+        with used_words_alone(model, [data], "cpu"):
+            assert embedding.padding_idx == expected
+        assert embedding.padding_idx == padding
 
 
 def test_all_words_are_there_after_an_error(tmp_path: Path) -> None:
