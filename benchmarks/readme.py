@@ -15,6 +15,7 @@ MEANING = {
     "checkpoints": "saving the state of a training of minutes, with the default interval",
     "memory": "largest memory of scoring: against 1,000 rows, and at a length",
     "pipeline": "a run up to the ranking against the published recipe; a fourth task added to three; nothing changed",
+    "scale": "a run of many tasks with a tiny encoder, by task; a store of many runs",
     "scoring": "the gradient pass against the published method; against a bare forward and backward pass (limit)",
     "scores": "what is missing to a perfect dev score after our training loop against a plain one, three seeds",
     "startup": "commands that compute nothing",
