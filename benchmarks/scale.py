@@ -1,6 +1,6 @@
 """What a run costs beside its computing when there is much of everything: tasks in a run, runs in a store.
 
-`N tasks`: a run with a tiny encoder, whose trainings take next to nothing, in seconds and bytes a task. `status` and `first paint`:
+`N tasks`: a run with a tiny encoder, whose trainings take next to nothing, in seconds and bytes a task. `status`, `first paint`:
 a store of many runs. None has a baseline.
 """
 
