@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
-from textual.app import App, SystemCommand
+from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.screen import Screen
 
 from gradts_engine import tables
-from gradts_engine.nearest import printable
-from gradts_engine.runtime.inbox import Confirm
+from gradts_engine.runtime.inbox import Cancel, Pause, Resume
 from gradts_engine.runtime.store import Store
-from gradts_tui.ascii import ascii_driver
-from gradts_tui.engines import Engines
-from gradts_tui.evidence import Evidence
+from gradts_tui.host import Host, Source
+from gradts_tui.messages import Send, Start
 from gradts_tui.preferences import Preferences
 from gradts_tui.screens.ask import Ask
 from gradts_tui.screens.correlation import Correlation
@@ -31,26 +28,14 @@ from gradts_tui.screens.results import Results
 from gradts_tui.screens.run import Run
 from gradts_tui.screens.runs import Runs
 from gradts_tui.screens.select import Select
-from gradts_tui.shelf import Shelf
-from gradts_tui.state import RunState, Snapshot
+from gradts_tui.state import Snapshot
 from gradts_tui.themes import HIGH_CONTRAST, THEMES
 from gradts_tui.widgets.title import PAGES
 
-
-class Source(Protocol):
-    """Where snapshots come from: the reader thread, or a test."""
-
-    def start(self, post: Callable[[Snapshot], object]) -> None:
-        """Call `post` with the first snapshot, and with each later one."""
-
-    def stop(self) -> None:
-        """Post no more."""
-
-    def wake(self) -> None:
-        """Look at once."""
+PAGE_KINDS: tuple[type[Page], ...] = (Runs, Run, Importance, Correlation, Select, Results, Log)
 
 
-class GradTS(App[int]):
+class GradTS(Host):
     """Shows what `source` posts. `run` is the id of the run to open, `config` a tasks.toml to check and start; with neither, the
     list of runs opens. `plain`: the terminal knows ASCII alone."""
 
@@ -76,9 +61,6 @@ class GradTS(App[int]):
     class Taken(Message):
         """There is a new snapshot."""
 
-    class Read(Message):
-        """Something that a screen asked for has been read from an artifact."""
-
     def __init__(
         self,
         store: Store,
@@ -88,18 +70,10 @@ class GradTS(App[int]):
         config: Path | None = None,
         plain: bool = False,
     ) -> None:
-        super().__init__(driver_class=ascii_driver(self.get_driver_class()) if plain else None)
+        super().__init__(store, source, run, preferences, plain)
         self.config = config
         self.animation_level = "none"
-        self.store = store
-        self.source = source
-        self.selected = run
-        self.preferences = preferences or Preferences()
-        self.snapshot: Snapshot | None = None
         self.newest: Snapshot | None = None
-        self.engines = Engines(self, store)
-        self.shelf = Shelf(lambda: self.post_message(self.Read()))
-        self.evidence = Evidence(store, self.shelf)
         self.called: frozenset[tuple[str, str]] = frozenset()
         """Proposals (run, primary) that the bell has rung for."""
 
@@ -108,27 +82,22 @@ class GradTS(App[int]):
     def on_mount(self) -> None:
         """Open the first screen, and begin to read the store."""
         self.register_theme(HIGH_CONTRAST)
-        if self.preferences.theme in self.available_themes:
-            self.theme = self.preferences.theme
-        self.theme_changed_signal.subscribe(self, lambda theme: self.prefer(theme=theme.name))
+        if self.desk.preferences.theme in self.available_themes:
+            self.theme = self.desk.preferences.theme
+        self.theme_changed_signal.subscribe(self, lambda theme: self.remember(theme=theme.name))
         for name, screen in self.pages().items():
             self.install_screen(screen, name)
-        self.push_screen(Plan(self.config) if self.config else "run" if self.selected else "runs")
+        self.push_screen(Plan(self.desk, self.config) if self.config else "run" if self.desk.selected else "runs")
         self.source.start(self.take)
 
     def pages(self) -> dict[str, Page]:
         """All screens by name."""
-        return {page.NAME: page for page in (Runs(), Run(), Importance(), Correlation(), Select(), Results(), Log())}
+        return {page.NAME: page for page in (kind(self.desk) for kind in PAGE_KINDS)}
 
     def on_unmount(self) -> None:
         """Leave no thread behind."""
         self.source.stop()
         self.shelf.close()
-
-    def prefer(self, **changes: Any) -> None:
-        """Remember a choice."""
-        self.preferences = replace(self.preferences, **changes)
-        self.preferences.save()
 
     # --- snapshots ---------------------------------------------------------------------------------------------------
 
@@ -139,31 +108,20 @@ class GradTS(App[int]):
 
     def on_grad_ts_taken(self, message: Taken) -> None:
         """Draw a snapshot, unless a later one has been drawn."""
-        if self.newest is not None and self.newest is not self.snapshot:
+        if self.newest is not None and self.newest is not self.desk.snapshot:
             self.show(self.newest)
-
-    def on_grad_ts_read(self, message: Read) -> None:
-        """Draw what was read."""
-        self.redraw()
 
     def show(self, snapshot: Snapshot) -> None:
         """Draw the newest snapshot."""
-        self.snapshot = snapshot
+        self.desk.snapshot = snapshot
         self.call(snapshot)
-        self.engines.answers(snapshot)
+        self.answers(snapshot)
         self.redraw()
-
-    def redraw(self) -> None:
-        """Draw the present snapshot again: something that was read is there now."""
-        for screen in self.screen_stack:
-            if isinstance(screen, Page):
-                screen.refresh_run()
-                screen.refresh_bindings()
 
     def call(self, snapshot: Snapshot) -> None:
         """Ring once for each proposal that waits for a person, and say so in the terminal's title."""
         waiting = frozenset((run.id, primary) for run in snapshot.runs for primary in run.waiting)
-        if waiting - self.called and self.preferences.bell:
+        if waiting - self.called and self.desk.preferences.bell:
             self.bell()
         self.called = waiting
         self.name_terminal(waiting)
@@ -171,32 +129,22 @@ class GradTS(App[int]):
     def name_terminal(self, waiting: Iterable[tuple[str, str]]) -> None:
         """Set the title of the terminal's window (OSC 2)."""
         names = sorted({run for run, _ in waiting})
-        run = self.run_state
+        run = self.desk.run
         title = f"{', '.join(names)} waits for you" if names else f"{run.id} {run.state}" if run else "GradTS"
         if title != self.sub_title and self._driver is not None and not self.is_headless:
             self._driver.write(f"\x1b]2;{''.join(c for c in title if c.isprintable())}\x07")
         self.sub_title = title
 
-    @property
-    def run_state(self) -> RunState | None:
-        """The run that is looked at, as the newest snapshot has it."""
-        return self.snapshot.run(self.selected) if self.snapshot else None
-
     # --- actions -----------------------------------------------------------------------------------------------------
-
-    def attach(self, run: str) -> None:
-        """Look at a run: what waits for a person opens where it is decided."""
-        self.selected = run
-        self.switch_screen("run")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Which keys work now."""
         if action in ("page", "runs") and not isinstance(self.screen, Page):
             return False
         if action in ("pause", "stop", "go_on"):
-            return isinstance(self.screen, Page) and self.engines.can(action, self.run_state) and not self.read_only
+            return isinstance(self.screen, Page) and self.desk.can(action)
         if action == "page":
-            return self.run_state is not None and self.is_screen_installed(str(parameters[0]))
+            return self.desk.run is not None and self.is_screen_installed(str(parameters[0]))
         return not (action == "runs" and isinstance(self.screen, Runs))
 
     def action_page(self, name: str) -> None:
@@ -208,50 +156,33 @@ class GradTS(App[int]):
         """Go to the list of runs."""
         self.switch_screen("runs")
 
-    @property
-    def read_only(self) -> bool:
-        """Whether commands cannot be sent."""
-        return self.snapshot is not None and not self.snapshot.writable
-
-    def cannot_command(self, run: RunState) -> str:
-        """Why nothing can be sent to a run; empty where it can."""
-        if self.read_only:
-            return "The store cannot be written: this is for looking only."
-        return run.problem or (f"Wait: {self.engines.starting}" if self.engines.starting else "")
-
-    def confirm(self, run: RunState, command: Confirm) -> None:
-        """Decide on a proposal."""
-        self.engines.confirm(run, command)
-
-    def notify(self, message: str, **options: Any) -> None:
-        """Show a message for a while. It may name anything: Textual would send control characters to the terminal as they are."""
-        super().notify("\n".join(map(printable, message.split("\n"))), **(options | {"markup": False}))
-
-    def complain(self, message: str) -> None:
-        """Show what went wrong, until it is read."""
-        self.notify(message, severity="error", timeout=30)
-        self.redraw()
-
     def action_pause(self) -> None:
         """Hold the run after its present step, or have it go on."""
-        if run := self.run_state:
-            self.engines.pause_or_resume(run)
+        if run := self.desk.run:
+            paused = run.state == "paused"
+            self.post_message(Send(run, Resume(), "go on") if paused else Send(run, Pause(), "pause"))
 
     def action_stop(self) -> None:
         """Ask, and end the run after its present step."""
-        run = self.run_state
+        run = self.desk.run
         if run is None:
             return
         text = tables.label(run.id, "bold").append(
             "\nIt ends after the present step. What it has done is kept, and c goes on with it later.\n"
             "(To leave it running, press q instead.)"
         )
-        self.push_screen(Ask("Stop this run?", text), lambda yes: self.engines.stop(run) if yes else None)
+
+        def stop(yes: bool | None) -> None:
+            """What the answer means."""
+            if yes:
+                self.post_message(Send(run, Cancel(), "stop"))
+
+        self.push_screen(Ask("Stop this run?", text), stop)
 
     def action_go_on(self) -> None:
         """Start an engine that goes on with the run."""
-        if run := self.run_state:
-            self.engines.go_on(run)
+        if (run := self.desk.run) and run.view.started:
+            self.post_message(Start(Path(run.view.started.config)))
 
     def action_leave(self) -> None:
         """Leave; engines go on."""
@@ -259,7 +190,7 @@ class GradTS(App[int]):
 
     def action_resources(self) -> None:
         """Show CPU, memory and GPUs, or hide them."""
-        self.prefer(resources=not self.preferences.resources)
+        self.remember(resources=not self.desk.preferences.resources)
         self.redraw()
 
     def action_next_theme(self) -> None:
@@ -269,8 +200,8 @@ class GradTS(App[int]):
 
     def action_switch_bell(self) -> None:
         """Ring when a run waits for a person, or do not."""
-        self.prefer(bell=not self.preferences.bell)
-        self.notify(f"The bell is {'on' if self.preferences.bell else 'off'}.")
+        self.remember(bell=not self.desk.preferences.bell)
+        self.notify(f"The bell is {'on' if self.desk.preferences.bell else 'off'}.")
 
     def action_help(self) -> None:
         """Say what the keys do."""

@@ -1,113 +1,63 @@
-"""What the UI asks of engines: commands through the inbox, whose answers come as events, and starting one; each in a thread."""
+"""What is asked of engines: commands through the inbox, whose answers come as events, and starting one. Each is done in a thread,
+since disks may be slow and an engine takes seconds to begin; what comes of it is posted, so that the app's thread alone keeps
+it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+from textual.message import Message
 
 from gradts_engine.errors import GradTSError
 from gradts_engine.runtime.detach import launch
-from gradts_engine.runtime.inbox import AnyCommand, Cancel, Confirm, Pause, Resume, send
-from gradts_engine.runtime.store import RunFolder, Store
-from gradts_tui.state import RunState, Snapshot
+from gradts_engine.runtime.inbox import send
+from gradts_engine.runtime.store import RunFolder
+from gradts_tui.messages import Attach, Send
 
-if TYPE_CHECKING:
-    from gradts_tui.app import GradTS
-
-STARTABLE = ("died", "failed", "interrupted", "cancelled", "waiting")
+Post = Callable[[Message], object]
 
 
-class Engines:
-    """Those of one store."""
+class Sent(Message):
+    """A command is in the inbox, or `problem` says why it is not."""
 
-    def __init__(self, app: GradTS, store: Store) -> None:
-        self.app = app
-        self.store = store
-        self.sent: dict[str, str] = {}
-        """Commands without an answer yet: id and what was asked."""
-        self.starting = ""
-        """What an engine that is being started says; empty where none is."""
+    def __init__(self, sent: Send, problem: str = "") -> None:
+        super().__init__()
+        self.sent = sent
+        self.problem = problem
 
-    # --- what can be asked ---------------------------------------------------------------------------------------------
 
-    def can(self, action: str, run: RunState | None) -> bool:
-        """Whether `pause`, `stop` or `go_on` makes sense for a run."""
-        if run is None or run.problem:
-            return False
-        if action == "go_on":
-            undecided = bool(run.waiting) and not self.sent  # an engine would only wait again
-            return not (run.engine or self.starting or undecided) and run.state in STARTABLE and run.view.started is not None
-        return bool(run.engine) and run.state in (
-            ("running", "paused") if action == "pause" else ("starting", "running", "paused")
-        )
+class Starting(Message):
+    """A line of an engine's that begins; empty once it has begun, or could not: `problem` says why."""
 
-    def pause_or_resume(self, run: RunState) -> None:
-        """Hold after the present step, or go on."""
-        self.command(run, Resume() if run.state == "paused" else Pause(), "go on" if run.state == "paused" else "pause")
+    def __init__(self, line: str, problem: str = "") -> None:
+        super().__init__()
+        self.line = line
+        self.problem = problem
 
-    def stop(self, run: RunState) -> None:
-        """End after the present step."""
-        self.command(run, Cancel(), "stop")
 
-    def confirm(self, run: RunState, command: Confirm) -> None:
-        """Decide on a proposal, and start an engine where none is at work."""
-        self.command(run, command, f"confirmation of {command.primary}", then=None if run.engine else lambda: self.go_on(run))
+def deliver(message: Send, post: Post) -> None:
+    """Put a command into its run's inbox."""
+    try:
+        send(RunFolder(message.run.path).inbox, message.command)
+    except (GradTSError, OSError) as error:
+        post(Sent(message, f"{message.words}: not sent: {error}"))
+    else:
+        post(Sent(message))
 
-    def go_on(self, run: RunState) -> None:
-        """Start an engine for the run's tasks.toml."""
-        if run.view.started:
-            self.start(Path(run.view.started.config))
 
-    # --- doing it --------------------------------------------------------------------------------------------------------
+def begin(config: Path, store: Path, post: Post) -> None:
+    """Start a detached engine, and attach to its run."""
 
-    def command(self, run: RunState, command: AnyCommand, words: str, then: Callable[[], None] | None = None) -> None:
-        """Put a command into the run's inbox."""
+    def say(line: str) -> None:
+        """What it prints while it begins."""
+        if line.strip():
+            post(Starting(line.strip()))
 
-        def work() -> None:
-            """In a thread: the disk may be slow."""
-            try:
-                send(RunFolder(run.path).inbox, command)
-            except (GradTSError, OSError) as error:
-                self.app.call_from_thread(self.app.complain, f"{words}: not sent: {error}")
-                return
-            self.sent[command.id] = words
-            self.app.source.wake()
-            if then:
-                self.app.call_from_thread(then)
-
-        self.app.run_worker(work, thread=True)
-
-    def start(self, config: Path) -> None:
-        """Start a detached engine and look at its run."""
-        self.starting = f"starting an engine for {config.name}"
-
-        def say(line: str) -> None:
-            """A line of the engine's, while it begins."""
-            self.starting = line.strip() or self.starting
-            self.app.call_from_thread(self.app.redraw)
-
-        def work() -> None:
-            """In a thread: an engine takes seconds to begin."""
-            try:
-                launched = launch(config, self.store.root, say=say)
-            except (GradTSError, OSError) as error:
-                self.starting = ""
-                self.app.call_from_thread(self.app.complain, str(error))
-                return
-            self.starting = ""
-            self.app.source.wake()
-            self.app.call_from_thread(self.app.attach, launched.run)
-
-        self.app.run_worker(work, thread=True)
-        self.app.redraw()
-
-    def answers(self, snapshot: Snapshot) -> None:
-        """Say what became of commands."""
-        for run in snapshot.runs:
-            for identifier in [i for i in self.sent if i in run.view.answers]:
-                answer, words = run.view.answers[identifier], self.sent.pop(identifier)
-                if answer.accepted:
-                    self.app.notify(f"{words}: done")
-                else:
-                    self.app.complain(f"{words}: refused: {answer.reason}")
+    try:
+        launched = launch(config, store, say=say)
+    except (GradTSError, OSError) as error:
+        post(Starting("", str(error)))
+    else:
+        post(Starting(""))
+        post(Attach(launched.run))

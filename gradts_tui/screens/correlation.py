@@ -13,6 +13,7 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Sparkline
 
 from gradts_engine import report, tables
+from gradts_tui.desk import Desk
 from gradts_tui.screens.page import Page
 from gradts_tui.shelf import Problem
 from gradts_tui.state import RunState
@@ -38,8 +39,8 @@ class Correlation(Page):
         Binding("u", "unsort", "Unsort"),
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
         self.sorted_by: str | None = None
         """A task; empty for the order of tasks.toml; None: the first primary, once there is one."""
         self.order: list[str] = []
@@ -56,8 +57,8 @@ class Correlation(Page):
 
     def draw(self, run: RunState) -> None:
         matrix = self.query_one(MatrixView)
-        tau = self.ui.evidence.tau(run)
-        scored = self.ui.evidence.scored(run)
+        tau = self.desk.evidence.tau(run)
+        scored = self.desk.evidence.scored(run)
         if len(scored) < 2:
             self.empty("Tasks are compared once two have been scored.")
             return
@@ -113,7 +114,7 @@ class Correlation(Page):
         head = tables.label(f"{candidate} for {primary}" if a != b else a, "bold").append("\n")
         head.append(f"tau {value:.4f}" if value is not None else "the same task" if a == b else "tau is not defined")
         self.query_one("#pair", Say).say(head)
-        found = self.ui.evidence.instance_tau(run, primary) if a != b else {}
+        found = self.desk.evidence.instance_tau(run, primary) if a != b else {}
         instances = found.get(candidate) if isinstance(found, dict) else None
         self.histogram(instances, run)
 
@@ -163,8 +164,8 @@ class Correlation(Page):
         self.refresh_bindings()
 
     def copied(self) -> str:
-        run = self.ui.run_state
-        tau = self.ui.evidence.tau(run) if run else None
+        run = self.desk.run
+        tau = self.desk.evidence.tau(run) if run else None
         if not self.order or tau is None or isinstance(tau, Problem):
             return ""
         rows = [["tau", *self.order]]

@@ -14,7 +14,8 @@ from textual.widgets import Sparkline
 from gradts_engine import report, tables
 from gradts_engine.report import Heads
 from gradts_engine.runtime.store import RunFolder
-from gradts_tui.outside import export
+from gradts_tui.desk import Desk
+from gradts_tui.messages import Export
 from gradts_tui.screens.page import Page
 from gradts_tui.shelf import Problem
 from gradts_tui.state import RunState
@@ -44,8 +45,8 @@ class Importance(Page):
         Binding("e", "export", "Export"),
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
         self.chosen = ""
         self.other = ""
 
@@ -68,13 +69,13 @@ class Importance(Page):
 
     def tasks(self, run: RunState) -> list[str]:
         """Scored tasks that the filter lets through."""
-        return [t for t in self.ui.evidence.scored(run) if self.lets_through(t)]
+        return [t for t in self.desk.evidence.scored(run) if self.lets_through(t)]
 
     def draw(self, run: RunState) -> None:
         tasks = self.tasks(run)
         if self.chosen not in tasks:
             self.chosen = tasks[0] if tasks else ""
-        if self.other not in self.ui.evidence.scored(run):
+        if self.other not in self.desk.evidence.scored(run):
             self.other = ""
         self.query_one("#two").display = bool(self.other)
         one = self.map(run, "one", "main", self.chosen, tasks)
@@ -86,7 +87,7 @@ class Importance(Page):
         """Draw the map of a task; its scores, if they are there."""
         title, matrix = self.query_one(f"#{name}-title", Say), self.query_one(f"#{view}", MatrixView)
         box = self.query_one(f"#{name}")
-        found = self.ui.evidence.heads(run, task) if task else None
+        found = self.desk.evidence.heads(run, task) if task else None
         if not isinstance(found, Heads):
             title.say(self.missing(run, task, found))
             matrix.show((), (), {})
@@ -107,7 +108,7 @@ class Importance(Page):
             return tables.label(found.reason)
         if task:
             return f"reading the scores of {task}"
-        return self.unmatched if self.ui.evidence.scored(run) else "No task has been scored yet: each is tuned alone first."
+        return self.unmatched if self.desk.evidence.scored(run) else "No task has been scored yet: each is tuned alone first."
 
     def values(self, one: Heads | None, two: Heads | None) -> None:
         """The numbers under the cursor, and the histogram of the first task's instances."""
@@ -136,8 +137,8 @@ class Importance(Page):
     # --- keys --------------------------------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        run = self.ui.run_state
-        many = len(self.ui.evidence.scored(run)) > 1 if run else False
+        run = self.desk.run
+        many = len(self.desk.evidence.scored(run)) > 1 if run else False
         if action == "task":
             return many and bool(self.chosen)
         if action == "compare":
@@ -150,38 +151,39 @@ class Importance(Page):
 
     def action_task(self, by: int) -> None:
         """Another task."""
-        if run := self.ui.run_state:
+        if run := self.desk.run:
             tasks = self.tasks(run)
             self.chosen = tasks[(tasks.index(self.chosen) + by) % len(tasks)]
             self.refresh_run()
 
     def action_compare(self) -> None:
         """A second task beside it, or no more."""
-        run = self.ui.run_state
-        tasks = [t for t in self.ui.evidence.scored(run) if t != self.chosen] if run else []
+        run = self.desk.run
+        tasks = [t for t in self.desk.evidence.scored(run) if t != self.chosen] if run else []
         self.other = "" if self.other or not tasks else tasks[0]
         self.refresh_run()
         self.refresh_bindings()
 
     def action_other(self, by: int) -> None:
         """Another task to compare with."""
-        if run := self.ui.run_state:
-            tasks = [t for t in self.ui.evidence.scored(run) if t != self.chosen]
+        if run := self.desk.run:
+            tasks = [t for t in self.desk.evidence.scored(run) if t != self.chosen]
             place = tasks.index(self.other) if self.other in tasks else -1
             self.other = tasks[(place + by) % len(tasks)]
             self.refresh_run()
 
     def action_export(self) -> None:
         """Write the task's importance, of every instance too, as safetensors into the folder that the UI was started in."""
-        run = self.ui.run_state
+        run = self.desk.run
         if run and self.chosen:
             task, folder = self.chosen, RunFolder(run.path)
             name = f"{run.id}-{task}.safetensors"
-            export(self.ui, name, lambda path: report.export_importance(self.ui.store, folder, task, path))
+            store = self.desk.store
+            self.post_message(Export(name, lambda path: report.export_importance(store, folder, task, path)))
 
     def copied(self) -> str:
-        run = self.ui.run_state
-        found = self.ui.evidence.heads(run, self.chosen) if run and self.chosen else None
+        run = self.desk.run
+        found = self.desk.evidence.heads(run, self.chosen) if run and self.chosen else None
         if not isinstance(found, Heads):
             return ""
         layers, heads = found.task.shape

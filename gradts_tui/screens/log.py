@@ -11,6 +11,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
 from gradts_engine import tables
+from gradts_tui.messages import Prefer
 from gradts_tui.screens.page import Page
 from gradts_tui.state import ERROR, INFO, LEVELS, WARNING, Line, RunState
 from gradts_tui.widgets.lines import Lines
@@ -35,7 +36,7 @@ class Log(Page):
 
     def draw(self, run: RunState) -> None:
         lines = self.query_one(Lines)
-        level, wanted = self.ui.preferences.level, self.wanted
+        level, wanted = self.desk.preferences.level, self.wanted
         shown = [x for x in run.log if x.level >= level and wanted in x.text.lower()]
         lines.show(shown)
         follow = "following" if lines.follow else "not following"
@@ -59,7 +60,7 @@ class Log(Page):
 
     def action_level(self) -> None:
         """Least level that is shown: detail, info, warning, error."""
-        self.ui.prefer(level=(self.ui.preferences.level + 1) % len(LEVELS))
+        self.post_message(Prefer(level=(self.desk.preferences.level + 1) % len(LEVELS)))
         self.refresh_run()
 
     def on_key(self, event: events.Key) -> None:

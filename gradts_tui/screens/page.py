@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual import events
@@ -13,13 +13,11 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 
 from gradts_engine import tables
-from gradts_tui.outside import copy
+from gradts_tui.desk import Desk
+from gradts_tui.messages import Copy
 from gradts_tui.state import RunState
 from gradts_tui.widgets.resources import Resources
 from gradts_tui.widgets.title import Notice, Title, notice
-
-if TYPE_CHECKING:
-    from gradts_tui.app import GradTS
 
 SMALLEST = (60, 16)
 """Columns and lines below which nothing is drawn but a hint."""
@@ -37,6 +35,12 @@ class Page(Screen[None]):
         Binding("slash", "filter", "Filter", key_display="/"),
         Binding("y", "copy", "Copy", show=False),
     ]
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__()
+        self.desk = desk
+        self.working: list[tuple[Binding, bool]] = []
+        """Keys when they were last drawn, and whether they worked."""
 
     def compose(self) -> ComposeResult:
         yield Title(self.NAME)
@@ -60,11 +64,6 @@ class Page(Screen[None]):
     def copied(self) -> str:
         """What `y` copies: what the screen says, as plain text."""
         return ""
-
-    @property
-    def ui(self) -> GradTS:
-        """The app."""
-        return cast("GradTS", self.app)
 
     @property
     def wanted(self) -> str:
@@ -92,17 +91,24 @@ class Page(Screen[None]):
         """Draw the newest snapshot."""
         if not self.is_mounted:
             return
-        snapshot, run = self.ui.snapshot, self.ui.run_state
+        snapshot, run = self.desk.snapshot, self.desk.run
         self.query_one(Title).show(snapshot, run)
         text, kind = notice(run, snapshot.writable) if run and snapshot and self.NAME != "runs" else ("", "warning")
         if run and run.waiting and self.NAME == "select":
             text = ""  # the screen itself says so
-        if self.ui.engines.starting:
-            text, kind = self.ui.engines.starting, "warning"
+        if self.desk.starting:
+            text, kind = self.desk.starting, "warning"
         self.query_one(Notice).show(text, kind)
-        self.query_one(Resources).display = self.ui.preferences.resources
+        self.query_one(Resources).display = self.desk.preferences.resources
         if run:
             self.draw(run)
+
+    def refresh_keys(self) -> None:
+        """Tell the footer of keys that work now and did not before, or the other way: it is made anew then, which is dear."""
+        working = [(active.binding, active.enabled) for active in self.active_bindings.values()]
+        if working != self.working:
+            self.working = working
+            self.refresh_bindings()
 
     def on_resize(self, event: events.Resize) -> None:
         """Say so where the terminal is too small."""
@@ -153,7 +159,7 @@ class Page(Screen[None]):
 
     def action_copy(self) -> None:
         """Copy what the screen says, through the terminal, and into a file."""
-        copy(self.ui, self.NAME, self.copied())
+        self.post_message(Copy(self.NAME, self.copied()))
 
 
 def plain(renderable: Any, width: int = 160) -> str:

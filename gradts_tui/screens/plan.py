@@ -19,6 +19,8 @@ from gradts_engine import tables
 from gradts_engine.config import Experiment, load_experiment
 from gradts_engine.errors import GradTSError
 from gradts_engine.hooks.catalog import Plugin, load_catalog
+from gradts_tui.desk import Desk
+from gradts_tui.messages import Attach, Start
 from gradts_tui.screens.page import Page, plain
 
 
@@ -33,8 +35,8 @@ class Plan(Page):
         Binding("r", "app.runs", "Runs"),
     ]
 
-    def __init__(self, config: Path) -> None:
-        super().__init__()
+    def __init__(self, desk: Desk, config: Path) -> None:
+        super().__init__(desk)
         self.config = config
         self.experiment: Experiment | None = None
         self.problem = ""
@@ -75,7 +77,7 @@ class Plan(Page):
 
     def read(self) -> None:
         """Wait for the plan (in a thread)."""
-        command = ["plan", str(self.config), "--store", str(self.ui.store.root), "--json"]
+        command = ["plan", str(self.config), "--store", str(self.desk.store.root), "--json"]
         self.process = process = subprocess.Popen(
             [sys.executable, "-P", "-m", "gradts_engine", *command],
             stdin=subprocess.DEVNULL,
@@ -125,16 +127,16 @@ class Plan(Page):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "start":
-            return not self.problem and not self.ui.engines.starting and not self.ui.read_only
+            return not self.problem and not self.desk.starting and not self.desk.read_only
         return super().check_action(action, parameters)
 
     def action_start(self) -> None:
         """Start an engine by itself and look at its run."""
         if self.planned and self.planned["state"] in ("running", "paused"):
-            self.ui.attach(self.planned["run"])
+            self.post_message(Attach(self.planned["run"]))
             return
         self.end()
-        self.ui.engines.start(self.config)
+        self.post_message(Start(self.config))
 
     def copied(self) -> str:
         return plain(self.drawn())

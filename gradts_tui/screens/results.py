@@ -13,7 +13,8 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from gradts_engine import tables
-from gradts_tui.outside import export
+from gradts_tui.desk import Desk
+from gradts_tui.messages import Export
 from gradts_tui.screens.page import Page, plain
 from gradts_tui.shelf import Problem
 from gradts_tui.state import RunState
@@ -27,8 +28,8 @@ class Results(Page):
     CSS_PATH = "results.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [Binding("e", "export", "Export")]
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
         self.shown: tuple[object, ...] = ()
         self.found: dict[str, Any] | None = None
 
@@ -37,7 +38,7 @@ class Results(Page):
             yield Static(id="report", markup=False)
 
     def draw(self, run: RunState) -> None:
-        found = self.ui.evidence.results(run)
+        found = self.desk.evidence.results(run)
         report = self.query_one("#report", Static)
         if found is None:
             if self.found is None:
@@ -69,7 +70,8 @@ class Results(Page):
         """Write all results as JSON into the folder that the UI was started in."""
         if self.found:
             text = json.dumps(self.found, indent=2, allow_nan=False) + "\n"
-            export(self.ui, f"{self.found['run']}-results.json", lambda path: path.write_text(text, encoding="utf-8"))
+            name = f"{self.found['run']}-results.json"
+            self.post_message(Export(name, lambda path: path.write_text(text, encoding="utf-8")))
 
     def copied(self) -> str:
         return plain(self.drawn(self.found)) if self.found else ""

@@ -14,6 +14,7 @@ from textual.widgets import Sparkline, Tree
 
 from gradts_engine import tables
 from gradts_tui import words
+from gradts_tui.messages import Prefer
 from gradts_tui.screens.page import Page
 from gradts_tui.state import RunState
 from gradts_tui.tree import UNITS, Branch, Leaf, branches
@@ -53,9 +54,9 @@ class Run(Page):
 
     def action_widen(self, by: int) -> None:
         """Share the width anew; it is remembered."""
-        side = min(max(self.ui.preferences.side + by, 20), 80)
+        side = min(max(self.desk.preferences.side + by, 20), 80)
         if by:
-            self.ui.prefer(side=side)
+            self.post_message(Prefer(side=side))
         self.query_one("#side").styles.width = f"{side}%"
 
     def action_follow(self) -> None:
@@ -64,15 +65,15 @@ class Run(Page):
         self.refresh_run()
 
     def draw(self, run: RunState) -> None:
-        now = self.ui.snapshot.now if self.ui.snapshot else 0.0
+        now = self.desk.now
         found = branches(run.view, now, bool(run.engine))
         tree = self.query_one(Stages)
         tree.show(found, self.wanted, now)
         self.facts(run, now)
 
     def on_tree_node_highlighted(self, event: Tree.NodeHighlighted[Branch | Leaf]) -> None:
-        if run := self.ui.run_state:
-            self.facts(run, self.ui.snapshot.now if self.ui.snapshot else 0.0)
+        if run := self.desk.run:
+            self.facts(run, self.desk.now)
 
     def facts(self, run: RunState, now: float) -> None:
         """The right pane: what is under the cursor, or the run as a whole."""
@@ -102,7 +103,7 @@ class Run(Page):
         head.say(title)
 
     def copied(self) -> str:
-        run = self.ui.run_state
+        run = self.desk.run
         if run is None:
             return ""
         found = branches(run.view, run.view.last, bool(run.engine))

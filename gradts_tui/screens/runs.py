@@ -11,6 +11,7 @@ from textual.widgets import DataTable, Static
 
 from gradts_engine import tables
 from gradts_tui import words
+from gradts_tui.messages import Attach
 from gradts_tui.screens.page import Page, plain
 from gradts_tui.state import RunState, Snapshot
 from gradts_tui.tree import branches, progress, running
@@ -41,7 +42,7 @@ class Runs(Page):
 
     def refresh_run(self) -> None:
         super().refresh_run()
-        snapshot = self.ui.snapshot
+        snapshot = self.desk.snapshot
         if not self.is_mounted or snapshot is None:
             return
         self.query_one("#empty").display = not snapshot.runs
@@ -50,7 +51,7 @@ class Runs(Page):
             self.query_one("#empty", Static).update(nothing(snapshot))
             return
         wanted = [run for run in snapshot.runs if self.lets_through(run.id, run.state)]
-        self.query_one(Table).fill({run.id: self.cells(run, snapshot.now) for run in wanted}, self.ui.selected)
+        self.query_one(Table).fill({run.id: self.cells(run, snapshot.now) for run in wanted}, self.desk.selected)
 
     def cells(self, run: RunState, now: float) -> list[Text]:
         """A row of the table."""
@@ -75,15 +76,15 @@ class Runs(Page):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "filter":
-            return bool(self.ui.snapshot and self.ui.snapshot.runs)
+            return bool(self.desk.snapshot and self.desk.snapshot.runs)
         return super().check_action(action, parameters)
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         if name := self.query_one(Table).chosen:
-            self.ui.attach(name)
+            self.post_message(Attach(name))
 
     def copied(self) -> str:
-        snapshot = self.ui.snapshot
+        snapshot = self.desk.snapshot
         rows = [self.cells(run, snapshot.now) for run in snapshot.runs] if snapshot else []
         return plain(tables.records([dict(zip(COLUMNS, map(str, row), strict=True)) for row in rows]))
 

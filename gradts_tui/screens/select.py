@@ -14,6 +14,8 @@ from gradts_engine.events import Confirmed
 from gradts_engine.report import caveat
 from gradts_tui import words
 from gradts_tui.choice import Candidate, Choice, candidates
+from gradts_tui.desk import Desk
+from gradts_tui.messages import Send
 from gradts_tui.screens.ask import Ask
 from gradts_tui.screens.page import Page
 from gradts_tui.state import RunState
@@ -54,8 +56,8 @@ class Select(Page):
         Binding("slash", "filter", "Filter", key_display="/", show=False),
     ]
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
         self.primary = ""
         self.choices: dict[str, Choice] = {}
         self.order: list[str] = []
@@ -71,7 +73,7 @@ class Select(Page):
     def draw(self, run: RunState) -> None:
         self.primary = self.present(run)
         table, head = self.query_one(Table), self.query_one("#head", Say)
-        results = self.ui.evidence.results(run)
+        results = self.desk.evidence.results(run)
         result = results["primaries"].get(self.primary) if isinstance(results, dict) else None
         proposal = run.view.proposals.get(self.primary)
         table.display = bool(result and result["ranking"])
@@ -144,7 +146,7 @@ class Select(Page):
             return rows
         if choice.cut == "as proposed":
             return choice.count(name, rows, None)
-        found = self.ui.evidence.instance_tau(run, self.primary)
+        found = self.desk.evidence.instance_tau(run, self.primary)
         return choice.count(name, rows, found.get(name) if isinstance(found, dict) else None)
 
     def summary(self, run: RunState, choice: Choice) -> Text:
@@ -168,7 +170,7 @@ class Select(Page):
             choice = self.choices.get(self.primary)
             return choice is not None and choice.cut != "as proposed"
         if action == "primary":
-            run = self.ui.run_state
+            run = self.desk.run
             return bool(run and run.view.started and len(run.view.started.primaries) > 1)
         return super().check_action(action, parameters)
 
@@ -193,7 +195,7 @@ class Select(Page):
 
     def action_cut(self) -> None:
         """Choose instances as proposed, by a share of the nearest, or by a threshold of tau."""
-        run = self.ui.run_state
+        run = self.desk.run
         settings = run.view.started.settings.get("selection", {}) if run and run.view.started else {}
         self.change(self.choices[self.primary].next_cut(settings))
 
@@ -203,17 +205,17 @@ class Select(Page):
 
     def action_primary(self, by: int) -> None:
         """Another primary."""
-        run = self.ui.run_state
+        run = self.desk.run
         if run and run.view.started:
             primaries = list(run.view.started.primaries)
             self.primary = primaries[(primaries.index(self.primary) + by) % len(primaries)]
             self.refresh_run()
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
-        run, choice = self.ui.run_state, self.choices.get(self.primary)
+        run, choice = self.desk.run, self.choices.get(self.primary)
         if run is None or choice is None:
             return
-        if reason := self.ui.cannot_command(run):
+        if reason := self.desk.cannot_command(run):
             self.notify(reason, severity="warning")
             return
         what = "It is trained at once, by an engine of its own." if not run.engine else "The engine at work takes it up."
@@ -224,7 +226,7 @@ class Select(Page):
 
     def confirm(self, seen: RunState, choice: Choice, yes: bool | None) -> None:
         """Send what was confirmed, unless the proposal has changed, or somebody else has decided, since the run was `seen`."""
-        now, primary = self.ui.run_state, choice.proposal.primary
+        now, primary = self.desk.run, choice.proposal.primary
         if not yes or now is None:
             return
         proposal, decision = now.view.proposals.get(primary), now.view.confirmed(primary)
@@ -234,7 +236,7 @@ class Select(Page):
             names = ", ".join(decision.auxiliaries) or "no auxiliary"
             self.notify(f"Not sent: it was confirmed elsewhere meanwhile, with {names}.", severity="warning")
         else:
-            self.ui.confirm(now, choice.command())
+            self.post_message(Send(now, choice.command(), f"confirmation of {primary}", then_start=not now.engine))
 
     def copied(self) -> str:
         table = self.query_one(Table)

@@ -85,12 +85,12 @@ async def test_what_will_run_and_enter_starts_it(app, monkeypatch):
         assert "reading the data" in shown(app)
         page.found(PLANNED, "")
         await settle(app, pilot)
-        approve("plan.txt", shown(app).replace(str(app.store.root), "/experiments/.gradts"))
+        approve("plan.txt", shown(app).replace(str(app.desk.store.root), "/experiments/.gradts"))
         await pilot.press("enter")
         await app.workers.wait_for_complete()
         await settle(app, pilot)
         assert launched == [app.config]
-        assert app.selected == "tasks-1a2b3c4d"
+        assert app.desk.selected == "tasks-1a2b3c4d"
 
 
 async def test_a_run_that_has_an_engine_is_looked_at(app, monkeypatch):
@@ -101,7 +101,7 @@ async def test_a_run_that_has_an_engine_is_looked_at(app, monkeypatch):
         app.screen.found({**PLANNED, "state": "running"}, "")
         await pilot.press("enter")
         await settle(app, pilot)
-        assert app.selected == "tasks-1a2b3c4d"
+        assert app.desk.selected == "tasks-1a2b3c4d"
 
 
 async def test_a_bad_file_is_explained_and_checked_again(app):
@@ -132,7 +132,7 @@ async def test_a_broken_plugin_is_named_and_hurts_nobody(app, monkeypatch):
         await settle(app, pilot)
         app.screen.found(PLANNED, "")
         await settle(app, pilot)
-        approve("plan-broken-plugin.txt", shown(app).replace(str(app.store.root), "/experiments/.gradts"))
+        approve("plan-broken-plugin.txt", shown(app).replace(str(app.desk.store.root), "/experiments/.gradts"))
 
 
 async def test_nothing_starts_in_a_store_that_cannot_be_written(app):

@@ -77,7 +77,7 @@ async def test_list_of_runs(ui):
         assert "glue-done" not in screen_text(app)
         await pilot.press("enter")
         await settle(app, pilot)
-        assert app.selected == "glue-failed"
+        assert app.desk.selected == "glue-failed"
 
 
 async def test_no_runs_yet(ui, tmp_path):
@@ -142,7 +142,7 @@ async def test_keys_of_the_run_screen(ui):
         await settle(app, pilot)
         assert tree.cursor_node.data.key == ("trial", "rte + mnli + qnli")
         await pilot.press("plus", "plus", "minus")
-        assert app.preferences.side == 50
+        assert app.desk.preferences.side == 50
         await pilot.press("slash", *"wnut", "enter")
         await settle(app, pilot)
         assert {leaf.key[1] for leaf in (n.data for n in tree.nodes.values()) if hasattr(leaf, "note")} == {"wnut17"}
@@ -251,7 +251,7 @@ async def test_keys_of_the_log(ui):
         before = len(lines.lines)
         await pilot.press("l")
         await settle(app, pilot)
-        assert app.preferences.level == 2
+        assert app.desk.preferences.level == 2
         assert len(lines.lines) < before
         await pilot.press("l", "l")
         await settle(app, pilot)
@@ -315,7 +315,7 @@ async def test_themes_resources_and_bell_are_remembered(ui, tmp_path):
 @pytest.mark.parametrize(("bell", "rung"), [(True, 1), (False, 0)])
 async def test_the_bell_rings_once_for_a_proposal(ui, bell, rung, monkeypatch):
     app = ui("waiting")
-    app.preferences = replace(app.preferences, bell=bell)
+    app.desk.preferences = replace(app.desk.preferences, bell=bell)
     rings = []
     monkeypatch.setattr(app, "bell", lambda: rings.append(1))
     async with app.run_test(size=(80, 24)) as pilot:

@@ -142,7 +142,7 @@ async def test_share_and_threshold_move_the_counts_at_once(open_select, launched
         await pilot.press("m", "right_square_bracket")
         await settle(app, pilot)
         assert page.choices["rte"].words() == "tau >= 0.32"
-        tau = app.evidence.instance_tau(app.first.runs[0], "rte")
+        tau = app.desk.evidence.instance_tau(app.first.runs[0], "rte")
         assert f"mnli ({np.count_nonzero(tau['mnli'] >= 0.32)})" in screen_text(app)
         await pilot.press("enter", "enter")
         await settle(app, pilot)
@@ -160,12 +160,12 @@ async def test_a_proposal_that_changed_meanwhile_is_not_confirmed(open_select, l
         assert isinstance(app.screen, Ask)
         run = app.first.runs[0]
         other = advance(run, [(run.seq + 1, run.view.last, events.Proposed("rte", "e" * 64, {"cola": 400}))])
-        app.snapshot = replace(app.first, runs=(other,))
+        app.desk.snapshot = replace(app.first, runs=(other,))
         await pilot.press("enter")
         await settle(app, pilot)
         assert inbox(tmp_path) == []
         assert "Not sent: the proposal has changed meanwhile" in told(app)
-        app.show(app.snapshot)
+        app.show(app.desk.snapshot)
         await settle(app, pilot)
         assert page.choices["rte"].names == ("cola",)
         assert "your changes to the earlier one are dropped" in told(app)
