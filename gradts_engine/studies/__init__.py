@@ -1,0 +1,1 @@
+"""Experiments about the method itself: whether what it says of auxiliaries is true."""

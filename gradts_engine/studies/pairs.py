@@ -1,0 +1,122 @@
+"""The true gain of every single auxiliary for every primary: one training a pair and seed, kept in a table that grows.
+
+The table is a CSV file of which each row stands for itself: it is written when its training has ended, so that a study goes on
+where it was stopped, on any machine, and tables of several machines can be put together. Rows that were made by another protocol
+(settings, data or encoder) are refused, not mixed.
+"""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from gradts_engine.errors import UsageError
+
+ALONE = ""
+"""The source of a training of the primary by itself."""
+
+
+@dataclass(frozen=True, order=True)
+class Cell:
+    """One training: of `target` with `source`, or by itself, in repeat `seed`."""
+
+    target: str
+    source: str
+    seed: int
+
+
+@dataclass(frozen=True)
+class Row:
+    """A cell's dev score, in percent of the metric's unit (NaN where the training failed), and the seconds it took."""
+
+    target: str
+    source: str
+    seed: int
+    score: float
+    metric: str
+    seconds: float
+    protocol: str
+
+    @property
+    def cell(self) -> Cell:
+        """What was trained."""
+        return Cell(self.target, self.source, self.seed)
+
+
+COLUMNS = tuple(field.name for field in fields(Row))
+
+
+def cells(candidates: Mapping[str, Sequence[str]], seeds: int) -> Iterator[Cell]:
+    """All trainings of a study, one seed after the other, so that a table that is cut short is a whole study of fewer seeds."""
+    for seed in range(seeds):
+        for target, sources in candidates.items():
+            yield from (Cell(target, source, seed) for source in (ALONE, *sources))
+
+
+def read(path: Path, protocol: str | None = None) -> list[Row]:
+    """The rows of a table; none where there is no file. A line that was cut by a crash is left out.
+
+    Raises `UsageError` for another kind of file, for a broken line that is not the last, and for rows of another protocol than
+    `protocol`.
+    """
+    if not path.exists():
+        return []
+    text = path.read_text(encoding="utf-8")
+    whole, end, cut = text.rpartition("\n")
+    header = ",".join(COLUMNS)
+    if not (header.startswith(cut) if not end else whole.splitlines()[0] == header):
+        raise UsageError(f"{path}:1: expected a table of pairs with the columns {header}")
+    lines = csv.DictReader(whole.splitlines())
+    rows = [_row(path, number, line) for number, line in enumerate(lines, 2)]
+    if protocol is not None and (other := next((row for row in rows if row.protocol != protocol), None)):
+        raise UsageError(
+            f"{path}: was made with other settings, data or another encoder (protocol {other.protocol}, this is {protocol}); "
+            "give another file with --out, or the tasks.toml that it was made with"
+        )
+    if cut:  # what a crash left of the last line
+        path.write_text(whole + end, encoding="utf-8")
+    return rows
+
+
+def _row(path: Path, number: int, line: Mapping[str, str]) -> Row:
+    try:
+        return Row(
+            line["target"],
+            line["source"],
+            int(line["seed"]),
+            float(line["score"]),
+            line["metric"],
+            float(line["seconds"]),
+            line["protocol"],
+        )
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{path}:{number}: broken row ({error}); delete it, and its training is made again") from None
+
+
+def append(path: Path, row: Row) -> None:
+    """Add a row for good: it is on the disk when this returns."""
+    new = not path.exists() or path.stat().st_size == 0
+    with path.open("a", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, COLUMNS, lineterminator="\n")
+        if new:
+            writer.writeheader()
+        writer.writerow(asdict(row) | {"score": f"{row.score:.4f}", "seconds": f"{row.seconds:.1f}"})
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def measure(
+    path: Path, wanted: Iterable[Cell], protocol: str, train: Callable[[Cell], Row], done: Callable[[int, int], None]
+) -> list[Row]:
+    """All wanted rows: those of the table, and a training for each that is missing. `done(n, of)` is told after each."""
+    rows = {row.cell: row for row in read(path, protocol)}
+    wanted = list(wanted)
+    for cell in wanted:
+        if cell not in rows:
+            rows[cell] = train(cell)
+            append(path, rows[cell])
+        done(sum(c in rows for c in wanted), len(wanted))
+    return [rows[cell] for cell in wanted]
