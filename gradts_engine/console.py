@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from gradts_engine import events
+from gradts_engine import events, words
 from gradts_engine.events import Event
 from gradts_engine.nearest import printable
 
@@ -38,7 +38,7 @@ def describe(event: Event) -> str:
         case events.StageFailed(stage, subject, reason):
             return f"{stage} {subject}: FAILED: {reason}"
         case events.EpochScored(stage, subject, epoch, metric, score):
-            return f"{stage} {subject}: epoch {epoch}, dev {metric} {score:.4f}"
+            return f"{stage} {subject}: epoch {epoch}, dev {metric} {words.score(score)}"
         case events.Proposed(primary, _, auxiliaries):
             return f"proposed for {primary}: {_names(auxiliaries)}"
         case events.Confirmed(primary, _, auxiliaries, by):
@@ -50,7 +50,7 @@ def describe(event: Event) -> str:
         case events.RunResumed():
             return "resumed"
         case events.FinalModel(primary, score, model):
-            return f"model of {primary}: dev {score:.4f}, in {model}"
+            return f"model of {primary}: dev {words.score(score)}, in {model}"
         case events.Warned(message):
             return f"warning: {message}"
     return ""

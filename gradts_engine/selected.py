@@ -9,9 +9,10 @@ from pathlib import Path
 from gradts_engine.config import load_experiment
 from gradts_engine.errors import UsageError
 from gradts_engine.hooks.catalog import load_catalog
-from gradts_engine.report import artifact, number, selected_instances
+from gradts_engine.report import artifact, selected_instances
 from gradts_engine.runtime.prepare import read_tasks
 from gradts_engine.runtime.store import RunFolder, Store
+from gradts_engine.words import number
 
 
 def export_selection(store: Store, run: RunFolder, primary: str, path: Path) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -13,7 +13,11 @@ from rich.style import Style
 from rich.table import Table
 from rich.text import Text
 
+from gradts_engine import words
 from gradts_engine.nearest import printable
+
+if TYPE_CHECKING:
+    from gradts_engine.report import Chosen, PrimaryResults, Ranked, RunResults, TaskResults
 
 Ramp = tuple[tuple[str, str], ...]
 """Background and ink of each step, from low to high. Each background is brighter than the one before, so that a ramp reads
@@ -149,25 +153,21 @@ def records(rows: Sequence[Mapping[str, object]]) -> Table:
     return table
 
 
-def data(tasks: Sequence[Mapping[str, Any]]) -> Table:
+def data(tasks: Sequence[TaskResults]) -> Table:
     """Sizes of the tasks, and what each reaches alone."""
     counts = ("train", "dev", "test", "skipped", "cut")
-    alone = {t["task"]: f"{t['metric']} {_score(t['dev score'])}" for t in tasks}
-    return records([{"task": t["task"], **{name: t[name] for name in counts}, "dev score": alone[t["task"]]} for t in tasks])
+    return records(
+        [
+            {"task": t.task, **{name: getattr(t, name) for name in counts}, "dev score": f"{t.metric} {words.score(t.dev_score)}"}
+            for t in tasks
+        ]
+    )
 
 
-def _score(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
-
-
-def _gain(value: float | None, alone: float | None) -> str:
-    return "" if value is None or alone is None else f"{value - alone:+.4f}"
-
-
-def _names(auxiliaries: Sequence[Mapping[str, Any]] | None) -> str:
+def _names(auxiliaries: Sequence[Chosen] | None) -> str:
     if auxiliaries is None:
         return "not yet"
-    return ", ".join(f"{a['task']} ({a['instances']} instances)" for a in auxiliaries) or "none: the primary alone"
+    return ", ".join(f"{a.task} ({a.instances} instances)" for a in auxiliaries) or "none: the primary alone"
 
 
 def thresholds(kept: Mapping[str, Mapping[str, int]]) -> Table:
@@ -176,65 +176,75 @@ def thresholds(kept: Mapping[str, Mapping[str, int]]) -> Table:
     return records([{"tau >=": limit, **{task: counts[limit] for task, counts in kept.items()}} for limit in limits])
 
 
-def primary_results(primary: str, result: Mapping[str, Any], settings: Mapping[str, Any]) -> RenderableType:
-    """Ranking, trials, choice and gain of one primary."""
-    parts: list[RenderableType] = [label(f"{primary} ({result['metric']})", "bold")]
-    if result["ranking"]:
-        ranking = [
-            {"rank": i, "candidate": r["task"], "tau": _score(r["tau"]), "embedding": _score(r["embedding"])}
-            for i, r in enumerate(result["ranking"], 1)
-        ]
-        parts += [Text("candidates by Kendall's tau of head rankings:"), records(ranking)]
-    alone = next((t["score"] for t in result["trials"] if not t["auxiliaries"]), None)
-    if result["trials"]:
-        trials = [
+def ranking(ranked: Sequence[Ranked]) -> Table:
+    """Candidates in order, with what speaks for each."""
+    rows = enumerate(ranked, 1)
+    return records(
+        [{"rank": i, "candidate": r.task, "tau": words.score(r.tau), "embedding": words.score(r.embedding)} for i, r in rows]
+    )
+
+
+def trials(found: PrimaryResults) -> Table:
+    """What was tried, and how far each trial lies above the primary alone."""
+    return records(
+        [
             {
-                "trained with": " + ".join(f"{task} ({n})" for task, n in t["instances"].items()) or "(alone)",
-                "dev": _score(t["score"]),
-                "against alone": _gain(t["score"], alone) if t["auxiliaries"] else "",
-                "": t["reason"],
+                "trained with": " + ".join(f"{task} ({n})" for task, n in t.instances.items()) or "(alone)",
+                "dev": words.score(t.score),
+                "against alone": words.gain(t.score, found.alone) if t.auxiliaries else "",
+                "": t.reason,
             }
-            for t in result["trials"]
+            for t in found.trials
         ]
+    )
+
+
+def primary_results(primary: str, found: PrimaryResults, settings: Mapping[str, Any]) -> RenderableType:
+    """Ranking, trials, choice and gain of one primary."""
+    parts: list[RenderableType] = [label(f"{primary} ({found.metric})", "bold")]
+    if found.ranking:
+        parts += [Text("candidates by Kendall's tau of head rankings:"), ranking(found.ranking)]
+    if found.trials:
         equal = "equal optimiser steps" if settings["multitask"]["length"] == "steps" else "equal epochs"
-        parts += [Text(f"trials, best dev score of each at {equal}:"), records(trials)]
-    if settings["selection"]["strategy"] == "fine-grained" and result["proposed"]:
-        chosen = {a["task"]: result["kept"][a["task"]] for a in result["proposed"]}
+        parts += [Text(f"trials, best dev score of each at {equal}:"), trials(found)]
+    chosen = {a.task: found.kept[a.task] for a in found.proposed or () if a.task in found.kept}
+    if settings["selection"]["strategy"] == "fine-grained" and chosen:
         parts += [Text("instances that a threshold would keep:"), thresholds(chosen)]
-    parts.append(label(f"proposed:  {_names(result['proposed'])}"))
-    parts.append(label(f"confirmed: {_names(result['confirmed'])}"))
-    if final := result["final"]:
-        parts.append(
-            label(f"dev:       {_score(final['score'])}  alone {_score(final['alone'])}  {_gain(final['score'], final['alone'])}")
-        )
-        if final["test"] is not None:
-            gain = _gain(final["test"], final["alone_test"])
-            parts.append(label(f"test:      {_score(final['test'])}  alone {_score(final['alone_test'])}  {gain}"))
-        parts.append(label(f"model:     {final['model']}"))
+    parts.append(label(f"proposed:  {_names(found.proposed)}"))
+    parts.append(label(f"confirmed: {_names(found.confirmed)}"))
+    if final := found.final:
+        parts.append(label(_compared("dev", final.score, final.alone)))
+        if final.test is not None:
+            parts.append(label(_compared("test", final.test, final.alone_test)))
+        parts.append(label(f"model:     {final.model}"))
     return Group(*parts, Text(""))
 
 
-def run_results(results: Mapping[str, Any]) -> RenderableType:
+def _compared(split: str, value: float | None, alone: float | None) -> str:
+    return f"{split + ':':<11}{words.score(value)}  alone {words.score(alone)}  {words.gain(value, alone)}"
+
+
+def run_results(found: RunResults) -> RenderableType:
     """Everything that `report.results` says of a run."""
     from gradts_engine.report import caveat  # late: lists of plugins and the like need no numpy
 
-    tau = {(a, p): x for p, row in results["tau"].items() for a, x in row.items()}
+    tau = {(a, p): x for p, row in found.tau.items() for a, x in row.items()}
     parts: list[RenderableType] = [
-        label(f"run {results['run']}: {results['state']}, encoder {results['encoder']}", "bold"),
+        label(f"run {found.run}: {found.state}, encoder {found.encoder}", "bold"),
         Text(""),
     ]
-    if results["data"]:
+    if found.data:
         parts += [
             Text("tasks, each tuned alone (skipped: bad rows; cut: texts longer than max_length):"),
-            data(results["data"]),
+            data(found.data),
         ]
     if tau:
         parts += [
             Text("Kendall's tau between head rankings (columns: primaries):"),
-            Matrix(results["tasks"], list(results["tau"]), tau),
+            Matrix(found.tasks, list(found.tau), tau),
         ]
-        parts += [Text(), Text(caveat(results["settings"]["scoring"]["head_axis"]), "dim"), Text("")]
-    parts += [primary_results(p, result, results["settings"]) for p, result in results["primaries"].items()]
+        parts += [Text(), Text(caveat(found.settings["scoring"]["head_axis"]), "dim"), Text("")]
+    parts += [primary_results(p, result, found.settings) for p, result in found.primaries.items()]
     return Group(*parts)
 
 

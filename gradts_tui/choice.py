@@ -99,7 +99,7 @@ class Candidate:
     reason: str = ""
 
 
-def candidates(view: RunView, primary: str, ranking: Sequence[Mapping[str, object]]) -> list[Candidate]:
+def candidates(view: RunView, primary: str, ranking: Sequence[report.Ranked]) -> list[Candidate]:
     """All candidates of a primary in the order of `ranking` (`report.results`), with what the trials say of each."""
     tried: dict[str, tuple[float | None, float | None, float | None]] = {}
     before: dict[frozenset[str], float] = {}
@@ -115,7 +115,7 @@ def candidates(view: RunView, primary: str, ranking: Sequence[Mapping[str, objec
     strategy = view.started.settings.get("selection", {}) if view.started else {}
     rows = []
     for entry in ranking:
-        name, tau = str(entry["task"]), entry["tau"] if isinstance(entry["tau"], float) else None
+        name, tau = entry.task, entry.tau
         trial: tuple[float | None, float | None, float | None] = tried.get(name, (None, None, None))
         chosen = proposal is not None and name in proposal.auxiliaries
         rows.append(Candidate(name, tau, *trial, why(chosen, tau, trial[1], strategy)))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
@@ -11,8 +10,6 @@ from gradts_engine import report
 from gradts_engine.runtime.store import Store
 from gradts_tui.shelf import Problem, Shelf
 from gradts_tui.state import RunState
-
-READY = ("done", "cached")
 
 
 class Evidence:
@@ -25,27 +22,27 @@ class Evidence:
     def scored(self, run: RunState) -> list[str]:
         """Tasks with scores, in the order of tasks.toml."""
         tasks = run.view.started.tasks if run.view.started else ()
-        return [t for t in tasks if (s := run.view.stages.get(("score", t))) and s.state in READY]
+        return [t for t in tasks if run.view.stage("score", t).finished]
 
     def heads(self, run: RunState, task: str) -> report.Heads | Problem | None:
         """Importance of a task's heads."""
-        key = run.view.stages["score", task].key
+        key = run.view.stage("score", task).key
         return self.shelf.get(("heads", key), lambda: report.heads(self.store, run.view, task))
 
     def tau(self, run: RunState) -> Mapping[tuple[str, str], float | None] | Problem | None:
         """Tau of every scored task with every other."""
         tasks = self.scored(run)
-        keys = tuple(run.view.stages["score", t].key for t in tasks)
+        keys = tuple(run.view.stage("score", t).key for t in tasks)
         return self.shelf.get(("tau", keys), lambda: report.task_tau({t: report.heads(self.store, run.view, t) for t in tasks}))
 
     def instance_tau(self, run: RunState, primary: str) -> Mapping[str, np.ndarray] | Problem | None:
         """Tau of a primary with the instances of each candidate; empty before they are correlated."""
-        found = run.view.stages.get(("correlate", primary))
-        if found is None or found.state not in READY:
+        found = run.view.stage("correlate", primary)
+        if not found.finished:
             return {}
         return self.shelf.get(("instances", found.key), lambda: report.instance_tau(self.store, run.view, primary))
 
-    def results(self, run: RunState) -> dict[str, Any] | Problem | None:
+    def results(self, run: RunState) -> report.RunResults | Problem | None:
         """All that `gradts-engine results` says."""
         key = ("results", run.id, run.changes, run.state)
         return self.shelf.get(key, lambda: report.results_of(self.store, run.view, run.id, run.state))

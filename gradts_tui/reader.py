@@ -13,7 +13,8 @@ from dataclasses import replace
 from gradts_engine.errors import GradTSError
 from gradts_engine.runtime.journal import read_events
 from gradts_engine.runtime.store import RunFolder, Store
-from gradts_tui.state import RunState, Snapshot, advance, present
+from gradts_engine.runtime.view import state_of
+from gradts_tui.state import RunState, Snapshot, advance
 
 INTERVAL = 0.3
 """Seconds between two looks while an engine works."""
@@ -97,7 +98,7 @@ class Reader:
             stat = folder.events.stat()
             stamp = (stat.st_mtime_ns, stat.st_size)
             if stamp == self._stamps.get(folder.id) and not run.problem:
-                run = replace(run, engine=engine, state=present(run.view.state, engine)) if engine != run.engine else run
+                run = replace(run, engine=engine, state=state_of(run.view.state, engine)) if engine != run.engine else run
             else:
                 with uncollected():
                     run = advance(run, read_events(folder.events, run.seq), engine)

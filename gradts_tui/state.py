@@ -9,7 +9,7 @@ from pathlib import Path
 from gradts_engine import __version__, events
 from gradts_engine.console import describe
 from gradts_engine.events import Event
-from gradts_engine.runtime.view import RunView, fold
+from gradts_engine.runtime.view import RunView, fold, state_of
 
 LINES = 20_000
 """Most lines of a run's log that are kept in memory."""
@@ -88,21 +88,13 @@ def advance(run: RunState, rows: Iterable[Row], engine: str = "") -> RunState:
     return replace(
         run,
         view=view,
-        state=present(view.state, engine),
+        state=state_of(view.state, engine),
         engine=engine,
         log=(*run.log, *lines)[-LINES:] if lines else run.log,
         seq=rows[-1][0] if rows else run.seq,
         changes=run.changes + len(changes),
         problem="",
     )
-
-
-def present(recorded: str, engine: str) -> str:
-    """The state of a run from what its events say and whether an engine holds it: one that works on it has yet to write its
-    first event, and one that is gone without a word has died."""
-    if engine:
-        return recorded if recorded in ("running", "paused") else "starting"
-    return "died" if recorded in ("running", "paused", "starting") else recorded
 
 
 def log_line(when: float, event: Event) -> Line | None:

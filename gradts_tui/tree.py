@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
-from gradts_engine.runtime.view import RunView, Stage
+from gradts_engine.runtime.view import TODO, RunView, Stage
+from gradts_engine.words import number, score
 
-TODO = Stage("to do")
-FINISHED = ("done", "cached", "not needed")
 UNITS = {"tune": "steps", "trial": "steps", "score": "instances"}
 
 Key = tuple[str, str]
@@ -24,6 +23,11 @@ class Leaf:
     stage: Stage
     note: str = ""
 
+    @property
+    def finished(self) -> bool:
+        """Whether nothing is left to do."""
+        return self.stage.finished or self.stage.state == "not needed"
+
 
 @dataclass(frozen=True)
 class Branch:
@@ -37,7 +41,7 @@ class Branch:
     @property
     def finished(self) -> int:
         """How many leaves are."""
-        return sum(leaf.stage.state in FINISHED for leaf in self.leaves)
+        return sum(leaf.finished for leaf in self.leaves)
 
     @property
     def state(self) -> str:
@@ -46,7 +50,7 @@ class Branch:
         for state in ("failed", "running", "stopped"):
             if state in states:
                 return state
-        return "done" if states <= set(FINISHED) else "to do"
+        return "done" if self.finished == len(self.leaves) else "to do"
 
 
 def branches(view: RunView, now: float, alive: bool = True) -> list[Branch]:
@@ -80,11 +84,11 @@ def _branch(view: RunView, now: float, stage: str, label: str, subjects: Iterabl
     scores = {t.key: t.score for trials in view.trials.values() for t in trials}
     leaves = []
     for subject in subjects:
-        found = view.stages.get((stage, subject), TODO)
-        if stage == "tune" and found is TODO and view.stages.get(("score", subject), TODO).state in FINISHED:
+        found = view.stage(stage, subject)
+        if stage == "tune" and found is TODO and view.stage("score", subject).finished:
             found = Stage("not needed")  # its scores were there already
         best = scores.get(found.key) if stage == "trial" else max(found.epochs, default=None)
-        note = f"{best:.4f}" if best is not None and best == best else ""
+        note = "" if number(best) is None else score(best)
         name = subject.removeprefix(f"{primary} ") if primary and subject != primary else "(alone)" if primary else subject
         leaves.append(Leaf((stage, subject), name, found, note))
     return Branch(stage + (f" {primary}" if primary else ""), label, tuple(leaves), _remaining(view, leaves, now))
@@ -113,7 +117,7 @@ def _models(view: RunView, primaries: Iterable[str]) -> Branch:
             ("final", p),
             p,
             Stage("done") if p in view.finals else TODO,
-            f"{view.finals[p].score:.4f}" if p in view.finals else "",
+            score(view.finals[p].score) if p in view.finals else "",
         )
         for p in primaries
     ]

@@ -63,9 +63,9 @@ def show_results(store: Store, folder: RunFolder) -> None:
     from gradts_engine import report, tables
 
     found = report.results(store, folder)
-    for warning in found["warnings"]:
+    for warning in found.warnings:
         say(f"warning: {warning}", err=True)
-    show(found, False, lambda: tables.run_results(found))
+    show(None, False, lambda: tables.run_results(found))
     say(f"All results: gradts-engine results {folder.id} --store {shlex.quote(str(store.root))}")
 
 

@@ -61,7 +61,7 @@ def _short(engine: str) -> str:
 
 def _run_row(folder: RunFolder) -> dict[str, Any]:
     view = folder.view()
-    finished = sum(s.state in ("done", "cached") for s in view.stages.values())
+    finished = sum(s.finished for s in view.stages.values())
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(view.last))
     return {
         "run": folder.id,
@@ -88,19 +88,19 @@ def results(run: str | None, store: Path | None, as_json: bool, heatmap: str | N
       gradts-engine results tasks-1a2b3c4d --json | jq .tau
       gradts-engine results --heatmap rte
     """
-    from gradts_engine import report, tables
+    from gradts_engine import report, tables, words
 
     kept = open_store(store)
     folder = kept.run(run)
     if heatmap:
         found = report.importance(kept, folder.view(), heatmap)["task"]
-        numbers = [[report.number(x) for x in row] for row in found.tolist()]
+        numbers = [[words.number(x) for x in row] for row in found.tolist()]
         show({"task": heatmap, "importance": numbers}, as_json, lambda: tables.heat_map(found))
         return
     everything = report.results(kept, folder)
-    for warning in everything["warnings"]:
+    for warning in everything.warnings:
         say(f"warning: {warning}", err=True)
-    show(everything, as_json, lambda: tables.run_results(everything))
+    show(report.as_json(everything), as_json, lambda: tables.run_results(everything))
 
 
 @cli.group(invoke_without_command=True)

@@ -29,7 +29,7 @@ def import_pickle(source: Path, out: Path, as_json: bool) -> None:
 
     from gradts_engine import tables
     from gradts_engine.published import gradients
-    from gradts_engine.report import number
+    from gradts_engine.words import number
 
     tasks = gradients.read_gradients(source)
     found = gradients.check(tasks)

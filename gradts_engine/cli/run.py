@@ -112,12 +112,12 @@ def _ask(store: Store, folder: RunFolder, primary: str, display: Display, contro
     from gradts_engine import report, tables
 
     everything = report.results(store, folder)
-    found = everything["primaries"][primary]
-    proposed = [a["task"] for a in found["proposed"]]
-    candidates = [r["task"] for r in found["ranking"]]
+    found = everything.primaries[primary]
+    proposed = [a.task for a in found.proposed or ()]
+    candidates = [r.task for r in found.ranking]
     question = f"Train {primary} as proposed? [y]es, [a]lone, [l]ater, or auxiliaries by name (a,b,c)"
     with display.suspended() as console:
-        console.print(tables.primary_results(primary, found, everything["settings"]))
+        console.print(tables.primary_results(primary, found, everything.settings))
         while True:
             try:
                 answer = click.prompt(question, default="y", err=True).strip()

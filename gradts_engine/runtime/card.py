@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Mapping
 
@@ -12,6 +11,7 @@ from gradts_engine.events import FinalModel
 from gradts_engine.nearest import printable
 from gradts_engine.runtime.trials import sizes
 from gradts_engine.runtime.workbench import Workbench
+from gradts_engine.words import score
 
 
 def markdown(text: str) -> str:
@@ -27,7 +27,7 @@ def model_card(bench: Workbench, selection: Selection, final: FinalModel, alone:
     primary, encoder, metric = map(markdown, (final.primary, bench.encoder.name, data.metric))
     meta = ModelCardData(library_name="transformers", tags=["gradts", "multi-task"], metrics=[printable(data.metric)])
     rows = [
-        f"| {split} | {metric} | {_number(with_)} | {_number(without)} |"
+        f"| {split} | {metric} | {score(with_)} | {score(without)} |"
         for split, with_, without in (("dev (chose the auxiliaries)", final.score, alone), ("test", final.test, final.alone_test))
         if with_ is not None
     ]
@@ -60,7 +60,3 @@ def model_card(bench: Workbench, selection: Selection, final: FinalModel, alone:
             "",
         ]
     )
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None or math.isnan(value) else f"{value:.4f}"

@@ -13,7 +13,7 @@ from gradts_engine.nearest import unknown
 from gradts_engine.runtime.artifacts import ArtifactStore
 from gradts_engine.runtime.journal import read_events
 from gradts_engine.runtime.lock import hold, holder
-from gradts_engine.runtime.view import RunView, fold
+from gradts_engine.runtime.view import RunView, fold, state_of
 
 
 @dataclass(frozen=True)
@@ -72,11 +72,9 @@ class RunFolder:
         return fold((when, event) for _, when, event in read_events(self.events))
 
     def state(self) -> str:
-        """The view's state; or died, where an engine ended without saying so."""
+        """The run's state: `state_of`."""
         engine, view = self.engine(), self.view()  # in this order: an engine that ends says so before it lets go
-        if engine:
-            return "paused" if view.state == "paused" else "running"
-        return "died" if view.state in ("running", "paused") else view.state
+        return state_of(view.state, engine)
 
 
 class Store:

@@ -18,7 +18,7 @@ Timed = tuple[float, Event]
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage of one subject: waiting for nothing, `running`, `done`, `cached` or `failed`.
+    """One stage of one subject: `to do`, `running`, `done`, `cached` or `failed`.
 
     `began` is the Unix time of its start; `first` and `latest` are time and `done` of its first and its latest progress;
     `curve[i]` is the sum and the number of the losses in part i of `POINTS` of the training.
@@ -37,6 +37,11 @@ class Stage:
     latest: tuple[float, int] = (0.0, 0)
     curve: Mapping[int, tuple[float, int]] = field(default_factory=dict)
 
+    @property
+    def finished(self) -> bool:
+        """Whether its result is there."""
+        return self.state in ("done", "cached")
+
     def rate(self) -> float | None:
         """Steps or instances a second since the first progress, None before the second one."""
         seconds, done = self.latest[0] - self.first[0], self.latest[1] - self.first[1]
@@ -50,6 +55,17 @@ class Stage:
     def losses(self) -> list[tuple[float, float]]:
         """The loss curve: step (the middle of a part) and mean loss."""
         return [((i + 0.5) * self.total / POINTS, total / count) for i, (total, count) in sorted(self.curve.items())]
+
+
+TODO = Stage("to do")
+
+
+def state_of(recorded: str, engine: str) -> str:
+    """The state of a run from what its events say and whether an engine holds it: one that works on it has yet to write its
+    first event, and one that is gone without a word has died."""
+    if engine:
+        return recorded if recorded in ("running", "paused") else "starting"
+    return "died" if recorded in ("starting", "running", "paused") else recorded
 
 
 @dataclass(frozen=True)
@@ -72,6 +88,10 @@ class RunView:
     first: float = 0.0
     last: float = 0.0
     failures: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
+    def stage(self, stage: str, subject: str) -> Stage:
+        """A stage of a subject; one `to do` where its events have not begun."""
+        return self.stages.get((stage, subject), TODO)
 
     def confirmed(self, primary: str) -> events.Confirmed | None:
         """The decision on a primary's present proposal, if one was made."""

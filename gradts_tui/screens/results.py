@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -13,6 +13,7 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from gradts_engine import tables
+from gradts_engine.report import RunResults, as_json
 from gradts_tui.desk import Desk
 from gradts_tui.messages import Export
 from gradts_tui.screens.page import Page, plain
@@ -31,7 +32,7 @@ class Results(Page):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self.shown: tuple[object, ...] = ()
-        self.found: dict[str, Any] | None = None
+        self.found: RunResults | None = None
 
     def body(self) -> ComposeResult:
         with VerticalScroll(id="main"):
@@ -52,25 +53,25 @@ class Results(Page):
         self.shown, self.found = (id(found), self.wanted), found
         report.update(self.drawn(found))
 
-    def drawn(self, found: dict[str, Any]) -> Any:
+    def drawn(self, found: RunResults) -> RenderableType:
         """All of it, or the primaries that the filter lets through."""
         if not self.wanted:
             return tables.run_results(found)
-        kept = {p: result for p, result in found["primaries"].items() if self.lets_through(p)}
+        kept = {p: result for p, result in found.primaries.items() if self.lets_through(p)}
         if not kept:
             return self.unmatched
-        return Group(*(tables.primary_results(p, result, found["settings"]) for p, result in kept.items()))
+        return Group(*(tables.primary_results(p, result, found.settings) for p, result in kept.items()))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "export":
-            return bool(self.found and self.found["data"])
+            return bool(self.found and self.found.data)
         return super().check_action(action, parameters)
 
     def action_export(self) -> None:
         """Write all results as JSON into the folder that the UI was started in."""
         if self.found:
-            text = json.dumps(self.found, indent=2, allow_nan=False) + "\n"
-            name = f"{self.found['run']}-results.json"
+            text = json.dumps(as_json(self.found), indent=2, allow_nan=False) + "\n"
+            name = f"{self.found.run}-results.json"
             self.post_message(Export(name, lambda path: path.write_text(text, encoding="utf-8")))
 
     def copied(self) -> str:

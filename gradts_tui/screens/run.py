@@ -12,8 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Sparkline, Tree
 
-from gradts_engine import tables
-from gradts_tui import words
+from gradts_engine import tables, words
 from gradts_tui.messages import Prefer
 from gradts_tui.screens.page import Page
 from gradts_tui.state import RunState

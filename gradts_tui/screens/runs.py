@@ -9,8 +9,7 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable, Static
 
-from gradts_engine import tables
-from gradts_tui import words
+from gradts_engine import tables, words
 from gradts_tui.messages import Attach
 from gradts_tui.screens.page import Page, plain
 from gradts_tui.state import RunState, Snapshot

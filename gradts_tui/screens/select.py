@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
-from gradts_engine import tables
+from gradts_engine import tables, words
 from gradts_engine.events import Confirmed
-from gradts_engine.report import caveat
-from gradts_tui import words
+from gradts_engine.report import PrimaryResults, RunResults, caveat
 from gradts_tui.choice import Candidate, Choice, candidates
 from gradts_tui.desk import Desk
 from gradts_tui.messages import Send
@@ -74,17 +73,17 @@ class Select(Page):
         self.primary = self.present(run)
         table, head = self.query_one(Table), self.query_one("#head", Say)
         results = self.desk.evidence.results(run)
-        result = results["primaries"].get(self.primary) if isinstance(results, dict) else None
+        result = results.primaries.get(self.primary) if isinstance(results, RunResults) else None
         proposal = run.view.proposals.get(self.primary)
-        table.display = bool(result and result["ranking"])
-        if result is None or not result["ranking"]:
+        table.display = bool(result and result.ranking)
+        if result is None or not result.ranking:
             head.say("reading the results" if results is None else "Nothing yet: candidates are ranked once all are scored.")
             self.query_one("#sum", Say).say("")
             return
         choice = self.choice(run)
         head.say(heading(self, run, result))
-        rows = [c for c in candidates(run.view, self.primary, result["ranking"]) if self.lets_through(c.name)]
-        self.order = [str(entry["task"]) for entry in result["ranking"]]
+        rows = [c for c in candidates(run.view, self.primary, result.ranking) if self.lets_through(c.name)]
+        self.order = [ranked.task for ranked in result.ranking]
         table.fill({c.name: self.cells(run, c, choice) for c in rows})
         self.query_one("#sum", Say).say(self.summary(run, choice) if choice else Text("No proposal yet: trials go on.", "dim"))
         axis = run.view.started.settings["scoring"]["head_axis"] if run.view.started else "output"
@@ -245,16 +244,15 @@ class Select(Page):
         return "\n".join(rows)
 
 
-def heading(page: Select, run: RunState, result: dict[str, Any]) -> Text:
+def heading(page: Select, run: RunState, result: PrimaryResults) -> Text:
     """Which primary, judged by what, and whether it is decided."""
-    alone = next((t["score"] for t in result["trials"] if not t["auxiliaries"]), None)
-    text = tables.label(page.primary, "bold").append(f"  {result['metric']}  alone {words.score(alone)}  ")
+    text = tables.label(page.primary, "bold").append(f"  {result.metric}  alone {words.score(result.alone)}  ")
     decision = run.view.confirmed(page.primary)
     if decision:
         return text.append(f"confirmed by {decision.by}", "bold")
     if page.primary in run.waiting:
         return text.append("waits for you: Enter confirms, Esc leaves it", "bold")
-    return text.append("proposed" if result["proposed"] is not None else "", "dim")
+    return text.append("proposed" if result.proposed is not None else "", "dim")
 
 
 def decided(choice: Choice, decision: Confirmed) -> Choice:

@@ -10,8 +10,7 @@ from textual import events
 from textual.widgets import Tree
 from textual.widgets.tree import TreeNode
 
-from gradts_engine import tables
-from gradts_tui import words
+from gradts_engine import tables, words
 from gradts_tui.tree import Branch, Key, Leaf, running
 from gradts_tui.widgets.looks import look
 

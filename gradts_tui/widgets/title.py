@@ -5,9 +5,8 @@ from __future__ import annotations
 from rich.text import Text
 from textual.app import App
 
-from gradts_engine import tables
+from gradts_engine import tables, words
 from gradts_engine.runtime.store import RunFolder
-from gradts_tui import words
 from gradts_tui.state import ENDED, RunState, Snapshot
 from gradts_tui.widgets.looks import look
 from gradts_tui.widgets.say import Say

@@ -37,7 +37,7 @@ def check(place: Path, expected: tuple[Any, ...]) -> int:
 def essence(place: Path) -> tuple[Any, ...]:
     """Tau, trials, choice, scores, and the bytes of all weights, matrices and models."""
     store = Store(place / ".gradts")
-    found = report.results(store, store.run(None))
+    found = report.as_json(report.results(store, store.run(None)))
     for primary in found["primaries"].values():
         del primary["final"]["model"]
     files = {p.relative_to(store.root): p.read_bytes() for p in sorted(store.root.rglob("*.safetensors"))}

@@ -47,7 +47,7 @@ def test_a_disk_that_is_full(place, _ran):  # noqa: PT019
     computed = place.done()
     assert not {stage for stage, _ in computed} & {"embed"}
     assert list((place.store.root / "artifacts" / "unfinished").iterdir()) == []
-    mine, theirs = (report.results(store, store.run(None)) for store in (place.store, Store(_ran / ".gradts")))
+    mine, theirs = (report.as_json(report.results(store, store.run(None))) for store in (place.store, Store(_ran / ".gradts")))
     theirs["primaries"]["mood"]["final"]["model"] = mine["primaries"]["mood"]["final"]["model"]
     assert mine == theirs
 

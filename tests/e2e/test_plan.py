@@ -55,4 +55,4 @@ def test_summary_of_heads_is_that_of_the_exported_importance(ran):
             expected = np.histogram(values[np.isfinite(values)], bins=report.BINS, range=(0, 1))[0]
             np.testing.assert_allclose(summary.counts[layer, head], expected, atol=1)  # a value on an edge may round
     tau = report.task_tau({task: report.heads(ran.store, view, task) for task in ("mood", "pair", "stars")})
-    assert tau["pair", "mood"] == report.results(ran.store, ran.latest)["tau"]["mood"]["pair"]
+    assert tau["pair", "mood"] == report.results(ran.store, ran.latest).tau["mood"]["pair"]

@@ -28,7 +28,7 @@ def started(place, *arguments: str) -> "subprocess.Popen[str]":
 
 def essence(store: Store) -> tuple:
     """What a run has found, to the last bit: tau, trials, choice, scores, and the bytes of all models and matrices."""
-    found = report.results(store, store.run(None))
+    found = report.as_json(report.results(store, store.run(None)))
     for primary in found["primaries"].values():
         del primary["final"]["model"]
     artifacts = store.root / "artifacts"

@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 
 import numpy as np
 import pytest
@@ -199,7 +200,7 @@ def test_every_strategy(ran):
     threshold = (ranking[0]["tau"] + ranking[1]["tau"]) / 2
     by_embedding = sorted(ranking, key=lambda row: -row["embedding"])
     proposals = {}
-    for strategy in ("trial", "threshold", "fine-grained", "none", "all", "embedding"):
+    for strategy in ("trial", "threshold", "none", "all", "embedding", "fine-grained"):
         ran.settings["selection"] = {"confirm": "auto", "strategy": strategy, "keep": 0.25}
         if strategy == "threshold":
             ran.settings["selection"]["threshold"] = threshold
@@ -220,6 +221,11 @@ def test_every_strategy(ran):
     assert proposals["trial"]
     assert proposals["fine-grained"] == dict.fromkeys(proposals["trial"], 9)
     assert list(proposals["all"]) == order
+    shutil.rmtree(ran.store.root / "artifacts" / "correlate")  # as `cache gc` may
+    shown = ran("results")
+    assert "correlate mood is missing" in shown.err
+    assert "proposed:  " in shown.out
+    assert "that a threshold would keep" not in shown.out
 
 
 # --- what goes wrong in training -------------------------------------------------------------------------------------

@@ -4,17 +4,16 @@ and prints what the rankings and the trials made of it: `python -m gradts_plante
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import click
 
 from gradts_engine.config import Experiment, load_experiment
 from gradts_engine.contracts import HeadAxis
 from gradts_engine.hooks.catalog import load_catalog
-from gradts_engine.report import results
+from gradts_engine.report import PrimaryResults, Ranked, results
 from gradts_engine.runtime.pipeline import Options, run_experiment
 from gradts_engine.runtime.store import Store
 from gradts_planted import TRUTH
@@ -30,22 +29,23 @@ def variant(experiment: Experiment, seed: int, axis: HeadAxis) -> Experiment:
     )
 
 
-def ranked(ranking: Sequence[Mapping[str, Any]], score: str) -> list[str]:
+def ranked(ranking: Sequence[Ranked], score: str) -> list[str]:
     """Candidates by falling score."""
-    return [r["task"] for r in sorted(ranking, key=lambda r: -math.inf if r[score] is None else r[score], reverse=True)]
+    values: dict[str, float | None] = {r.task: getattr(r, score) for r in ranking}
+    return sorted(values, key=lambda task: math.inf if (value := values[task]) is None else -value)
 
 
-def line(axis: str, seed: int, primary: str, found: Mapping[str, Any]) -> str:
+def line(axis: str, seed: int, primary: str, found: PrimaryResults) -> str:
     """What one run found for one primary."""
     planted = TRUTH[primary].helpers
-    orders = {score: ranked(found["ranking"], score) for score in ("tau", "embedding")}
+    orders = {score: ranked(found.ranking, score) for score in ("tau", "embedding")}
     helpers = [task for task in orders["tau"] if task in planted]
     top = {score: sum(task in planted for task in order[: len(helpers)]) for score, order in orders.items()}
-    tau = {r["task"]: r["tau"] for r in found["ranking"]}
+    tau = {r.task: r.tau for r in found.ranking}
     order = ", ".join(f"**{task}** {tau[task]:.2f}" if task in planted else f"{task} {tau[task]:.2f}" for task in orders["tau"])
-    chosen = ", ".join(auxiliary["task"] for auxiliary in found["confirmed"]) or "none"
+    chosen = ", ".join(auxiliary.task for auxiliary in found.confirmed or ()) or "none"
     places = f"{top['tau']} of {len(helpers)} | {top['embedding']} of {len(helpers)}"
-    tests = f"{found['final']['alone_test']:.3f} | {found['final']['test']:.3f}"
+    tests = f"{found.final.alone_test:.3f} | {found.final.test:.3f}" if found.final else "- | -"
     return f"| {axis} | {seed} | {order} | {places} | {chosen} | {tests} |".replace("planted-", "")
 
 
@@ -57,7 +57,7 @@ def rows(experiment: Experiment, store: Store, seeds: int) -> Iterator[str]:
     for axis in axes:
         for seed in range(seeds):
             run = run_experiment(variant(experiment, seed, axis), load_catalog(), store, Options(accept=True))
-            for primary, found in results(store, run)["primaries"].items():
+            for primary, found in results(store, run).primaries.items():
                 yield line(axis, seed, primary, found)
 
 

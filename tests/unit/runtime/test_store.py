@@ -111,26 +111,26 @@ def test_who_holds_the_lock_is_written_in_json(store):
 
 
 @pytest.mark.parametrize(
-    ("what", "state"),
+    ("what", "state", "held"),
     [
-        ([], "starting"),
-        ([START], "died"),
-        ([START, events.StageStarted("tune", "a", "k")], "died"),
-        ([START, events.RunEnded("done")], "done"),
-        ([START, events.RunEnded("waiting")], "waiting"),
-        ([START, events.RunEnded("interrupted")], "interrupted"),
-        ([START, events.RunEnded("failed", "why")], "failed"),
-        ([START, events.RunEnded("cancelled")], "cancelled"),
-        ([START, events.RunPaused()], "died"),
-        ([START, events.RunEnded("done"), START], "died"),
+        ([], "died", "starting"),
+        ([START], "died", "running"),
+        ([START, events.StageStarted("tune", "a", "k")], "died", "running"),
+        ([START, events.RunEnded("done")], "done", "starting"),
+        ([START, events.RunEnded("waiting")], "waiting", "starting"),
+        ([START, events.RunEnded("interrupted")], "interrupted", "starting"),
+        ([START, events.RunEnded("failed", "why")], "failed", "starting"),
+        ([START, events.RunEnded("cancelled")], "cancelled", "starting"),
+        ([START, events.RunPaused()], "died", "paused"),
+        ([START, events.RunEnded("done"), START], "died", "running"),
     ],
 )
-def test_the_state_of_a_run(store, what, state):
+def test_the_state_of_a_run(store, what, state, held):
     run = store.create("tasks-1")
     happened(run, *what)
     assert run.state() == state
     with run.locked():
-        assert run.state() == "running" if events.RunPaused() not in what else "paused"
+        assert run.state() == held
     assert run.state() == state
 
 

@@ -1,4 +1,4 @@
-"""The results of a run, from its events and artifacts alone."""
+"""What stages stored, read as arrays: importance of heads, and tau of instances."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from gradts_engine.errors import UsageError
-from gradts_engine.events import Confirmed, TaskRead
+from gradts_engine.events import Confirmed
 from gradts_engine.nearest import unknown
 from gradts_engine.runtime.artifacts import Artifact
 from gradts_engine.runtime.shards import read_raw
@@ -19,103 +18,7 @@ from gradts_engine.runtime.stages import RAW, ROWS, TAU
 from gradts_engine.runtime.store import RunFolder, Store
 from gradts_engine.runtime.view import RunView
 from gradts_engine.selection.strategies import keep_instances
-
-SEEDS = {"output": "0.54-0.75", "input": "0.95-0.97"}
-OTHERS = {"output": "0.33", "input": "0.75"}
-"""Measured on 8 real tasks with a small encoder: tau of a task's own matrix over two seeds, mean tau of different tasks."""
-
-THRESHOLDS = tuple(round(-0.2 + 0.1 * i, 1) for i in range(12))
-"""For which `kept` counts instances."""
-
-
-def caveat(axis: str) -> str:
-    """What a reader of a ranking has to know."""
-    return (
-        "A ranking is a short-list, not a verdict: on real tasks, changing only the seed moved a task's own ranking to "
-        f"tau {SEEDS[axis]} with itself ({axis} axis), while different tasks sat at {OTHERS[axis]} on average. The trials "
-        "decide, and the trials of one seed are noisy too."
-    )
-
-
-def number(value: float | None) -> float | None:
-    """The value, None where it is not finite, since JSON has no NaN."""
-    return None if value is None or not math.isfinite(value) else value
-
-
-def results(store: Store, run: RunFolder) -> dict[str, Any]:
-    """All results of a run, as far as it has come, ready for JSON."""
-    return results_of(store, run.view(), run.id, run.state())
-
-
-def results_of(store: Store, view: RunView, run: str, state: str) -> dict[str, Any]:
-    """`results` of a run whose events were read before."""
-    primaries = view.started.primaries if view.started else ()
-    warnings: list[str] = []
-    correlations = {p: found for p in primaries if (found := artifact(store, view, "correlate", p, warnings.append))}
-    return {
-        "run": run,
-        "state": state,
-        "encoder": view.started.encoder if view.started else None,
-        "settings": dict(view.started.settings) if view.started else {},
-        "tasks": list(view.started.tasks if view.started else ()),
-        "data": [_data(store, view, task, warnings.append) for task in view.tasks.values()],
-        "tau": {p: {a: number(x) for a, x in found.result["tau"].items()} for p, found in correlations.items()},
-        "primaries": {p: _primary(view, p, correlations.get(p)) for p in primaries},
-        "warnings": warnings,
-    }
-
-
-def _data(store: Store, view: RunView, task: TaskRead, warn: Callable[[str], None]) -> dict[str, Any]:
-    """Sizes of a task, what was left out or cut, and how well the model does that was tuned on it alone."""
-    scored = artifact(store, view, "score", task.task, warn, files=False)
-    return {
-        "task": task.task,
-        "type": task.type,
-        **{split: task.sizes.get(split) for split in ("train", "dev", "test")},
-        "skipped": sum(task.skipped.values()),
-        "cut": sum(n for (name, _), n in view.truncated.items() if name == task.task),
-        "metric": task.metric,
-        "dev score": round(scored.result["dev"], 4) if scored else None,
-    }
-
-
-def _primary(view: RunView, primary: str, correlation: Artifact | None) -> dict[str, Any]:
-    ranking: list[dict[str, Any]] = []
-    if correlation:
-        tau = {a: number(x) for a, x in correlation.result["tau"].items()}
-        ranked = sorted(tau, key=lambda a: math.inf if tau[a] is None else -(tau[a] or 0.0))
-        ranking = [{"task": a, "tau": tau[a], "embedding": number(correlation.result["embedding"][a])} for a in ranked]
-    proposal, decision, final = view.proposals.get(primary), view.confirmed(primary), view.finals.get(primary)
-    return {
-        "metric": view.tasks[primary].metric if primary in view.tasks else None,
-        "ranking": ranking,
-        "kept": {a: kept(tau) for a, tau in correlation.arrays(TAU).items()} if correlation else {},
-        "trials": [
-            {"auxiliaries": list(t.auxiliaries), "instances": dict(t.auxiliaries), "score": number(t.score), "reason": t.reason}
-            for t in view.trials.get(primary, ())
-        ],
-        "proposed": [{"task": a, "instances": n} for a, n in proposal.auxiliaries.items()] if proposal else None,
-        "digest": proposal.digest if proposal else None,
-        "confirmed": [{"task": a, "instances": n} for a, n in decision.auxiliaries.items()] if decision else None,
-        "final": final
-        and {
-            "score": number(final.score),
-            "model": final.model,
-            "test": number(final.test),
-            "alone": number(alone_score(view, primary)),
-            "alone_test": number(final.alone_test),
-        },
-    }
-
-
-def kept(tau: np.ndarray) -> dict[str, int]:
-    """How many instances each threshold would keep: a threshold means nothing before one has seen this."""
-    return {str(threshold): int(np.count_nonzero(tau >= threshold)) for threshold in THRESHOLDS}
-
-
-def alone_score(view: RunView, primary: str) -> float | None:
-    """Best dev score of trial 0, the primary alone."""
-    return next((t.score for t in view.trials.get(primary, ()) if not t.auxiliaries), None)
+from gradts_engine.words import number
 
 
 def artifact(
@@ -123,8 +26,8 @@ def artifact(
 ) -> Artifact | None:
     """The artifact of a finished stage; `warn` is told if it is damaged or gone. `files=False` for a caller who needs its result
     alone."""
-    known = view.stages.get((stage, subject))
-    if known is None or known.state not in ("done", "cached"):
+    known = view.stage(stage, subject)
+    if not known.finished:
         return None
     damage: list[str] = []
     found = store.artifacts.find(stage, known.key, files=files, warn=damage.append)
@@ -149,7 +52,7 @@ def importance(store: Store, view: RunView, task: str) -> dict[str, np.ndarray]:
 
 
 def _scores(store: Store, view: RunView, task: str) -> Artifact:
-    scored = [subject for (stage, subject), s in view.stages.items() if stage == "score" and s.state in ("done", "cached")]
+    scored = [name for name in view.tasks if view.stage("score", name).finished]
     if task not in scored:
         raise UsageError(f"{unknown('task', task, scored)} (a task that was scored in this run)")
     found = artifact(store, view, "score", task)

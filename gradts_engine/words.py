@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
 
 
@@ -34,11 +36,16 @@ def rate(per_second: float | None, unit: str) -> str:
     return f"{per_second:.3g} {unit}/s" if per_second < 1000 else f"{per_second:.0f} {unit}/s"
 
 
+def number(value: float | None) -> float | None:
+    """The value, None where it is not finite, since JSON has no NaN."""
+    return None if value is None or not math.isfinite(value) else value
+
+
 def score(value: float | None) -> str:
-    """Four digits, or a dash."""
-    return "-" if value is None or value != value else f"{value:.4f}"
+    """A score or a tau in four digits, or a dash."""
+    return "-" if value is None or not math.isfinite(value) else f"{value:.4f}"
 
 
-def plural(count: int, noun: str) -> str:
-    """`1 run`, `2 runs`."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def gain(value: float | None, alone: float | None) -> str:
+    """How far a score lies above another; nothing where one of them is missing."""
+    return "" if value is None or alone is None else f"{value - alone:+.4f}"

@@ -1,0 +1,53 @@
+"""The results of a run, from its events and artifacts alone: typed records, which tables, JSON and pages render."""
+
+from gradts_engine.report.arrays import (
+    BINS,
+    Heads,
+    artifact,
+    count_kept,
+    export_importance,
+    heads,
+    importance,
+    instance_tau,
+    selected_instances,
+    task_tau,
+)
+from gradts_engine.report.results import (
+    THRESHOLDS,
+    Chosen,
+    Final,
+    PrimaryResults,
+    Ranked,
+    RunResults,
+    TaskResults,
+    Trial,
+    as_json,
+    caveat,
+    results,
+    results_of,
+)
+
+__all__ = [
+    "BINS",
+    "THRESHOLDS",
+    "Chosen",
+    "Final",
+    "Heads",
+    "PrimaryResults",
+    "Ranked",
+    "RunResults",
+    "TaskResults",
+    "Trial",
+    "artifact",
+    "as_json",
+    "caveat",
+    "count_kept",
+    "export_importance",
+    "heads",
+    "importance",
+    "instance_tau",
+    "results",
+    "results_of",
+    "selected_instances",
+    "task_tau",
+]
