@@ -19,8 +19,36 @@ if TYPE_CHECKING:
 Row = Mapping[str, Any]
 """One record of a data file: column name to value."""
 
-Source = str | Callable[..., Iterable[Row]]
-"""Where a split's rows come from: a file, a Hub data set (`hf:owner/name/config:split`) or a function that yields them."""
+
+@dataclass(frozen=True)
+class Parallel:
+    """Text files that belong together line by line: column name and file of each."""
+
+    files: tuple[tuple[str, str], ...]
+
+    def __str__(self) -> str:
+        return " + ".join(file for _, file in self.files)
+
+
+Source = str | tuple[str, ...] | Parallel | Callable[..., Iterable[Row]]
+"""Where a split's rows come from: a file or a pattern for several (`data/*.jsonl`), several of these, files that belong together
+line by line, a Hub data set (`hf:owner/name/config:split`) or a function that yields them."""
+
+Format = Literal["csv", "tsv", "jsonl", "json", "parquet", "conll", "conllu", "sentences", "lines"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dialect:
+    """What is set of how a task's files are read; None: it is detected, file by file.
+
+    `quoting` "none" takes quotation marks as text. `header` names the columns of files without a header, or those of CoNLL files.
+    """
+
+    format: Format | None = None
+    delimiter: str | None = None
+    quoting: Literal["minimal", "none"] | None = None
+    encoding: str | None = None
+    header: tuple[str, ...] | None = None
 
 
 class Answer(NamedTuple):
@@ -46,6 +74,8 @@ class TaskSpec:
 
     `text` names one column, or two for a pair. `labels` fixes the classes and their order; without it they are collected from
     all splits and sorted. `options` are keyword arguments for sources that are functions (the dials of generated data).
+    `indicators` are columns of 0 and 1, one a class, that make up the label of a multi_label task. `separator` stands between the
+    classes or words of a column that holds several in a string; `dialect` is what is set of how files are read.
     """
 
     name: str
@@ -59,6 +89,9 @@ class TaskSpec:
     metric: str | None = None
     dev_fraction: float | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    dialect: Dialect = Dialect()
+    indicators: tuple[str, ...] = ()
+    separator: str | None = None
     description: str = ""
     licence: str = ""
     citation: str = ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,7 +29,7 @@ from gradts_engine.config.schema import (
     TrainingSettings,
     find_encoder,
 )
-from gradts_engine.contracts import EncoderSpec, Source, TaskSpec
+from gradts_engine.contracts import Dialect, EncoderSpec, Parallel, Source, TaskSpec
 from gradts_engine.errors import ProblemsError, UsageError
 from gradts_engine.names import RULE, is_name
 from gradts_engine.nearest import did_you_mean, printable, unknown
@@ -45,6 +45,7 @@ MAX_DEPTH = 32
 """Levels of tables and arrays in each other; settings need five."""
 
 SPLITS = ("train", "dev", "test")
+DIALECT = tuple(field.name for field in fields(Dialect))
 
 Key = tuple[str | int, ...]
 Problems = list[tuple[Key, str]]
@@ -244,6 +245,12 @@ def _resolve_task(name: str, table: TaskTable, context: Context, problems: Probl
     for split in SPLITS:
         if split in given:
             given[split] = _absolute(given[split], context.folder)
+    dialect = {key: given.pop(key) for key in DIALECT if key in given}
+    if isinstance(given.get("label"), tuple):
+        indicators = given.pop("label")
+        given |= {"indicators": indicators, "labels": given.get("labels", indicators)}
+    elif "label" in given:
+        given["indicators"] = ()
     if base is None and (missing := [key for key in ("type", "train") if key not in given]):
         problems.append((at, f"no {' and no '.join(missing)}, and no base = a registered task to take it from"))
         return None
@@ -254,13 +261,19 @@ def _resolve_task(name: str, table: TaskTable, context: Context, problems: Probl
     elif base and "dev_fraction" in given:
         base = replace(base, dev=None)
     spec = replace(base, name=name, **given) if base else TaskSpec(name=name, **given)
+    if dialect:
+        spec = replace(spec, dialect=replace(spec.dialect, **dialect))
     if table.options and not any(callable(getattr(spec, split)) for split in SPLITS):
         problems.append(((*at, "options"), "only data made by a function have options, but these are read from files"))
     _check_task(spec, at, context.names, problems)
     return spec
 
 
-def _absolute(source: str, folder: Path) -> Source:
+def _absolute(source: str | tuple[str, ...] | dict[str, str], folder: Path) -> Source:
+    if isinstance(source, dict):
+        return Parallel(tuple((column, str((folder / file).absolute())) for column, file in source.items()))
+    if isinstance(source, tuple):
+        return tuple(str((folder / file).absolute()) for file in source)
     return source if source.startswith("hf:") else str((folder / source).absolute())
 
 
@@ -276,6 +289,8 @@ def _check_task(spec: TaskSpec, at: Key, names: Names, problems: Problems) -> No
         problems.append((key("type"), unknown("task type", spec.type, names.task_types)))
         return
     task_type = names.task_types[spec.type]
+    if spec.indicators and spec.type != "multi_label":
+        problems.append((key("label"), f"{len(spec.indicators)} columns, which only type 'multi_label' may have"))
     columns = 1 if isinstance(spec.text, str) else len(spec.text)
     if columns not in task_type.texts:
         allowed = " or ".join(map(str, task_type.texts))

@@ -6,6 +6,8 @@ records that are built in code have no catalog to look in and take any name.
 
 from __future__ import annotations
 
+import codecs
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from gradts_engine.contracts import EncoderSpec, ExecutorSpec, HeadAxis, StrategySpec, TaskSpec, TaskTypeSpec
+from gradts_engine.contracts import EncoderSpec, ExecutorSpec, Format, HeadAxis, StrategySpec, TaskSpec, TaskTypeSpec
 from gradts_engine.nearest import did_you_mean, unknown
 
 T = TypeVar("T")
@@ -121,6 +123,46 @@ _Task = Annotated[str, AfterValidator(_known_task)]
 _Filled = Annotated[str, Field(min_length=1)]
 _Device = Annotated[str, Field(pattern=r"^(auto|cpu|cuda|cuda:[0-9]{1,3})$")]
 _Limit = Annotated[int | None, Field(ge=1)]
+
+
+def _one_character(value: str | None) -> str | None:
+    if value is not None and (len(value) != 1 or value in '\r\n"'):
+        raise ValueError(f"got {json.dumps(value)}, expected one character")
+    return value
+
+
+def _known_encoding(name: str | None) -> str | None:
+    try:
+        known = name is None or codecs.lookup(name)._is_text_encoding
+    except (LookupError, ValueError):
+        known = False
+    if not known:
+        raise ValueError(f"unknown encoding '{name}', expected one of Python's, such as utf-8, windows-1252 or shift-jis")
+    return name
+
+
+def _listed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _names(value: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+    """A column, or several different ones."""
+    if value is not None and not all(value if isinstance(value, tuple) else [value]):
+        raise ValueError("is empty")
+    return _unique(value) if isinstance(value, tuple) else value
+
+
+def _files(value: Any) -> Any:
+    """A file, several, or a file for each column."""
+    several = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else [value]
+    if not all(isinstance(name, str) for name in several):
+        raise ValueError('expected a file, a list of files, or a table of text files such as {text = "a.txt", label = "b.txt"}')
+    if not several or not all(several):
+        raise ValueError("is empty")
+    return _listed(value)
+
+
+_Files = Annotated[str | tuple[str, ...] | dict[str, str], BeforeValidator(_files)]
 
 
 class Section(BaseModel):
@@ -276,15 +318,42 @@ class TaskTable(Section):
     type: Annotated[str, _registered("task type", "task_types")] | None = Field(
         default=None, description="A registered task type."
     )
-    train: _Filled | None = Field(default=None, description='Train rows: a file, or a Hub data set as "hf:owner/name:split".')
-    dev: _Filled | None = Field(default=None, description="Development rows, which trials are judged by.")
-    test: _Filled | None = Field(default=None, description="Test rows, used for the final score alone.")
+    train: _Files | None = Field(
+        default=None,
+        description="Train rows: a file, a pattern or a list of files, a table of text files that belong together line by line "
+        '(`{text = "a.txt", label = "b.txt"}`), or a Hub data set as "hf:owner/name:split".',
+    )
+    dev: _Files | None = Field(default=None, description="Development rows, which trials are judged by.")
+    test: _Files | None = Field(default=None, description="Test rows, used for the final score alone.")
     text: Annotated[
         tuple[_Filled, ...] | None,
         Field(strict=False),
         BeforeValidator(lambda v: (v,) if isinstance(v, str) else v, json_schema_input_type=str | tuple[str, ...]),
     ] = Field(default=None, description='The column that holds the text, or two for a pair; default: "text".')
-    label: _Filled | None = Field(default=None, description='The column that holds the label; default: "label".')
+    label: Annotated[str | tuple[str, ...] | None, BeforeValidator(_listed), AfterValidator(_names)] = Field(
+        default=None,
+        description='The column that holds the label, or one of 0 and 1 for each class of a multi_label task; default: "label".',
+    )
+    separator: _Filled | None = Field(
+        default=None,
+        description="What stands between classes (or words) where a column holds several in a string; words: default blanks.",
+    )
+    format: Format | None = Field(
+        default=None, description="What the files hold: sentences is a sentence a line, lines a text a line; default: detected."
+    )
+    delimiter: Annotated[str | None, AfterValidator(_one_character)] = Field(
+        default=None, description='Between the columns of CSV, TSV and CoNLL files, such as ";" or "\\t"; default: detected.'
+    )
+    quoting: Literal["minimal", "none"] | None = Field(
+        default=None,
+        description="Of CSV and TSV: whether fields may be in quotation marks, or these are text; default: detected.",
+    )
+    encoding: Annotated[str | None, AfterValidator(_known_encoding)] = Field(
+        default=None, description='Of text files, such as "windows-1252"; default: UTF-8, or what a byte order mark says.'
+    )
+    header: Annotated[tuple[str, ...] | None, *_LIST] = Field(
+        default=None, min_length=1, description="The columns of CSV and TSV files without a header, or of CoNLL files."
+    )
     labels: Annotated[tuple[_Filled, ...], *_LIST] | None = Field(
         default=None,
         description="All classes, in the order of the model's outputs; default: those of the data, sorted.",

@@ -14,6 +14,7 @@ import numpy as np
 from gradts_engine.contracts import Answer, Instance, Label, Source, TaskData, TaskSpec, TaskType, Text
 from gradts_engine.errors import ProblemsError, UsageError
 from gradts_engine.learning.rows import Record, read_rows
+from gradts_engine.learning.rows.cells import needed, unfold
 from gradts_engine.learning.seeds import derive_seed
 from gradts_engine.nearest import did_you_mean, printable
 
@@ -84,9 +85,10 @@ def _read_split(spec: TaskSpec, task_type: TaskType, source: Source, limit: int 
     split = _Split(source)
 
     def good() -> Iterator[Instance]:
-        for record in read_rows(source, spec.options):
+        labelled = getattr(task_type, "labelled", True)
+        for record in read_rows(source, spec.options, spec.dialect, needed(spec, labelled)):
             try:
-                yield _instance(spec, task_type, record)
+                yield _instance(spec, task_type, unfold(spec, record, task_type.word_level))
             except ValueError as error:
                 split.bad.append(printable(f"{where(source, record)}: {error}"[:MESSAGE]))
 
@@ -124,7 +126,10 @@ def _check_characters(text: Text, label: Label) -> None:
 
 def where(source: Source, record: Record | None = None) -> str:
     """File and line, or the closest that the source has to them; counted from 1."""
-    place = f"{source.__name__}()" if hasattr(source, "__name__") else str(source)
+    place = (
+        f"{source.__name__}()" if hasattr(source, "__name__") else ", ".join(source) if isinstance(source, tuple) else str(source)
+    )
+    place = record.file if record and record.file else place
     if record is None:
         return place
     return f"{place}: row {record.row + 1}" if record.line is None else f"{place}:{record.line}"

@@ -14,7 +14,8 @@ from gradts_engine.config import load_experiment
 from gradts_engine.errors import RunError, UsageError
 from gradts_engine.events import from_record
 from gradts_engine.hooks.catalog import load_catalog
-from gradts_engine.learning.rows import MAX_LINE, MAX_WORDS, read_rows
+from gradts_engine.learning.rows import MAX_LINE, read_rows
+from gradts_engine.learning.rows.columns import MAX_WORDS
 from gradts_engine.names import inside, is_name, slug
 from gradts_engine.runtime import inbox
 from gradts_engine.runtime.artifacts import MAX_META, META, ArtifactStore

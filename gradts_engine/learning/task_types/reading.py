@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import ast
+import json
+import math
+import re
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -33,8 +38,50 @@ def class_name(value: Any) -> str:
     return value
 
 
+ITEM = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"|[-+.\w]+"""
+PRINTED = re.compile(rf"\[\s*(?:(?:{ITEM})\s*(?:,\s*(?:{ITEM})\s*)*)?\]")
+
+
+def listed(value: Any) -> Any:
+    """A list that a table holds as a string, as JSON and Python print it, or whatever else `value` is."""
+    if not isinstance(value, str) or not value.strip().startswith("["):
+        return value
+    text = value.strip()
+    if PRINTED.fullmatch(text):
+        for parse in (json.loads, ast.literal_eval):
+            with suppress(ValueError, SyntaxError):
+                return parse(text)
+    if text.startswith(("['", '["')):
+        raise ValueError(f"{text[:40]!r} looks like a printed array, expected a JSON list or words between blanks")
+    return value
+
+
+def words(value: Any) -> Any:
+    """A list of words; a string is one printed, or words between blanks."""
+    value = listed(value)
+    return value.split() if isinstance(value, str) else value
+
+
+def number(value: Any) -> float:
+    """A finite number, as JSON spells it; not all that Python takes for one (`1_000`, `１`, `inf`)."""
+    try:
+        spelt = not isinstance(value, str) or NUMBER.fullmatch(value.strip())
+        found = float(value) if spelt else None
+    except (TypeError, ValueError, OverflowError):
+        found = None
+    if found is None:
+        raise ValueError(f"label {value!r} is not a number")
+    if isinstance(value, bool) or not math.isfinite(found):
+        raise ValueError(f"label {value!r} is not a finite number")
+    return found
+
+
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+
+
 def class_names(value: Any, expected: str) -> tuple[str, ...]:
     """Several class names; `expected` says what a list would have to be."""
+    value = listed(value)
     if isinstance(value, str) or not isinstance(value, Iterable):
         raise ValueError(f"label is {type(value).__name__}, expected {expected}")
     return tuple(class_name(name) for name in value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch.nn import functional
 
 from gradts_engine.contracts import Label, Text
 from gradts_engine.learning.task_types.heads import SentenceHead
-from gradts_engine.learning.task_types.reading import class_name, class_names, names_of, sentence
+from gradts_engine.learning.task_types.reading import class_name, class_names, names_of, number, sentence
 
 
 class Classification:
@@ -64,13 +63,7 @@ class Regression(Classification):
 
     def read_label(self, value: Any, text: Text) -> Label:
         """A finite number."""
-        try:
-            number = float(value)
-        except (TypeError, ValueError, OverflowError):
-            raise ValueError(f"label {value!r} is not a number") from None
-        if isinstance(value, bool) or not math.isfinite(number):
-            raise ValueError(f"label {value!r} is not a finite number")
-        return number
+        return number(value)
 
     def classes(self, label: Label) -> Iterable[str]:
         """None."""
@@ -103,7 +96,7 @@ class MultiLabel(Classification):
 
     def read_label(self, value: Any, text: Text) -> Label:
         """Class names, each once; none is a label too."""
-        names = class_names(value, "a list of class names")
+        names = class_names(value, 'a list of class names, or separator = "|" in [tasks.NAME] for a string with several')
         if len(set(names)) < len(names):
             raise ValueError(f"label {list(names)} names a class twice")
         return names

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from gradts_engine.contracts import Label, Text
 from gradts_engine.learning.task_types.heads import TokenHead
-from gradts_engine.learning.task_types.reading import IGNORED, class_names, names_of, pad_tokens
+from gradts_engine.learning.task_types.reading import IGNORED, class_names, names_of, pad_tokens, words
 
 
 class TokenClassification:
@@ -21,20 +21,20 @@ class TokenClassification:
     word_level = True
 
     def read_text(self, values: Sequence[Any]) -> Text:
-        """A list of words, none empty."""
-        (words,) = values
-        if isinstance(words, str) or not isinstance(words, Iterable):
-            raise ValueError(f"text is {type(words).__name__}, expected a list of words")
-        words = tuple(words)
-        if not words:
+        """A list of words, none empty, or a string with blanks between them."""
+        (value,) = values
+        if not isinstance(value := words(value), Iterable):
+            raise ValueError(f"text is {type(value).__name__}, expected a list of words")
+        text = tuple(value)
+        if not text:
             raise ValueError("text is empty")
-        if not all(isinstance(word, str) and word for word in words):
+        if not all(isinstance(word, str) and word for word in text):
             raise ValueError("a word is empty or not a string")
-        return words
+        return text
 
     def read_label(self, value: Any, text: Text) -> Label:
         """As many class names as words."""
-        names = class_names(value, "a list with one label a word")
+        names = class_names(words(value), "a list with one label a word")
         if len(names) != len(text):
             raise ValueError(f"{len(text)} words but {len(names)} labels")
         return names

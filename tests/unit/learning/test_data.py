@@ -152,7 +152,8 @@ def test_many_bad_rows_are_counted():
         ("regression", "a", "high", "label 'high' is not a number"),
         ("regression", "a", float("nan"), "label nan is not a finite number"),
         ("token_classification", ["a", "b"], ["O"], "2 words but 1 labels"),
-        ("token_classification", "a b", ["O"], "text is str, expected a list of words"),
+        ("token_classification", "a b", ["O"], "2 words but 1 labels"),
+        ("token_classification", 3, ["O"], "text is int, expected a list of words"),
         ("classification", "a", "x\ny\x1b", "unknown label 'x\\ny\\x1b'"),
     ],
 )
