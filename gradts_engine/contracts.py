@@ -68,12 +68,27 @@ Text = tuple[str, ...]
 # --- tasks -----------------------------------------------------------------------------------------------------------
 
 
+Scheme = Literal["IOB1", "IOB2", "IOBES", "BILOU", "IO"]
+"""How the tags of words mark spans: `gradts_engine.learning.tags`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rules:
+    """What a metric needs to know of a task besides its classes: the class that counts where a metric is of one class (default:
+    the last), and how tags mark spans (default: as detected), strictly or not."""
+
+    positive: str | None = None
+    scheme: Scheme | None = None
+    strict: bool = False
+
+
 @dataclass(frozen=True, kw_only=True)
 class TaskSpec:
     """A labelled task, as a plugin registers it or as a `[tasks.NAME]` table defines it.
 
     `text` names one column, or two for a pair. `labels` fixes the classes and their order; without it they are collected from
-    all splits and sorted. `options` are keyword arguments for sources that are functions (the dials of generated data).
+    all splits and sorted. `positive`, `scheme` and `strict` are its `Rules`. `options` are keyword arguments for sources that are
+    functions (the dials of generated data).
     `indicators` are columns of 0 and 1, one a class, that make up the label of a multi_label task. `separator` stands between the
     classes or words of a column that holds several in a string; `dialect` is what is set of how files are read.
     """
@@ -87,6 +102,9 @@ class TaskSpec:
     label: str = "label"
     labels: tuple[str, ...] | None = None
     metric: str | None = None
+    positive: str | None = None
+    scheme: Scheme | None = None
+    strict: bool = False
     dev_fraction: float | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     dialect: Dialect = Dialect()
@@ -121,6 +139,13 @@ class TaskData:
     splits: Mapping[str, Sequence[Instance]]
     skipped: Mapping[str, int]
     digests: Mapping[str, str]
+    rules: Rules = Rules()
+
+    @property
+    def judged_by(self) -> str:
+        """The metric with what it depends on, as people are shown it: `f1 of yes`, `span_f1 (IOB2)`."""
+        scheme = f" ({self.rules.scheme}{', strict' if self.rules.strict else ''})" if self.rules.scheme else ""
+        return f"{self.metric} of {self.rules.positive}" if self.rules.positive else f"{self.metric}{scheme}"
 
 
 class TaskType(Protocol):
@@ -205,6 +230,14 @@ class OwnHead(Protocol):
 
     def head_on(self, encoder: torch.nn.Module, hidden_size: int, labels: Sequence[str], dropout: float) -> torch.nn.Module:
         """As `PlainHead.head`."""
+
+
+@runtime_checkable
+class ClassScores(Protocol):
+    """What a task type has besides for metrics that are made of scores (`roc_auc`, `average_precision`)."""
+
+    def scores(self, logits: torch.Tensor) -> torch.Tensor:
+        """How likely each class is, [B, C]."""
 
 
 @runtime_checkable

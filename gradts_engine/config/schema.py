@@ -26,7 +26,7 @@ from pydantic import (
     model_validator,
 )
 
-from gradts_engine.contracts import EncoderSpec, ExecutorSpec, Format, HeadAxis, StrategySpec, TaskSpec, TaskTypeSpec
+from gradts_engine.contracts import EncoderSpec, ExecutorSpec, Format, HeadAxis, Scheme, StrategySpec, TaskSpec, TaskTypeSpec
 from gradts_engine.nearest import did_you_mean, unknown
 
 T = TypeVar("T")
@@ -359,6 +359,13 @@ class TaskTable(Section):
         description="All classes, in the order of the model's outputs; default: those of the data, sorted.",
     )
     metric: str | None = Field(default=None, description="Main metric, one of the task type's; default: its first.")
+    positive: _Filled | None = Field(
+        default=None, description="The class that f1 and average_precision are of; default: the last of two."
+    )
+    scheme: Scheme | None = Field(
+        default=None, description="How tags mark spans: IOB1, IOB2, IOBES, BILOU or IO; default: as the tags of the data do."
+    )
+    strict: bool | None = Field(default=None, description="Count only spans whose tags keep to the scheme; default: false.")
     dev_fraction: float | None = Field(default=None, gt=0, lt=1, description="Share of the train rows to set apart as dev split.")
     options: dict[str, Any] | None = Field(default=None, description="Arguments for data that a function makes.")
     train_limit: _Limit = Field(default=None, description="Use the first so many train rows; default: that of [data].")

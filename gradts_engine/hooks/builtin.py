@@ -9,10 +9,11 @@ from typing import Any
 from gradts_engine.contracts import ExecutorSpec, StrategySpec, TaskTypeSpec
 from gradts_engine.hooks.specs import hookimpl
 
-CLASS_METRICS = ("accuracy", "f1", "macro_f1", "mcc")
-SET_METRICS = ("micro_f1", "macro_f1", "subset_accuracy")
+SCORE_METRICS = ("roc_auc", "average_precision")
+CLASS_METRICS = ("accuracy", "f1", "macro_f1", "micro_f1", "weighted_f1", "mcc", *SCORE_METRICS)
+SET_METRICS = ("micro_f1", "macro_f1", "weighted_f1", "subset_accuracy", *SCORE_METRICS)
 MASK_METRICS = ("masked_accuracy",)
-TAG_METRICS = ("span_f1", "token_accuracy")
+TAG_METRICS = ("span_f1", "token_accuracy", "span_macro_f1")
 
 
 def _late(module: str, name: str) -> Callable[..., Any]:
@@ -30,7 +31,13 @@ ONE, PAIR, EITHER = (1,), (2,), (1, 2)
 TASK_TYPES: tuple[tuple[str, str, tuple[str, ...], tuple[int, ...], str], ...] = (
     ("classification", "Classification", CLASS_METRICS, EITHER, "one class for a sentence or a pair of sentences"),
     ("regression", "Regression", ("pearson", "spearman"), EITHER, "one number for a sentence or a pair of sentences"),
-    ("token_classification", "TokenClassification", TAG_METRICS, ONE, "one class for every word (tags, or spans in IOB2)"),
+    (
+        "token_classification",
+        "TokenClassification",
+        TAG_METRICS,
+        ONE,
+        "one class for every word (tags of spans or others)",
+    ),
     ("multi_label", "MultiLabel", SET_METRICS, EITHER, "any number of classes for a sentence or a pair of sentences"),
     ("ranking", "Ranking", ("accuracy",), PAIR, "the best of several candidates for a query"),
     ("span", "Spans", ("answer_f1", "exact_match"), PAIR, "the part of a text that answers a question, as in SQuAD"),

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gradts_engine.contracts import Instance, OwnInputs, PlainInputs, TaskType, TextAnswers
+from gradts_engine.contracts import Instance, Label, OwnInputs, PlainInputs, TaskType, TextAnswers
+from gradts_engine.errors import UsageError
 from gradts_engine.learning.seeds import derive_seed
 
 CHUNK = 1000
@@ -37,6 +38,14 @@ class Ragged(Sequence[np.ndarray]):
         return self.values[self.stops[i - 1] if i else 0 : self.stops[i]]
 
 
+class Whole(NamedTuple):
+    """The label of an instance whose target does not hold all of it: a class that the model does not have, or words without a
+    token, since they were cut or are nothing to the tokenizer (`kept` says which have one)."""
+
+    label: Label
+    kept: Sequence[bool] = ()
+
+
 @dataclass(frozen=True, eq=False)
 class Encoded:
     """One split, tokenised: for instance i, `inputs[name][i]` has an integer for each token and `targets[i]` what its loss needs.
@@ -55,6 +64,8 @@ class Encoded:
     """Of each instance: `inputs[name][i]` then has them one after the other, padded to one length."""
     instances: Sequence[Instance] = ()
     """Where the task type gives answers that are parts of a text."""
+    whole: Mapping[int, Whole] = field(default_factory=dict)
+    """Of instances whose targets are not all of their label, by position."""
 
     @cached_property
     def lengths(self) -> np.ndarray:
@@ -72,7 +83,8 @@ class Encoded:
         """Only the instances at `rows`, in that order."""
         inputs = {name: [values[i] for i in rows] for name, values in self.inputs.items()}
         instances = [self.instances[i] for i in rows] if self.instances else ()
-        return replace(self, inputs=inputs, targets=[self.targets[i] for i in rows], instances=instances)
+        whole = {at: self.whole[i] for at, i in enumerate(rows) if i in self.whole}
+        return replace(self, inputs=inputs, targets=[self.targets[i] for i in rows], instances=instances, whole=whole)
 
     def batch(self, rows: Sequence[int] | np.ndarray, device: str = "cpu") -> tuple[dict[str, Tensor], Tensor]:
         """Inputs [B * sequences, T] padded to the longest of `rows`, and targets, on `device`."""
@@ -110,6 +122,8 @@ def encode(
     values: dict[str, list[np.ndarray]] = {name: [] for name in ("attention_mask", *names)}
     lengths: list[int] = []
     targets: list[np.ndarray] = []
+    outputs = {*labels}
+    whole: dict[int, Whole] = {}
     truncated = 0
     for start in range(0, len(instances), CHUNK):
         chunk = instances[start : start + CHUNK]
@@ -119,11 +133,20 @@ def encode(
         for name, parts in values.items():
             parts.append(np.fromiter(itertools.chain.from_iterable(encoding[name]), np.int32 if name == "input_ids" else np.int8))
         for i, instance in enumerate(chunk):
-            targets.append(task_type.targets(instance.label, labels, encoding.word_ids(i) if task_type.word_level else ()))
+            words = encoding.word_ids(i) if task_type.word_level else ()
+            targets.append(task_type.targets(instance.label, labels, words))
+            known = {*words}
+            kept = [word in known for word in range(len(instance.text))] if task_type.word_level else []
+            if not all(kept) or not outputs.issuperset(task_type.classes(instance.label)):
+                whole[start + i] = Whole(instance.label, kept)
             truncated += bool(encoding.encodings[i].overflowing)
     inputs = {name: Ragged(np.concatenate(parts), np.cumsum(lengths)) for name, parts in values.items()}
     pad = dict.fromkeys(inputs, 0) | {"input_ids": tokenizer.pad_token_id}
-    return Encoded(task, task_type, labels, inputs, targets, pad, truncated)
+    if task_type.word_level and len(whole) == len(instances) and not any(any(one.kept) for one in whole.values()):
+        raise UsageError(
+            f"task '{task}': no word of {len(instances)} rows has a token: the encoder knows none of their characters"
+        )
+    return Encoded(task, task_type, labels, inputs, targets, pad, truncated, whole=whole)
 
 
 def _encode_own(

@@ -13,6 +13,7 @@ import numpy as np
 
 from gradts_engine.contracts import Answer, Instance, Label, Source, TaskData, TaskSpec, TaskType, Text
 from gradts_engine.errors import ProblemsError, UsageError
+from gradts_engine.learning.judging import settle
 from gradts_engine.learning.rows import Record, read_rows
 from gradts_engine.learning.rows.cells import needed, unfold
 from gradts_engine.learning.seeds import derive_seed
@@ -45,8 +46,8 @@ def read_task(
 ) -> TaskData:
     """Read and check all splits of a task; `limits` says how many of the first good rows of each to use.
 
-    Raises UsageError for a source that cannot be read, an empty split, or fewer than two classes, and ProblemsError for
-    bad rows unless they are to be skipped.
+    Raises UsageError for a source that cannot be read, an empty split, fewer than two classes, or a metric that does not
+    fit them, and ProblemsError for bad rows unless they are to be skipped.
     """
     sources = {"train": spec.train, "dev": spec.dev, "test": spec.test}
     splits = {
@@ -69,10 +70,12 @@ def read_task(
             split = splits.get(name, splits["train"])
             raise UsageError(f"{where(split.source)}: task '{spec.name}' has no {name} rows ({len(split.bad)} skipped)")
     labels = _classes(spec, task_type, instances)
+    metric, rules = settle(spec, metric, labels, instances)
     return TaskData(
         name=spec.name,
         type=spec.type,
         metric=metric,
+        rules=rules,
         labels=labels,
         splits=instances,
         skipped={name: len(split.bad) for name, split in splits.items()},

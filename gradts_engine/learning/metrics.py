@@ -1,84 +1,268 @@
-"""Metrics by name, each from the library that the field uses; all are better when higher."""
+"""Metrics by name, each from the library that the field uses; all are better when higher.
+
+A metric that is not defined for the answers it is given (no true span and no predicted one, predictions that are all the same) is
+NaN with a sentence that says why, never 0. Classes that neither the labels nor the predictions have are left out of means.
+"""
 
 from __future__ import annotations
 
+import math
 import string
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-Metric = Callable[[Sequence[Any], Sequence[Any], Sequence[str]], float]
-"""(true labels, predicted labels, classes) to a score."""
+from gradts_engine.contracts import Rules
+from gradts_engine.learning import tags
 
 
-def _accuracy(gold: Sequence[str], predicted: Sequence[str], _: Sequence[str]) -> float:
+class UndefinedError(ValueError):
+    """Why a metric has no value."""
+
+
+Compute = Callable[[Sequence[Any], Any, Sequence[str], Rules], float]
+"""True labels, predicted ones, classes and rules to a score; raises `UndefinedError`."""
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A score, `low` to `high`. With `scores` it is made of the model's scores [instances, classes] instead of its answers."""
+
+    name: str
+    compute: Compute
+    low: float = 0.0
+    high: float = 1.0
+    scores: bool = False
+
+    @property
+    def description(self) -> str:
+        """What it is, in a sentence or two."""
+        return " ".join((self.compute.__doc__ or "").split())
+
+    def __call__(self, gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules | None = None) -> float:
+        """The score, NaN where it is not defined."""
+        return self.explained(gold, predicted, labels, rules)[0]
+
+    def explained(
+        self, gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules | None = None
+    ) -> tuple[float, str]:
+        """The score, and where it is NaN why."""
+        try:
+            if not gold:
+                raise UndefinedError("there is nothing to score")
+            return float(self.compute(gold, predicted, labels, rules or Rules())), ""
+        except UndefinedError as error:
+            return math.nan, str(error)
+
+    def hopeless(self, gold: Sequence[Any], labels: Sequence[str], rules: Rules | None = None) -> str:
+        """Why no model could have a score for these true labels, the best one neither; empty where one could."""
+        perfect: Any = gold
+        if self.scores:
+            perfect = np.array([[name in _set(label) for name in labels] for label in gold], float).reshape(-1, len(labels))
+        return self.explained(gold, perfect, labels, rules)[1]
+
+
+_FOUND: dict[str, Metric] = {}
+METRICS: Mapping[str, Metric] = _FOUND
+"""By name."""
+
+
+def _metric(name: str, low: float = 0.0, high: float = 1.0, *, scores: bool = False) -> Callable[[Compute], Compute]:
+    def register(compute: Compute) -> Compute:
+        _FOUND[name] = Metric(name, compute, low, high, scores)
+        return compute
+
+    return register
+
+
+def _set(label: Any) -> tuple[Any, ...]:
+    return label if isinstance(label, tuple) else (label,)
+
+
+# --- classes ---------------------------------------------------------------------------------------------------------
+
+
+@_metric("accuracy")
+def _accuracy(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
+    """Share of instances with the true class."""
     from sklearn.metrics import accuracy_score
 
     return float(accuracy_score(gold, predicted))
 
 
-def _f1(gold: Sequence[str], predicted: Sequence[str], labels: Sequence[str]) -> float:
-    """F1 of the last class, the positive one of two."""
+@_metric("f1")
+def _f1(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
+    """F1 of one class, the positive one: that of `positive`, or else the last of two classes."""
     from sklearn.metrics import f1_score
 
-    return float(f1_score(gold, predicted, labels=[labels[-1]], average="macro", zero_division=0))
+    name = rules.positive or labels[-1]
+    found = float(f1_score(gold, predicted, labels=[name], average="macro", zero_division=np.nan))
+    return _defined(found, f"no true and no predicted label is '{name}'")
 
 
-def _macro_f1(gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str]) -> float:
+@_metric("macro_f1")
+def _macro_f1(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
+    """Mean over classes of the F1 of each: small classes count as much as large ones."""
     return _average_f1("macro", gold, predicted, labels)
 
 
-def _micro_f1(gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str]) -> float:
+@_metric("micro_f1")
+def _micro_f1(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
+    """F1 of all decisions of all classes together. With one class an instance this is the accuracy."""
     return _average_f1("micro", gold, predicted, labels)
 
 
-def _average_f1(average: str, gold: Sequence[Any], predicted: Sequence[Any], labels: Sequence[str]) -> float:
+@_metric("weighted_f1")
+def _weighted_f1(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
+    """Mean over classes of the F1 of each, weighted by how many instances have the class."""
+    return _average_f1("weighted", gold, predicted, labels)
+
+
+def _average_f1(average: str, gold: Sequence[Any], predicted: Any, labels: Sequence[str]) -> float:
     """Of one class an instance, or of a set of classes."""
     from sklearn.metrics import f1_score
 
-    if gold and isinstance(gold[0], tuple):
-        gold, predicted = ([[name in row for name in labels] for row in rows] for rows in (gold, predicted))
-    return float(f1_score(gold, predicted, average=average, zero_division=0))
+    if isinstance(gold[0], tuple):
+        names = sorted({*labels, *(name for row in gold for name in row)})  # some may have no output
+        gold, predicted = ([[name in row for name in names] for row in rows] for rows in (gold, predicted))
+    found = float(f1_score(gold, predicted, average=average, zero_division=np.nan))
+    return _defined(found, "neither a true nor a predicted label names a class")
 
 
-def _subset_accuracy(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], _: Sequence[str]) -> float:
+@_metric("mcc", low=-1.0)
+def _mcc(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
+    """Matthews correlation coefficient of true and predicted classes; 0 for a model that always says the same."""
+    from sklearn.metrics import matthews_corrcoef
+
+    if len(set(gold)) == 1:
+        raise UndefinedError(f"all true labels are '{gold[0]}'")
+    return float(matthews_corrcoef(gold, predicted))
+
+
+@_metric("subset_accuracy")
+def _subset_accuracy(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
     """Share of instances with exactly the true classes."""
     return float(np.mean([set(a) == set(b) for a, b in zip(gold, predicted, strict=True)]))
 
 
-def _mcc(gold: Sequence[str], predicted: Sequence[str], _: Sequence[str]) -> float:
-    from sklearn.metrics import matthews_corrcoef
+@_metric("roc_auc", scores=True)
+def _roc_auc(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
+    """Area under the ROC curve: how often an instance of the class gets a higher score for it than one of another; 0.5 is chance.
+    Of two classes that of the positive one, of more the mean over the classes that some instances have and some do not."""
+    from sklearn.metrics import roc_auc_score
 
-    return float(matthews_corrcoef(gold, predicted))
-
-
-def _correlation(name: str) -> Metric:
-    def score(gold: Sequence[float], predicted: Sequence[float], _: Sequence[str]) -> float:
-        """0 where a side is constant: a model that always says the same explains nothing."""
-        from scipy import stats
-
-        if np.ptp(gold) == 0 or np.ptp(predicted) == 0:
-            return 0.0
-        return float(getattr(stats, name)(gold, predicted).statistic)
-
-    return score
+    return _of_scores(roc_auc_score, gold, predicted, labels, rules)
 
 
-def _token_accuracy(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], _: Sequence[str]) -> float:
-    return _accuracy([t for row in gold for t in row], [t for row in predicted for t in row], ())
+@_metric("average_precision", scores=True)
+def _average_precision(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
+    """Mean precision at the ranks of a class's instances when all are sorted by their score for it (area under the curve of
+    precision and recall); chance is the class's share. Of two classes that of the positive one, of more a mean as in roc_auc."""
+    from sklearn.metrics import average_precision_score
+
+    return _of_scores(average_precision_score, gold, predicted, labels, rules)
 
 
-def _span_f1(gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], _: Sequence[str]) -> float:
-    """Micro F1 of whole spans, as conlleval counts them."""
-    from seqeval.metrics import f1_score
+def _of_scores(score: Callable[..., float], gold: Sequence[Any], scores: Any, labels: Sequence[str], rules: Rules) -> float:
+    """Mean over the positive class of two, or all, of `score(is it the class, scores of the class)`."""
+    names = labels
+    if not isinstance(gold[0], tuple) and (rules.positive or len(labels) == 2):
+        names = [rules.positive or labels[-1]]
+    found = []
+    for name in names:
+        here = np.array([name in _set(label) for label in gold])
+        if 0 < here.sum() < len(here):
+            found.append(score(here, np.asarray(scores)[:, labels.index(name)]))
+    if not found:
+        raise UndefinedError(f"all or none of the true labels are {' or '.join(map(repr, names))}")
+    return float(np.mean(found))
 
-    return float(f1_score([list(row) for row in gold], [list(row) for row in predicted], zero_division=0))
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
+
+
+@_metric("pearson", low=-1.0)
+def _pearson(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
+    """Pearson correlation of true and predicted numbers: whether one is a straight line of the other."""
+    return _correlation("pearsonr", gold, predicted)
+
+
+@_metric("spearman", low=-1.0)
+def _spearman(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
+    """Spearman correlation of true and predicted numbers: whether their order is the same."""
+    return _correlation("spearmanr", gold, predicted)
+
+
+def _correlation(name: str, gold: Sequence[float], predicted: Sequence[float]) -> float:
+    from scipy import stats
+
+    for side, numbers in (("true labels", gold), ("predictions", predicted)):
+        if np.ptp(numbers) == 0:
+            raise UndefinedError(f"all {side} are {numbers[0]:g}")
+    return float(getattr(stats, name)(gold, predicted).statistic)
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+@_metric("token_accuracy")
+def _token_accuracy(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
+    """Share of words with the true class. Words that were cut at max_length count as wrong."""
+    return _accuracy([t for row in gold for t in row], [t for row in predicted for t in row], labels, rules)
+
+
+@_metric("span_f1")
+def _span_f1(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
+    """F1 of whole spans, all types together: a span counts if its first word, its last word and its type are right. Spans cut at
+    max_length count as missed. Tags that break the scheme are read as conlleval reads them, unless `strict = true`."""
+    return _spans("micro", gold, predicted, labels, rules)
+
+
+@_metric("span_macro_f1")
+def _span_macro_f1(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
+    """Mean over the types of spans of the span_f1 of each: rare types count as much as frequent ones."""
+    return _spans("macro", gold, predicted, labels, rules)
+
+
+def _spans(average: str, gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
+    names = {*labels, *(tag for row in gold for tag in row)}  # some may have no output
+    found = tags.span_f1(gold, predicted, names, rules.scheme or "IOB2", strict=rules.strict, average=average)
+    if found is None:
+        raise UndefinedError("there is no true and no predicted span")
+    return found
+
+
+@_metric("masked_accuracy")
+def _masked_accuracy(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
+    """Share of masked tokens that are found."""
+    return _token_accuracy(gold, predicted, labels, rules)
+
+
+# --- answers ---------------------------------------------------------------------------------------------------------
+
+
+@_metric("answer_f1")
+def _answer_f1(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
+    """Mean F1 of the words of the predicted and the true answer, as SQuAD compares them (lower case, without punctuation and
+    articles); of several true answers the one that fits best. An answer that was cut at max_length is missed."""
+    return _best_answer(_word_f1, gold, predicted)
+
+
+@_metric("exact_match")
+def _exact_match(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
+    """Share of predicted answers that are one of the true ones, compared as in answer_f1."""
+    return _best_answer(lambda a, b: float(_answer_words(a) == _answer_words(b)), gold, predicted)
+
+
+def _best_answer(score: Callable[[str, str], float], gold: Sequence[Sequence[str]], predicted: Sequence[str]) -> float:
+    """Mean over instances of the score with the true answer that fits best; "" is the true answer where there is none."""
+    return float(np.mean([max(score(g, p) for g in answers or ("",)) for answers, p in zip(gold, predicted, strict=True)]))
 
 
 def _answer_words(text: str) -> list[str]:
-    """As SQuAD compares answers: lower case, without punctuation and articles."""
     kept = "".join(c for c in text.lower() if c not in string.punctuation)
     return [word for word in kept.split() if word not in ("a", "an", "the")]
 
@@ -90,27 +274,7 @@ def _word_f1(gold: str, predicted: str) -> float:
     return 2 * (a & b).total() / (a.total() + b.total())
 
 
-def _best_answer(score: Callable[[str, str], float]) -> Metric:
-    """Mean over instances of the score with the true answer that fits best; "" is the true answer where there is none."""
-
-    def metric(gold: Sequence[Sequence[str]], predicted: Sequence[str], _: Sequence[str]) -> float:
-        return float(np.mean([max(score(g, p) for g in answers or ("",)) for answers, p in zip(gold, predicted, strict=True)]))
-
-    return metric
-
-
-METRICS: Mapping[str, Metric] = {
-    "accuracy": _accuracy,
-    "f1": _f1,
-    "macro_f1": _macro_f1,
-    "micro_f1": _micro_f1,
-    "subset_accuracy": _subset_accuracy,
-    "mcc": _mcc,
-    "pearson": _correlation("pearsonr"),
-    "spearman": _correlation("spearmanr"),
-    "token_accuracy": _token_accuracy,
-    "span_f1": _span_f1,
-    "masked_accuracy": _token_accuracy,
-    "answer_f1": _best_answer(_word_f1),
-    "exact_match": _best_answer(lambda gold, predicted: float(_answer_words(gold) == _answer_words(predicted))),
-}
+def _defined(value: float, why: str) -> float:
+    if math.isnan(value):
+        raise UndefinedError(why)
+    return value

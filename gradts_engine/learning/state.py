@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -79,10 +79,10 @@ class TrainingState:
                 yield epoch, list(steps[len(steps) - (end - self.done) :]) if self.done < end else []
 
     def end_epoch(self, score: float) -> None:
-        """Note an epoch's dev score, and keep its weights where no earlier one is as good."""
-        if score > max(self.scores, default=-math.inf):
-            self.best = {name: value.detach().to("cpu", copy=True) for name, value in self.model.state_dict().items()}
+        """Note an epoch's dev score, and keep its weights if it is the best so far."""
         self.scores.append(score)
+        if best_epoch(self.scores) == len(self.scores) - 1:
+            self.best = {name: value.detach().to("cpu", copy=True) for name, value in self.model.state_dict().items()}
 
     def capture(self) -> Checkpoint:
         """The present state. Its tensors are copies on the CPU."""
@@ -121,6 +121,12 @@ class TrainingState:
         self.scheduler.load_state_dict(values["scheduler"] | {"lr_lambdas": [None] * len(values["groups"])})
         self.scaler.load_state_dict(values["scaler"])
         _restore_random_state(self.device, tensors, values["random"])
+
+
+def best_epoch(scores: Sequence[float]) -> int:
+    """The first of the epochs with the highest score, from 0; the last where none has one (NaN)."""
+    known = [score for score in scores if not math.isnan(score)]
+    return scores.index(max(known)) if known else len(scores) - 1
 
 
 def _below(prefix: str, mapping: Mapping[str, Any]) -> dict[str, Any]:

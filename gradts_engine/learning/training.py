@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from gradts_engine.contracts import Label, TextAnswers
+from gradts_engine.contracts import ClassScores, Label, Rules, TextAnswers
 from gradts_engine.errors import RunError, TrainingDiverged
 from gradts_engine.learning.batches import Encoded, Plan, Step, token_batches
 from gradts_engine.learning.metrics import METRICS
 from gradts_engine.learning.model import MultiTaskModel
 from gradts_engine.learning.optimizers import Settings, clip_gradients, make_optimizer
-from gradts_engine.learning.state import Keeper, NoKeeper, TrainingState
+from gradts_engine.learning.state import Keeper, NoKeeper, TrainingState, best_epoch
 from gradts_engine.learning.vocabulary import used_words_alone
 
 EVALUATION_TOKENS = 4000
@@ -27,7 +26,8 @@ EVALUATION_TOKENS = 4000
 
 @dataclass(frozen=True)
 class Trained:
-    """Dev score after every epoch, and which epoch's weights the model now has (from 0; the first of the best). `parts`: into how
+    """Dev score after every epoch, and which epoch's weights the model now has (from 0; the first of the best, the last where no
+    epoch has a score). `parts`: into how
     many parts micro-batches were cut at the end, for lack of memory."""
 
     scores: tuple[float, ...]
@@ -47,17 +47,19 @@ class Dev:
 
     split: Encoded
     metric: str
+    rules: Rules | None = None
 
 
 @dataclass(frozen=True)
 class Progress:
     """Called by the loop: `step(done, total, loss)` after each optimiser step, `epoch(number, score)` after each evaluation,
-    `smaller(parts)` when micro-batches are cut for lack of memory, `resumed(done, total, scores)` when it goes on from a
-    checkpoint; each may raise to stop the training."""
+    `smaller(parts)` when micro-batches are cut for lack of memory, `undefined(epoch, why)` where a dev score is NaN,
+    `resumed(done, total, scores)` when it goes on from a checkpoint; each may raise to stop the training."""
 
     step: Callable[[int, int, float], None] = lambda done, total, loss: None
     epoch: Callable[[int, float], None] = lambda number, score: None
     smaller: Callable[[int], None] = lambda parts: None
+    undefined: Callable[[int, str], None] = lambda epoch, why: None
     resumed: Callable[[int, int, Sequence[float]], None] = lambda done, total, scores: None
 
 
@@ -86,29 +88,41 @@ def _autocast(precision: str, device: str) -> AbstractContextManager[Any]:
 
 
 def answers(split: Encoded, rows: Sequence[int] | np.ndarray, logits: Tensor, targets: Tensor) -> tuple[list[Label], list[Label]]:
-    """True and predicted answers of a batch."""
+    """True and predicted answers of a batch. What is predicted for a word that was cut is "", which no label is."""
     if isinstance(split.type, TextAnswers):
         return split.type.answers(logits, targets, [split.instances[i] for i in rows])
-    return split.type.gold(targets, split.labels), split.type.predict(logits, targets, split.labels)
+    gold, predicted = split.type.gold(targets, split.labels), split.type.predict(logits, targets, split.labels)
+    for at, i in enumerate(rows):
+        if whole := split.whole.get(int(i)):
+            gold[at] = whole.label
+            if whole.kept:
+                given = iter(cast("tuple[str, ...]", predicted[at]))
+                predicted[at] = tuple(next(given) if kept else "" for kept in whole.kept)
+    return gold, predicted
+
+
+def evaluate(model: MultiTaskModel, dev: Dev, device: str, precision: str = "fp32") -> float:
+    """The metric over a whole split, NaN where it is not defined. Leaves the model in eval mode."""
+    return explained(model, dev, device, precision)[0]
 
 
 @torch.inference_mode()
-def evaluate(model: MultiTaskModel, dev: Dev, device: str, precision: str = "fp32") -> float:
-    """The metric over a whole split. Leaves the model in eval mode."""
+def explained(model: MultiTaskModel, dev: Dev, device: str, precision: str = "fp32") -> tuple[float, str]:
+    """`evaluate`, and why the score is NaN."""
     model.eval()
     gold: list[Any] = []
     predicted: list[Any] = []
-    split = dev.split
+    split, metric = dev.split, METRICS[dev.metric]
     for rows in token_batches(split.lengths, EVALUATION_TOKENS):
         inputs, targets = split.batch(rows, device)
         with _autocast(precision, device):
             logits = model(split.task, inputs)
         true, found = answers(split, rows, logits, targets)
         gold += true
-        predicted += found
-    if not all(math.isfinite(p) for p in predicted if isinstance(p, float)):
+        predicted += split.type.scores(logits).tolist() if metric.scores and isinstance(split.type, ClassScores) else found
+    if not np.isfinite([p for p in predicted if isinstance(p, float | list)]).all():
         raise TrainingDiverged(f"a prediction of {split.task} is not finite")
-    return METRICS[dev.metric](gold, predicted, split.labels)
+    return metric.explained(gold, predicted, split.labels, dev.rules)
 
 
 def train(
@@ -147,11 +161,14 @@ def train(
                 loss = _step(state, data, step, settings, precision, progress, total)
                 progress.step(state.done, total, loss.item())
                 keeper.step(state.capture)
-            state.end_epoch(evaluate(model, dev, device, precision))
-            progress.epoch(epoch, state.scores[-1])
+            score, why = explained(model, dev, device, precision)
+            state.end_epoch(score)
+            progress.epoch(epoch, score)
+            if why:
+                progress.undefined(epoch, why)
         model.load_state_dict(state.best)
     model.eval()
-    return Trained(tuple(state.scores), state.scores.index(max(state.scores)), state.done, state.parts)
+    return Trained(tuple(state.scores), best_epoch(state.scores), state.done, state.parts)
 
 
 def _step(

@@ -51,7 +51,7 @@ def read_tasks(experiment: Experiment, catalog: Catalog, types: Mapping[str, Tas
 
 def run_id(experiment: Experiment, data: Mapping[str, TaskData], encoder: str) -> str:
     """The file's name and a digest of settings, data and encoder: the same content is the same run, wherever it lies."""
-    tasks = [[name, task.metric, dict(task.digests)] for name, task in data.items()]
+    tasks = [[name, task.judged_by, dict(task.digests)] for name, task in data.items()]
     settings = method_settings(experiment)
     del settings["selection"]["confirm"], settings["scoring"]["batch_tokens"]  # these change no result
     content = [settings, tasks, encoder, experiment.primaries]

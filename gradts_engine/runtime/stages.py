@@ -17,7 +17,7 @@ from gradts_engine.runtime.artifacts import Artifact, content_key
 from gradts_engine.runtime.shards import read_raw, stored_shards, write_raw
 from gradts_engine.runtime.workbench import Result, Workbench
 
-VERSIONS = {"embed": 1, "tune": 3, "score": 3, "correlate": 1, "trial": 3, "proposal": 1, "test": 1}
+VERSIONS = {"embed": 1, "tune": 4, "score": 3, "correlate": 1, "trial": 4, "proposal": 1, "test": 2}
 """Raised when a stage computes something else from the same inputs, so that older results are not taken for its own."""
 
 RAW = "raw.safetensors"
@@ -72,7 +72,7 @@ def tune_key(bench: Workbench, task: str, device: str) -> str:
         task=task,
         train=split_content(bench, task, "train"),
         dev=split_content(bench, task, "dev"),
-        metric=bench.data[task].metric,
+        metric=bench.data[task].judged_by,
         settings=settings_content(bench.experiment.training, device),
         seed=bench.experiment.run.seed,
     )

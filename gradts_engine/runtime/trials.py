@@ -59,7 +59,7 @@ def trial_key(bench: Workbench, primary: str, selection: Selection, device: str)
         primary=primary,
         train=split_content(bench, primary, "train"),
         dev=split_content(bench, primary, "dev"),
-        metric=bench.data[primary].metric,
+        metric=bench.data[primary].judged_by,
         auxiliaries=[[a.task, split_content(bench, a.task, "train"), a.instances] for a in sorted(selection)],
         settings=settings_content(bench.experiment.multitask, device),
         seed=bench.experiment.run.seed,
@@ -123,9 +123,9 @@ def test_score(bench: Workbench, primary: str, selection: Selection, device: str
     def compute() -> Result:
         from gradts_engine.learning.training import Dev, evaluate
 
-        artifact = trial(bench, primary, selection, device, files=True)
+        artifact, data = trial(bench, primary, selection, device, files=True), bench.data[primary]
         model = bench.load_model((primary, *(a.task for a in sorted(selection))), artifact).to(device)
-        return {"score": evaluate(model, Dev(bench.encoded(primary, "test"), bench.data[primary].metric), device)}, lambda _: None
+        return {"score": evaluate(model, Dev(bench.encoded(primary, "test"), data.metric, data.rules), device)}, lambda _: None
 
     key = stage_key("test", trial=trained, test=bench.data[primary].digests["test"])
     return float(bench.run("test", _subject(primary, selection), key, compute).result["score"])

@@ -160,7 +160,7 @@ class Workbench:
                 model,
                 train,
                 plan,
-                training.Dev(self.encoded(primary, "dev"), metric),
+                training.Dev(self.encoded(primary, "dev"), metric, self.data[primary].rules),
                 settings,
                 device=device,
                 seed=seed,
@@ -195,4 +195,7 @@ class Workbench:
         def smaller(parts: int) -> None:
             self._warn(f"{stage} {subject}: out of memory on {device}, batches are now computed in {parts} parts")
 
-        return Progress(step, epoch, smaller, resumed)
+        def undefined(number: int, why: str) -> None:
+            self._warn(f"{stage} {subject}: {metric} of the dev split is not defined after epoch {number}: {why}")
+
+        return Progress(step, epoch, smaller, undefined, resumed)

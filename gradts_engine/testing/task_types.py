@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from gradts_engine.config import TrainingSettings
-from gradts_engine.contracts import EncoderSpec, Row, TaskData, TaskSpec, TaskType, TaskTypeSpec, TextAnswers
+from gradts_engine.contracts import ClassScores, EncoderSpec, Row, TaskData, TaskSpec, TaskType, TaskTypeSpec, TextAnswers
 from gradts_engine.errors import ProblemsError, UsageError
 from gradts_engine.hooks.catalog import load_catalog
 from gradts_engine.learning.batches import Encoded, encode, plan_epochs
@@ -123,7 +123,12 @@ class TaskTypeContract:
         assert self.spec.metrics, "a task type needs a metric"
         for name in self.spec.metrics:
             assert name in METRICS, f"unknown metric {name}; known are {', '.join(METRICS)}"
-            best, found = (METRICS[name](gold, given, self.data.labels) for given in (perfect, predicted))
+            if METRICS[name].scores:
+                assert isinstance(self.type, ClassScores), f"{name} is made of scores, but the type has no scores()"
+                found = METRICS[name](gold, self.type.scores(logits).numpy(), self.data.labels)
+                assert METRICS[name].low <= found <= METRICS[name].high
+                continue
+            best, found = (METRICS[name](gold, given, self.data.labels, self.data.rules) for given in (perfect, predicted))
             assert math.isfinite(found), f"{name} of a fresh model is {found}"
             assert best >= found, f"{name}: true answers score {best}, a fresh model {found}"
 

@@ -18,6 +18,10 @@ IGNORED = -100
 """Target of a token that carries no label: special tokens, padding, later sub-words of a word."""
 
 
+UNKNOWN = -101
+"""Target of a class that the model has no output for, which only rows that are not trained with may have."""
+
+
 def sentence(value: Any) -> str:
     """A string that is not empty."""
     if not isinstance(value, str):

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from gradts_engine.contracts import Label, Text
 from gradts_engine.learning.task_types.heads import SentenceHead
-from gradts_engine.learning.task_types.reading import class_name, class_names, names_of, number, sentence
+from gradts_engine.learning.task_types.reading import UNKNOWN, class_name, class_names, names_of, number, sentence
 
 
 class Classification:
@@ -34,7 +34,7 @@ class Classification:
 
     def targets(self, label: Label, labels: Sequence[str], word_ids: Sequence[int | None]) -> np.ndarray:
         """Index of the class, a scalar."""
-        return np.asarray(labels.index(str(label)), np.int64)
+        return np.asarray(labels.index(str(label)) if label in labels else UNKNOWN, np.int64)
 
     def collate(self, targets: Sequence[np.ndarray], length: int) -> Tensor:
         """[B]."""
@@ -53,9 +53,13 @@ class Classification:
         """The class with the highest logit."""
         return [labels[i] for i in logits.argmax(-1).tolist()]
 
+    def scores(self, logits: Tensor) -> Tensor:
+        """Softmax over the classes."""
+        return logits.float().softmax(-1)
+
     def gold(self, targets: Tensor, labels: Sequence[str]) -> list[Label]:
         """The true class."""
-        return [labels[i] for i in targets.tolist()]
+        return ["" if i == UNKNOWN else labels[i] for i in targets.tolist()]
 
 
 class Regression(Classification):
@@ -124,6 +128,10 @@ class MultiLabel(Classification):
     def predict(self, logits: Tensor, targets: Tensor, labels: Sequence[str]) -> list[Label]:
         """Every class that is likelier than not."""
         return self.gold((logits > 0).float(), labels)
+
+    def scores(self, logits: Tensor) -> Tensor:
+        """Sigmoid of each class."""
+        return logits.float().sigmoid()
 
     def gold(self, targets: Tensor, labels: Sequence[str]) -> list[Label]:
         """The classes named, in the order of the classes."""

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from gradts_engine.contracts import Label, Text
 from gradts_engine.learning.task_types.heads import TokenHead
-from gradts_engine.learning.task_types.reading import IGNORED, class_names, names_of, pad_tokens, words
+from gradts_engine.learning.task_types.reading import IGNORED, UNKNOWN, class_names, names_of, pad_tokens, words
 
 
 class TokenClassification:
@@ -51,7 +51,7 @@ class TokenClassification:
         before: int | None = None
         for t, word in enumerate(word_ids):
             if word is not None and word != before:
-                out[t] = index[names[word]]
+                out[t] = index.get(names[word], UNKNOWN)
             before = word
         return out
 
@@ -74,4 +74,4 @@ class TokenClassification:
 
     def gold(self, targets: Tensor, labels: Sequence[str]) -> list[Label]:
         """The true classes."""
-        return [tuple(labels[i] for i in row if i != IGNORED) for row in targets.tolist()]
+        return [tuple("" if i == UNKNOWN else labels[i] for i in row if i != IGNORED) for row in targets.tolist()]
