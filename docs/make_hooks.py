@@ -21,8 +21,9 @@ A plugin is a module, named by an entry point in the group `{group}`. It marks i
 `from gradts_engine import hookimpl`.
 """
 
-RECORDS = """TaskSpec TaskTypeSpec EncoderSpec HeadSites Projection StrategySpec Evidence Auxiliary ExecutorSpec""".split()
-PROTOCOLS = ("TaskType", "PlainInputs", "OwnInputs", "PlainHead", "OwnHead", "TextAnswers", "Strategy", "Executor")
+RECORDS = """TaskSpec TaskTypeSpec EncoderSpec HeadSites Projection PredictorSpec Evidence StoredTrial Repeats StrategySpec
+Ranking Trials Verdict Auxiliary ExecutorSpec""".split()
+PROTOCOLS = ("TaskType", "PlainInputs", "OwnInputs", "PlainHead", "OwnHead", "TextAnswers", "Predictor", "Strategy", "Executor")
 
 
 def hooks() -> str:
@@ -60,7 +61,7 @@ def _kind(kind: Any) -> str:
 def _default(field: Any) -> str:
     if field.default_factory is not dataclasses.MISSING:
         return f"`{field.default_factory()!r}`"
-    return "" if field.default is dataclasses.MISSING else f"`{field.default!r}`"
+    return "" if field.default is dataclasses.MISSING or callable(field.default) else f"`{field.default!r}`"
 
 
 def _protocol(protocol: Any) -> str:

@@ -8,7 +8,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from gradts_engine.config.schema import Section, Sections, TaskTable
+from gradts_engine.config.schema import Sections, TaskTable
+from gradts_engine.hooks.catalog import load_catalog
+from gradts_engine.settings import Section
 
 INTRO = """\
 # Settings
@@ -25,7 +27,10 @@ RANGES = {"minimum": ">=", "exclusiveMinimum": ">", "maximum": "<=", "exclusiveM
 def settings() -> str:
     """The whole page."""
     sections = {name: field.annotation for name, field in Sections.model_fields.items() if name != "tasks"}
-    return "\n".join([INTRO, *(_section(name, model) for name, model in (sections | {"tasks.NAME": TaskTable}).items())])
+    strategies = {f"selection.{name}": spec.settings() for name, spec in load_catalog().strategies.items()}
+    strategies = {name: model for name, model in strategies.items() if model.model_fields}
+    tables = sections | strategies | {"tasks.NAME": TaskTable}
+    return "\n".join([INTRO, *(_section(name, model) for name, model in tables.items())])
 
 
 def _section(name: str, model: Any) -> str:

@@ -11,10 +11,14 @@ from gradts_engine.contracts import (
     Evidence,
     ExecutorSpec,
     HeadSites,
+    PredictorSpec,
     Projection,
+    Ranking,
+    Repeats,
     StrategySpec,
     TaskSpec,
     TaskTypeSpec,
+    Trials,
 )
 from gradts_engine.hooks.specs import hookimpl
 
@@ -27,10 +31,14 @@ __all__ = [
     "Evidence",
     "ExecutorSpec",
     "HeadSites",
+    "PredictorSpec",
     "Projection",
+    "Ranking",
+    "Repeats",
     "StrategySpec",
     "TaskSpec",
     "TaskTypeSpec",
+    "Trials",
     "hookimpl",
     "load_model",
 ]

@@ -6,9 +6,14 @@ data) waits inside the functions they carry. All records are frozen and safe to 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, Protocol, TypeVar, runtime_checkable
+
+from gradts_engine.repeats import Repeats as Repeats
+from gradts_engine.repeats import Verdict as Verdict
+from gradts_engine.settings import Section
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -252,12 +257,14 @@ class TextAnswers(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class TaskTypeSpec:
-    """A kind of task. `metrics[0]` is the default main metric; `texts` says how many text columns are allowed."""
+    """A kind of task. `metrics[0]` is the default main metric; `texts` says how many text columns are allowed. `version` is
+    raised when it computes something else from the same data, as that of every other specification."""
 
     name: str
     metrics: tuple[str, ...]
     texts: tuple[int, ...]
     load: Callable[[], TaskType]
+    version: int = 1
     description: str = ""
 
 
@@ -301,6 +308,7 @@ class EncoderSpec:
     head_sites: Callable[[torch.nn.Module], HeadSites] | None = None
     model: Callable[[str], torch.nn.Module] | None = None
     tokenizer: Callable[[Any], Any] | None = None
+    version: int = 1
     description: str = ""
 
 
@@ -318,35 +326,125 @@ class Auxiliary:
 Selection = tuple[Auxiliary, ...]
 """The auxiliaries chosen for one primary; empty means that it is trained alone."""
 
-Evaluate = Callable[[Sequence[Selection]], Sequence[float]]
-"""Dev scores of trials, one a selection. Cached and seeded; NaN where a training failed."""
+Evaluate = Callable[[Sequence[Selection], Sequence[int]], Sequence[Repeats]]
+"""Dev scores of trials: `evaluate(selections, repeats)` gives one `Repeats` a selection with one value a repeat, NaN where a
+training failed. Cached and seeded; all trials of a call run side by side."""
+
+Judge = Callable[[Sequence[Selection], Sequence[int]], Sequence[Verdict]]
+"""As `Evaluate`, but each selection against the primary alone, on rows that `Evaluate` does not score. Give it repeats that no
+choice was made on."""
+
+
+@dataclass(frozen=True)
+class Trials:
+    """What a strategy may have computed."""
+
+    evaluate: Evaluate
+    judge: Judge
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredTrial:
+    """A trial of an earlier run, or a pilot: `score` of `primary` with the train instances of `auxiliaries` (none: alone) in a
+    repeat. Only trials of one `protocol` (encoder, settings, data limits: a digest) can be compared."""
+
+    primary: str
+    auxiliaries: tuple[str, ...]
+    repeat: int
+    score: float
+    protocol: str = ""
+
+
+def _not_asked_for(*of: object) -> NoReturn:
+    raise LookupError(f"no evidence of {of}: what a predictor reads has to be named in its `needs`")
+
+
+Need = Literal["importance", "state", "states", "gradients", "trials"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
-    """What a strategy may look at, for one primary. Candidates are in the order of tasks.toml; `tau` and `embedding` are NaN
-    where they are not defined; `instance_tau(a)` is `[instances of a]`, row order = train split."""
+    """What a predictor may look at, for one primary. Only what the predictor's `needs` names is there.
+
+    `candidates` are those that have evidence, in the order of tasks.toml. Shapes: L layers, H heads, D hidden size, N train rows.
+    `importance(task, repeat)` is the mean raw importance [L, H]; `state(task)` the mean state [D] of the pretrained encoder;
+    `states(rows, tuned, repeat)` the states [N, D] of the rows of one task under the encoder that was tuned on another (None: the
+    pretrained one), and `targets(task)` what is to be told from them: class numbers, int64 [N], or numbers, float64 [N];
+    `alignment(primary, candidate, repeat)` see `gradient`; `trials` are stored trials of the same protocol.
+    """
 
     primary: str
     candidates: tuple[str, ...]
-    tau: Mapping[str, float]
-    embedding: Mapping[str, float]
+    repeats: int = 1
+    importance: Callable[[str, int], np.ndarray] = field(default=_not_asked_for)
+    state: Callable[[str], np.ndarray] = field(default=_not_asked_for)
+    states: Callable[[str, str | None, int], np.ndarray] = field(default=_not_asked_for)
+    targets: Callable[[str], np.ndarray] = field(default=_not_asked_for)
+    alignment: Callable[[str, str, int], float] = field(default=_not_asked_for)
+    trials: Sequence[StoredTrial] = ()
+
+
+class Predictor(Protocol):
+    """A function of evidence: how much each candidate is expected to help, higher is better, for every repeat."""
+
+    def __call__(self, evidence: Evidence) -> Mapping[str, Repeats]: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class PredictorSpec:
+    """A way to foretell which candidates help. `needs` names the parts of `Evidence` that it reads: what no chosen one needs is
+    not computed. `cost` says what it costs in units of one pair training. `correlation`: its values lie between -1 and 1."""
+
+    name: str
+    load: Callable[[], Predictor]
+    needs: tuple[Need, ...]
+    version: int = 1
+    description: str = ""
+    cost: str = ""
+    correlation: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ranking:
+    """What a strategy may look at, for one primary. `candidates` are in the order of tasks.toml; `predicted[name][candidate]` is
+    NaN where nothing is known; `predictor` names the one that orders. `instance_tau(a)` is `[instances of a]`, row order =
+    train split."""
+
+    primary: str
+    candidates: tuple[str, ...]
+    predictor: str
+    predicted: Mapping[str, Mapping[str, Repeats]]
     instance_tau: Callable[[str], np.ndarray]
+
+    def value(self, candidate: str) -> float:
+        """What the predictor that orders says of a candidate, the mean over its repeats."""
+        return self.predicted[self.predictor][candidate].mean
+
+    def order(self) -> list[str]:
+        """Candidates by falling value, ties in the order of tasks.toml; those of which nothing is known are left out."""
+        values = {c: self.value(c) for c in self.candidates}
+        return sorted((c for c in values if not math.isnan(values[c])), key=lambda c: -values[c])
 
 
 class Strategy(Protocol):
-    """A function of evidence: the same evidence and scores give the same selection, so it has no state to save."""
+    """A function of a ranking and of scores: the same of both give the same selection, so it has no state to save. `settings` is
+    what `[selection.NAME]` says, an instance of the specification's model."""
 
-    def __call__(self, evidence: Evidence, evaluate: Evaluate, *, threshold: float | None, keep: float) -> Selection: ...
+    def __call__(self, ranking: Ranking, trials: Trials, settings: Any) -> Selection: ...
 
 
 @dataclass(frozen=True, kw_only=True)
 class StrategySpec:
-    """A way to choose auxiliaries. `needs_threshold`: `[selection] threshold` must be set."""
+    """A way to choose auxiliaries. `settings` gives the model of its table `[selection.NAME]`, a subclass of
+    `gradts_engine.settings.Section`. `predictor` orders the candidates where `[selection] predictor` names none; None: it
+    needs no order. `needs_instances`: it asks for `instance_tau`."""
 
     name: str
     load: Callable[[], Strategy]
-    needs_threshold: bool = False
+    settings: Callable[[], type[Section]] = field(default=lambda: Section)
+    predictor: str | None = "tau"
+    needs_instances: bool = False
+    version: int = 1
     description: str = ""
 
 
@@ -373,6 +471,7 @@ class ExecutorSpec:
 
     name: str
     load: Callable[[Sequence[str]], Executor]
+    version: int = 1
     description: str = ""
 
 

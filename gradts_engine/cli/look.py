@@ -185,6 +185,19 @@ def encoders(as_json: bool) -> None:
 
 @cli.command()
 @json_option
+def predictors(as_json: bool) -> None:
+    """List what foretells which candidates help, with what it costs in units of one pair training.
+
+    \b
+      [selection]
+      predictor = "embedding"              # orders the candidates
+      predictors = ["tau", "embedding"]    # shown beside each other
+    """
+    _listing("predictors", as_json, lambda s: {"needs": ", ".join(s.needs), "cost": s.cost, "description": s.description})
+
+
+@cli.command()
+@json_option
 def strategies(as_json: bool) -> None:
     """List the ways to choose auxiliaries."""
     _listing("strategies", as_json, lambda s: {"description": s.description})

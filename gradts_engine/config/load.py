@@ -22,7 +22,6 @@ from gradts_engine.config.schema import (
     Names,
     RunSettings,
     ScoringSettings,
-    Section,
     Sections,
     SelectionSettings,
     TaskTable,
@@ -33,6 +32,7 @@ from gradts_engine.contracts import Dialect, EncoderSpec, Parallel, Source, Task
 from gradts_engine.errors import ProblemsError, UsageError
 from gradts_engine.names import RULE, is_name
 from gradts_engine.nearest import did_you_mean, printable, unknown
+from gradts_engine.settings import Section
 
 MAX_BYTES = 2**20
 """Largest tasks.toml: 1 MiB. Whatever is larger is data, given as the wrong file."""
@@ -66,6 +66,8 @@ class Experiment:
     multitask: MultitaskSettings
     scoring: ScoringSettings
     selection: SelectionSettings
+    strategy: Section
+    """What `[selection.NAME]` says of the chosen strategy."""
     encoder: EncoderSpec
     tasks: Mapping[str, TaskSpec]
     limits: Mapping[str, Mapping[str, int | None]]
@@ -91,6 +93,8 @@ def load_experiment(path: str | Path, names: Names) -> Experiment:
     context = Context(names, path.parent, defined=tuple(tables))
 
     problems: Problems = []
+    document, strategies = _without_strategies(document, names)
+    strategy = _strategy_settings(document, strategies, context, problems)
     sections = _validate(Sections, document, (), context, problems)
     checked = {name: _validate(TaskTable, table, ("tasks", name), context, problems) for name, table in tables.items()}
     specs: dict[str, TaskSpec] = {}
@@ -105,7 +109,7 @@ def load_experiment(path: str | Path, names: Names) -> Experiment:
         order = tuple(dict.fromkeys([*sections.run.tasks, *tables]))
         if len(order) < 2:
             problems.append((("run", "tasks"), f"{len(order)} in use, expected at least 2: a primary and a candidate"))
-    if problems or not sections:
+    if problems or not sections or not strategy:
         raise ProblemsError(_lines(path, text, problems))
     return Experiment(
         path=path,
@@ -115,6 +119,7 @@ def load_experiment(path: str | Path, names: Names) -> Experiment:
         multitask=sections.multitask,
         scoring=sections.scoring,
         selection=sections.selection,
+        strategy=strategy,
         encoder=find_encoder(sections.run.encoder, context),
         tasks={name: specs[name] for name in order},
         limits={name: _limits(sections.data, checked.get(name)) for name in order},
@@ -228,6 +233,36 @@ def _fields(model: type[Section], key: Key) -> Mapping[str, Any]:
         if not (isinstance(model, type) and issubclass(model, Section)):
             return {}
     return model.model_fields
+
+
+def _without_strategies(document: dict[str, Any], names: Names) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The document without the tables `[selection.NAME]` of strategies, and these."""
+    selection = document.get("selection")
+    if not isinstance(selection, dict):
+        return document, {}
+    tables = {name: table for name, table in selection.items() if name in names.strategies and isinstance(table, dict)}
+    rest = {key: value for key, value in selection.items() if key not in tables}
+    return document | {"selection": rest}, tables
+
+
+def _strategy_settings(
+    document: dict[str, Any], tables: Mapping[str, Any], context: Context, problems: Problems
+) -> Section | None:
+    """Settings of the chosen strategy: its own table, over the keys of [selection] that mean the same to several strategies. The
+    tables of other strategies are checked too."""
+    selection = document.get("selection", {})
+    selection = selection if isinstance(selection, dict) else {}
+    chosen = str(selection.get("strategy", SelectionSettings().strategy))
+    found = None
+    for name in dict.fromkeys([*tables, *([chosen] if chosen in context.names.strategies else [])]):
+        model, own = context.names.strategies[name].settings(), tables.get(name, {})
+        shared = {key: selection[key] for key in ("threshold", "keep") if name == chosen and key in selection}
+        shared = {key: value for key, value in shared.items() if key in model.model_fields and key not in own}
+        inside: Problems = []
+        settings = _validate(model, shared | own, ("selection", name), context, inside)
+        problems += [(key, what) for key, what in inside if key[-1] not in shared]  # those are told where they stand
+        found = settings if name == chosen else found
+    return found
 
 
 # --- tasks -----------------------------------------------------------------------------------------------------------

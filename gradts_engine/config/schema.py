@@ -13,21 +13,29 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from os.path import isdir
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, Self, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationInfo,
     field_validator,
-    model_validator,
 )
 
-from gradts_engine.contracts import EncoderSpec, ExecutorSpec, Format, HeadAxis, Scheme, StrategySpec, TaskSpec, TaskTypeSpec
+from gradts_engine.contracts import (
+    EncoderSpec,
+    ExecutorSpec,
+    Format,
+    HeadAxis,
+    PredictorSpec,
+    Scheme,
+    StrategySpec,
+    TaskSpec,
+    TaskTypeSpec,
+)
 from gradts_engine.nearest import did_you_mean, unknown
+from gradts_engine.settings import Section
 
 T = TypeVar("T")
 
@@ -57,6 +65,8 @@ class Names(Protocol):
     def task_types(self) -> Mapping[str, TaskTypeSpec]: ...
     @property
     def encoders(self) -> Mapping[str, EncoderSpec]: ...
+    @property
+    def predictors(self) -> Mapping[str, PredictorSpec]: ...
     @property
     def strategies(self) -> Mapping[str, StrategySpec]: ...
     @property
@@ -163,12 +173,6 @@ def _files(value: Any) -> Any:
 
 
 _Files = Annotated[str | tuple[str, ...] | dict[str, str], BeforeValidator(_files)]
-
-
-class Section(BaseModel):
-    """Base of all sections."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
 
 
 class RunSettings(Section):
@@ -282,18 +286,18 @@ class SelectionSettings(Section):
     confirm: Literal["ask", "auto"] = Field(
         default="ask", description="Wait for a person to confirm the proposal, or take it as it is."
     )
+    predictor: Annotated[str, _registered("predictor", "predictors")] | None = Field(
+        default=None, description="The predictor that orders the candidates; default: the strategy's own."
+    )
+    predictors: Annotated[tuple[Annotated[str, _registered("predictor", "predictors")], ...], *_LIST] = Field(
+        default=("tau", "embedding"), description="Predictors to show beside it, whatever orders the candidates."
+    )
     threshold: float | None = Field(
-        default=None, ge=-1, le=1, description="Smallest tau to select, -1 to 1; not comparable between encoders."
+        default=None, ge=-1, le=1, description="Where [selection.NAME] has none: smallest value to select."
     )
-    keep: float = Field(
-        default=0.5, gt=0, le=1, description="Share of each auxiliary's instances that fine-grained selection keeps."
+    keep: float | None = Field(
+        default=None, gt=0, le=1, description="Where [selection.NAME] has none: share of each auxiliary's instances to keep."
     )
-
-    @model_validator(mode="after")
-    def _has_threshold(self, info: ValidationInfo) -> Self:
-        if info.context and info.context.names.strategies[self.strategy].needs_threshold and self.threshold is None:
-            raise ValueError(f"strategy '{self.strategy}' needs a threshold, expected: threshold = a number from -1 to 1")
-        return self
 
 
 class Sections(Section):

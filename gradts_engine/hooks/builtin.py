@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from importlib import import_module
 from typing import Any
 
-from gradts_engine.contracts import ExecutorSpec, StrategySpec, TaskTypeSpec
+from gradts_engine.contracts import ExecutorSpec, PredictorSpec, StrategySpec, TaskTypeSpec
 from gradts_engine.hooks.specs import hookimpl
 
 SCORE_METRICS = ("roc_auc", "average_precision")
@@ -62,6 +62,37 @@ def gradts_task_types() -> Sequence[TaskTypeSpec]:
 
 
 @hookimpl
+def gradts_predictors() -> Sequence[PredictorSpec]:
+    """What foretells which candidates help: the published score, and what it has to beat."""
+    return [
+        PredictorSpec(
+            name="tau",
+            load=_late_function("gradts_engine.prediction.tau", "tau"),
+            needs=("importance",),
+            description="rank correlation of head importance, as published",
+            cost=".6 a task and seed",
+            correlation=True,
+        ),
+        PredictorSpec(
+            name="tau-centred",
+            load=_late_function("gradts_engine.prediction.tau", "centred"),
+            needs=("importance",),
+            description="as tau, without what all tasks have in common",
+            cost=".6 a task and seed",
+            correlation=True,
+        ),
+        PredictorSpec(
+            name="embedding",
+            load=_late_function("gradts_engine.prediction.embedding", "embedding"),
+            needs=("state",),
+            description="cosine of mean encoder states: are the texts alike?",
+            cost=".02 a task",
+            correlation=True,
+        ),
+    ]
+
+
+@hookimpl
 def gradts_strategies() -> Sequence[StrategySpec]:
     """The paper's strategies, and the baselines that they have to beat."""
     module = "gradts_engine.selection.strategies"
@@ -74,17 +105,20 @@ def gradts_strategies() -> Sequence[StrategySpec]:
         StrategySpec(
             name="threshold",
             load=_late_function(module, "threshold"),
-            needs_threshold=True,
+            settings=_late_function(module, "ThresholdSettings"),
             description="every candidate with tau >= threshold (GradTS-thres)",
         ),
         StrategySpec(
             name="fine-grained",
             load=_late_function(module, "fine_grained"),
+            settings=_late_function(module, "FineGrainedSettings"),
+            needs_instances=True,
             description="what trial chose, cut to the instances that agree most with the primary (GradTS-fg)",
         ),
         StrategySpec(
             name="embedding",
-            load=_late_function(module, "embedding"),
+            load=_late_function(module, "trial"),
+            predictor="embedding",
             description="baseline: as trial, by the cosine of mean encoder states instead of tau",
         ),
         StrategySpec(name="all", load=_late_function(module, "every"), description="baseline: every candidate"),

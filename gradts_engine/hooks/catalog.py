@@ -13,13 +13,13 @@ from typing import Any, TypeVar, overload
 
 import pluggy
 
-from gradts_engine.contracts import EncoderSpec, ExecutorSpec, StrategySpec, TaskSpec, TaskTypeSpec
+from gradts_engine.contracts import EncoderSpec, ExecutorSpec, PredictorSpec, StrategySpec, TaskSpec, TaskTypeSpec
 from gradts_engine.errors import PluginError, UsageError
 from gradts_engine.events import Event
 from gradts_engine.hooks import specs
 from gradts_engine.names import RULE, is_name
 
-AnySpec = TaskSpec | TaskTypeSpec | EncoderSpec | StrategySpec | ExecutorSpec
+AnySpec = TaskSpec | TaskTypeSpec | EncoderSpec | PredictorSpec | StrategySpec | ExecutorSpec
 Spec = TypeVar("Spec", bound=AnySpec)
 T = TypeVar("T")
 
@@ -27,6 +27,7 @@ KINDS: Mapping[str, type[AnySpec]] = {
     "tasks": TaskSpec,
     "task_types": TaskTypeSpec,
     "encoders": EncoderSpec,
+    "predictors": PredictorSpec,
     "strategies": StrategySpec,
     "executors": ExecutorSpec,
 }
@@ -93,6 +94,7 @@ class Catalog:
     tasks: Registry[TaskSpec] = field(default_factory=Registry)
     task_types: Registry[TaskTypeSpec] = field(default_factory=Registry)
     encoders: Registry[EncoderSpec] = field(default_factory=Registry)
+    predictors: Registry[PredictorSpec] = field(default_factory=Registry)
     strategies: Registry[StrategySpec] = field(default_factory=Registry)
     executors: Registry[ExecutorSpec] = field(default_factory=Registry)
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pluggy
 
-from gradts_engine.contracts import EncoderSpec, ExecutorSpec, StrategySpec, TaskSpec, TaskTypeSpec
+from gradts_engine.contracts import EncoderSpec, ExecutorSpec, PredictorSpec, StrategySpec, TaskSpec, TaskTypeSpec
 from gradts_engine.events import Event
 
 GROUP = "gradts.plugins.v1"
@@ -29,6 +29,12 @@ def gradts_task_types() -> Sequence[TaskTypeSpec]:
 @hookspec
 def gradts_encoders() -> Sequence[EncoderSpec]:
     """Encoders that can be named in `[run] encoder`."""
+    return ()
+
+
+@hookspec
+def gradts_predictors() -> Sequence[PredictorSpec]:
+    """Predictors that can be named in `[selection] predictors` and `predictor`."""
     return ()
 
 

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
 
 from gradts_engine import events
 from gradts_engine.config import Experiment
-from gradts_engine.contracts import Auxiliary, Evidence, Executor, Selection
+from gradts_engine.contracts import Auxiliary, Evidence, Executor, Repeats, Selection, Trials, Verdict
 from gradts_engine.errors import Cancelled, Interrupted, RunError, Terminated, TrainingDiverged, WaitingForConfirmation
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.runtime import stages, trials
@@ -25,9 +25,12 @@ from gradts_engine.runtime.inbox import Confirm
 from gradts_engine.runtime.journal import Journal, Listener
 from gradts_engine.runtime.mounts import network_file_system
 from gradts_engine.runtime.prepare import method_settings, prepare, run_id
+from gradts_engine.runtime.ranking import rank
+from gradts_engine.runtime.shards import read_raw
 from gradts_engine.runtime.store import RunFolder, Store
 from gradts_engine.runtime.watch import Watch, refuse_old_commands
 from gradts_engine.runtime.workbench import Workbench
+from gradts_engine.scoring.normalise import mean_importance
 from gradts_engine.selection.strategies import keep_instances
 
 Ask = Callable[[RunFolder, str], Sequence[str] | None]
@@ -123,6 +126,10 @@ class Proposal:
         return tuple(Auxiliary(name, kept) for name, kept in rows.items() if kept)
 
 
+def _no_judge(selections: Sequence[Selection], repeats: Sequence[int]) -> Sequence[Verdict]:
+    raise RunError("verdicts need several seeds, which runs do not have yet")
+
+
 class Pipeline:
     """One execution of a run."""
 
@@ -145,7 +152,7 @@ class Pipeline:
         correlations = stages.correlate(self.bench, primaries, scores, states)
         # Primaries wait for each other's devices, not for each other: a thread each, of which the devices' workers do the work.
         with ThreadPoolExecutor(max(1, len(primaries)), "primary") as pool:
-            list(pool.map(lambda p: self.propose(p, correlations[p]), primaries))
+            list(pool.map(lambda p: self.propose(p, correlations[p], scores, states), primaries))
             self.proposing = False
             decisions = {p: self.confirm(p) for p in primaries}
             confirmed = {p: selection for p, selection in decisions.items() if selection is not None}
@@ -173,33 +180,42 @@ class Pipeline:
                 self.bench.emit(events.Warned(f"{task} is left out: {error}"))
         return scores, {task: future.result() for task, future in embedding.items()}
 
-    def propose(self, primary: str, correlation: Artifact) -> None:
+    def propose(
+        self, primary: str, correlation: Artifact, scores: Mapping[str, Artifact], states: Mapping[str, np.ndarray]
+    ) -> None:
         """Run the strategy, and keep and announce its selection."""
-        selection = self.experiment.selection
-        instance_tau = correlation.arrays(stages.TAU)
-        missing = dict.fromkeys(self.experiment.candidates(primary), math.nan)
+        found = [primary, *correlation.result["tau"]]
+        importance = cache(lambda task: mean_importance(read_raw(scores[task].folder / stages.RAW)))
         evidence = Evidence(
             primary=primary,
-            candidates=self.experiment.candidates(primary),
-            tau=missing | correlation.result["tau"],
-            embedding=missing | correlation.result["embedding"],
-            instance_tau=instance_tau.__getitem__,
+            candidates=tuple(c for c in self.experiment.candidates(primary) if c in found),
+            importance=lambda task, repeat: importance(task),
+            state=states.__getitem__,
         )
-        strategy = self.catalog.strategies[selection.strategy].load()
-        chosen = strategy(evidence, lambda s: self.evaluate(primary, s), threshold=selection.threshold, keep=selection.keep)
+        ranking = rank(
+            evidence,
+            self.experiment.candidates(primary),
+            self.experiment.selection,
+            self.catalog,
+            correlation.arrays(stages.TAU).__getitem__,
+        )
+        strategy = self.catalog.strategies[self.experiment.selection.strategy].load()
+        runs = Trials(lambda selections, repeats: self.evaluate(primary, selections, repeats), _no_judge)
+        chosen = strategy(ranking, runs, self.experiment.strategy)
         proposal = trials.propose(self.bench, primary, correlation, chosen)
         self.proposed[primary] = Proposal(chosen, proposal.key, correlation)
         self.bench.emit(events.Proposed(primary, proposal.key, trials.sizes(self.bench, chosen)))
 
-    def evaluate(self, primary: str, selections: Sequence[Selection]) -> list[float]:
+    def evaluate(self, primary: str, selections: Sequence[Selection], repeats: Sequence[int]) -> list[Repeats]:
         """Dev scores of trials, NaN for one that failed."""
+        assert list(repeats) == [0], "one seed a run, so far"
         futures = [self.executor.submit(partial(trials.trial, self.bench, primary, s)) for s in selections]
         scores = []
         for future in futures:
             try:
-                scores.append(float(future.result().result["score"]))
+                scores.append(Repeats((float(future.result().result["score"]),)))
             except TrainingDiverged:
-                scores.append(math.nan)
+                scores.append(Repeats((math.nan,)))
         return scores
 
     # --- decision -----------------------------------------------------------------------------------------------------
@@ -259,7 +275,7 @@ class Pipeline:
     def finish(self, primary: str, selection: Selection) -> None:
         """Train with the confirmed selection (a trial that was run before is taken as it is), compare with the primary alone, and
         export the model."""
-        alone, final = self.evaluate(primary, [(), selection])
+        alone, final = (found.mean for found in self.evaluate(primary, [(), selection], [0]))
         if math.isnan(final):
             raise RunError(f"the final training of {primary} failed (see above)")
         folder = (self.folder.models / primary).absolute()

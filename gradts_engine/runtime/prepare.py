@@ -62,4 +62,5 @@ def method_settings(experiment: Experiment) -> dict[str, Any]:
     """What was set, as JSON; which rows and which encoder is known by their content instead."""
     sections = ("training", "multitask", "scoring", "selection")
     settings = {name: getattr(experiment, name).model_dump(mode="json") for name in sections}
+    settings["selection"][experiment.selection.strategy] = experiment.strategy.model_dump(mode="json")
     return settings | {"seed": experiment.run.seed, "max_length": experiment.data.max_length}

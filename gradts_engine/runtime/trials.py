@@ -97,7 +97,8 @@ def trial(bench: Workbench, primary: str, selection: Selection, device: str, *, 
 
 def propose(bench: Workbench, primary: str, correlation: Artifact, selection: Selection) -> Artifact:
     """Keep a strategy's selection under a key of its own: the digest that a confirmation answers."""
-    settings = bench.experiment.selection.model_dump(mode="json", exclude={"confirm"})
+    experiment = bench.experiment
+    settings = experiment.selection.model_dump(mode="json", exclude={"confirm"}) | experiment.strategy.model_dump(mode="json")
 
     def compute() -> Result:
         from safetensors.numpy import save_file

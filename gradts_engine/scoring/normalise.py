@@ -23,10 +23,14 @@ def normalise(raw: Any) -> np.ndarray:
 
 
 def task_importance(shards: Iterable[np.ndarray]) -> np.ndarray:
-    """Normalised importance [L, H] of a task: the mean of raw over its instances, then `normalise`. `shards`: raw of
-    all its instances in any number of pieces [n, L, H]."""
+    """Normalised importance [L, H] of a task: the mean of raw over its instances, then `normalise`."""
+    return normalise(mean_importance(shards))
+
+
+def mean_importance(shards: Iterable[np.ndarray]) -> np.ndarray:
+    """Mean of raw over instances, float64 [L, H]. `shards`: raw of all instances in any number of pieces [n, L, H]."""
     total: Any = 0.0
     count = 0
     for raw in shards:
         total, count = total + raw.sum(0, dtype=np.float64), count + len(raw)
-    return normalise(total / count)
+    return np.asarray(total / count)

@@ -1,57 +1,64 @@
 """The paper's strategies and the baselines under the same protocol. The contract is `gradts_engine.contracts.Strategy`.
 
-Paper: Ma et al., EMNLP 2021, section 3.2 (threshold and trial) and 3.3 (fine-grained). A candidate whose evidence is NaN (its
+Paper: Ma et al., EMNLP 2021, section 3.2 (threshold and trial) and 3.3 (fine-grained). A candidate whose value is NaN (its
 training failed, its matrix is constant) is never chosen.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
+from pydantic import Field
 
-from gradts_engine.contracts import Auxiliary, Evaluate, Evidence, Selection
-
-
-def by_evidence(candidates: Sequence[str], values: Mapping[str, float]) -> list[str]:
-    """Candidates by falling value, ties in their given order, NaN left out."""
-    return sorted((c for c in candidates if not math.isnan(values[c])), key=lambda c: -values[c])
+from gradts_engine.contracts import Auxiliary, Evaluate, Ranking, Selection, Trials
+from gradts_engine.settings import Section
 
 
-def none(evidence: Evidence, evaluate: Evaluate, *, threshold: float | None, keep: float) -> Selection:
+class ThresholdSettings(Section):
+    """`[selection.threshold]`."""
+
+    threshold: float = Field(ge=-1, le=1, description="Smallest value to select; not comparable between encoders.")
+
+
+class FineGrainedSettings(Section):
+    """`[selection.fine-grained]`."""
+
+    threshold: float | None = Field(
+        default=None, ge=-1, le=1, description="Smallest tau of an instance to keep; default: keep a share instead."
+    )
+    keep: float = Field(
+        default=0.5, gt=0, le=1, description="Share of each auxiliary's instances to keep, those with the highest tau."
+    )
+
+
+def none(ranking: Ranking, trials: Trials, settings: Section) -> Selection:
     """Baseline: the primary alone."""
     return ()
 
 
-def every(evidence: Evidence, evaluate: Evaluate, *, threshold: float | None, keep: float) -> Selection:
-    """Baseline: all candidates."""
-    return tuple(Auxiliary(c) for c in by_evidence(evidence.candidates, evidence.tau))
+def every(ranking: Ranking, trials: Trials, settings: Section) -> Selection:
+    """Baseline: all candidates of which anything is known."""
+    return tuple(map(Auxiliary, ranking.order()))
 
 
-def threshold(evidence: Evidence, evaluate: Evaluate, *, threshold: float | None, keep: float) -> Selection:
-    """GradTS-thres: every candidate with tau >= threshold, by falling tau."""
-    assert threshold is not None, "config asks for it"
-    return tuple(Auxiliary(c) for c in by_evidence(evidence.candidates, evidence.tau) if evidence.tau[c] >= threshold)
+def threshold(ranking: Ranking, trials: Trials, settings: ThresholdSettings) -> Selection:
+    """GradTS-thres: every candidate with a value of `threshold` or more, by falling value."""
+    return tuple(Auxiliary(c) for c in ranking.order() if ranking.value(c) >= settings.threshold)
 
 
-def trial(evidence: Evidence, evaluate: Evaluate, *, threshold: float | None, keep: float) -> Selection:
-    """GradTS-trial: add candidates by falling tau while the dev score does not fall."""
-    return _best_prefix(by_evidence(evidence.candidates, evidence.tau), evaluate)
+def trial(ranking: Ranking, trials: Trials, settings: Section) -> Selection:
+    """GradTS-trial: add candidates by falling value while the dev score does not fall."""
+    return _best_prefix(ranking.order(), trials.evaluate)
 
 
-def embedding(evidence: Evidence, evaluate: Evaluate, *, threshold: float | None, keep: float) -> Selection:
-    """Baseline: as `trial`, in the order of the cosine of mean encoder states."""
-    return _best_prefix(by_evidence(evidence.candidates, evidence.embedding), evaluate)
-
-
-def fine_grained(evidence: Evidence, evaluate: Evaluate, *, threshold: float | None, keep: float) -> Selection:
+def fine_grained(ranking: Ranking, trials: Trials, settings: FineGrainedSettings) -> Selection:
     """GradTS-fg: the auxiliaries of `trial`, each cut to the instances that agree most with the primary."""
-    chosen = trial(evidence, evaluate, threshold=threshold, keep=keep)
     return tuple(
         Auxiliary(a.task, rows)
-        for a in chosen
-        if (rows := keep_instances(evidence.instance_tau(a.task), threshold=threshold, keep=keep))
+        for a in _best_prefix(ranking.order(), trials.evaluate)
+        if (rows := keep_instances(ranking.instance_tau(a.task), threshold=settings.threshold, keep=settings.keep))
     )
 
 
@@ -61,8 +68,8 @@ def _best_prefix(order: Sequence[str], evaluate: Evaluate) -> Selection:
     selections: list[Selection] = [tuple(Auxiliary(c) for c in order[:k]) for k in range(len(order) + 1)]
     scores: list[float] = []
     for k, selection in enumerate(selections):
-        (score,) = evaluate([selection])
-        scores.append(-math.inf if math.isnan(score) else score)
+        (found,) = evaluate([selection], [0])
+        scores.append(-math.inf if math.isnan(found.mean) else found.mean)
         if k >= 2 and scores[k] < scores[k - 1]:
             break
     return selections[scores.index(max(scores))]

@@ -10,6 +10,7 @@ A contract is a class with tests. Subclass it in a test module under a name that
 
 from gradts_engine.testing.encoders import EncoderContract, check_head_sites
 from gradts_engine.testing.executors import ExecutorContract
+from gradts_engine.testing.predictors import PredictorContract, toy_evidence
 from gradts_engine.testing.strategies import StrategyContract
 from gradts_engine.testing.task_types import TaskContract, TaskTypeContract
 from gradts_engine.testing.tiny import FAMILIES, tiny_encoder
@@ -20,11 +21,13 @@ __all__ = [
     "TOY_WORDS",
     "EncoderContract",
     "ExecutorContract",
+    "PredictorContract",
     "StrategyContract",
     "TaskContract",
     "TaskTypeContract",
     "check_head_sites",
     "tiny_encoder",
+    "toy_evidence",
     "toy_rows",
     "toy_tasks",
 ]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
 
 import numpy as np
 
-from gradts_engine.contracts import Evidence, Selection, Strategy, StrategySpec
+from gradts_engine.contracts import Ranking, Repeats, Selection, Strategy, StrategySpec, Trials, Verdict
 
 Scores = Callable[[Selection], float]
 
@@ -17,45 +18,65 @@ def _by_size(selection: Selection) -> float:
 
 
 class StrategyContract:
-    """Subclass with `spec`, and other settings where the strategy needs them."""
+    """Subclass with `spec`, and `settings` where the strategy has any without a default."""
 
     spec: StrategySpec
-    threshold: float | None = 0.2
-    keep = 0.5
+    settings: Mapping[str, Any] = {}
     candidates: tuple[str, ...] = ("alpha", "beta", "gamma", "delta")
 
     def select(
-        self, tau: Mapping[str, float], scores: Scores = _by_size, embedding: Mapping[str, float] | None = None
+        self, values: Mapping[str, float], scores: Scores = _by_size, others: Mapping[str, float] | None = None
     ) -> Selection:
-        """What the strategy selects, checked: each auxiliary is a candidate, once, with instances that exist, in order."""
+        """What the strategy selects where the predictor that orders says `values`, and all others say `others`, which is
+        `values` by default; checked: each auxiliary is a candidate, once, with instances that exist, in order."""
         strategy: Strategy = self.spec.load()
+        first = self.spec.predictor or "tau"
+        told = {
+            name: values if others is None or name == first else others for name in dict.fromkeys([first, "tau", "embedding"])
+        }
 
         def instance_tau(task: str) -> np.ndarray:
             """Ten instances, one of them NaN."""
-            values = np.linspace(-0.5, 0.9, 10, dtype=np.float64)
-            values[3] = np.nan
-            return values
+            found = np.linspace(-0.5, 0.9, 10, dtype=np.float64)
+            found[3] = np.nan
+            return found
 
-        evidence = Evidence(primary="main", candidates=tuple(tau), tau=tau, embedding=tau, instance_tau=instance_tau)
+        ranking = Ranking(
+            primary="main",
+            candidates=tuple(values),
+            predictor=first,
+            predicted={name: {c: Repeats((v,)) for c, v in of.items()} for name, of in told.items()},
+            instance_tau=instance_tau,
+        )
 
-        def evaluate(selections: Sequence[Selection]) -> Sequence[float]:
+        def evaluate(selections: Sequence[Selection], repeats: Sequence[int]) -> Sequence[Repeats]:
             for selection in selections:
-                _check(selection, evidence)
-            return [scores(selection) for selection in selections]
+                _check(selection, ranking)
+            assert len(set(repeats)) == len(repeats), f"{repeats}: a repeat is asked for twice"
+            return [Repeats((scores(selection),) * len(repeats)) for selection in selections]
 
-        chosen = strategy(evidence, evaluate, threshold=self.threshold, keep=self.keep)
-        _check(chosen, evidence)
+        def judge(selections: Sequence[Selection], repeats: Sequence[int]) -> Sequence[Verdict]:
+            return [_verdict(found.mean - scores(()), len(repeats)) for found in evaluate(selections, repeats)]
+
+        chosen = strategy(ranking, Trials(evaluate, judge), self.spec.settings()(**self.settings))
+        _check(chosen, ranking)
         return chosen
 
-    def taus(self, *values: float) -> dict[str, float]:
-        """Tau of each candidate."""
+    def values(self, *values: float) -> dict[str, float]:
+        """A value for each candidate."""
         return dict(zip(self.candidates, values, strict=True))
 
     def test_it_is_deterministic(self) -> None:
         """The same evidence and scores give the same selection."""
-        tau = self.taus(0.1, 0.7, 0.3, 0.5)
-        selections = {self.select(tau) for _ in range(5)}
+        values = self.values(0.1, 0.7, 0.3, 0.5)
+        selections = {self.select(values) for _ in range(5)}
         assert len(selections) == 1, f"the same evidence gave another selection: {selections}"
+
+    def test_it_follows_its_predictor(self) -> None:
+        """What other predictors say changes nothing."""
+        values = self.values(0.1, 0.7, 0.3, 0.5)
+        contrary = {c: -v for c, v in values.items()}
+        assert self.select(values, others=contrary) == self.select(values), "it follows another predictor than its own"
 
     def test_no_candidates(self) -> None:
         """Nothing to select from is no error."""
@@ -63,30 +84,38 @@ class StrategyContract:
 
     def test_no_evidence(self) -> None:
         """A candidate of which nothing is known (its training failed) is never selected."""
-        nothing = self.taus(*[math.nan] * 4)
-        assert self.select(nothing) == (), "candidates without tau and embedding are selected"
-        some = self.taus(0.9, math.nan, 0.8, math.nan)
+        nothing = self.values(*[math.nan] * 4)
+        assert self.select(nothing) == (), "candidates of which nothing is known are selected"
+        some = self.values(0.9, math.nan, 0.8, math.nan)
         assert {a.task for a in self.select(some)} <= {"alpha", "gamma"}
 
     def test_all_equal(self) -> None:
         """Ties are no error, and are broken the same way every time."""
-        equal = self.taus(*[0.4] * 4)
+        equal = self.values(*[0.4] * 4)
         assert self.select(equal) == self.select(equal)
         assert self.select(equal, scores=lambda _: 0.5) == self.select(equal, scores=lambda _: 0.5)
 
     def test_all_trials_failed(self) -> None:
         """A trial that failed has the score NaN."""
-        self.select(self.taus(0.9, 0.8, 0.7, 0.6), scores=lambda _: math.nan)
+        self.select(self.values(0.9, 0.8, 0.7, 0.6), scores=lambda _: math.nan)
 
 
-def _check(selection: Selection, evidence: Evidence) -> None:
+def _verdict(gain: float, seeds: int) -> Verdict:
+    """As good a verdict as there can be."""
+    kind: Literal["helps", "neutral", "hurts", "undecided"] = "undecided" if math.isnan(gain) else "neutral"
+    if abs(gain) > 0.01:
+        kind = "helps" if gain > 0 else "hurts"
+    return Verdict(verdict=kind, gain=gain, low=gain, high=gain, seeds=seeds, rows=1000)
+
+
+def _check(selection: Selection, ranking: Ranking) -> None:
     assert isinstance(selection, tuple), f"a selection is a tuple, got {selection!r}"
     names = [auxiliary.task for auxiliary in selection]
     assert len(set(names)) == len(names), f"{names}: a task is selected twice"
-    assert set(names) <= set(evidence.candidates), f"{names}: not all are candidates ({evidence.candidates})"
+    assert set(names) <= set(ranking.candidates), f"{names}: not all are candidates ({ranking.candidates})"
     for auxiliary in selection:
         rows = auxiliary.instances
         if rows is not None:
             assert rows, f"{auxiliary.task} is selected without instances; leave it out instead"
             assert list(rows) == sorted(set(rows)), f"{auxiliary.task}: instances are not ascending positions, each once"
-            assert set(rows) <= set(range(len(evidence.instance_tau(auxiliary.task)))), f"{auxiliary.task} has no such rows"
+            assert set(rows) <= set(range(len(ranking.instance_tau(auxiliary.task)))), f"{auxiliary.task} has no such rows"

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gradts_engine.contracts import Auxiliary, Evaluate, Evidence, Selection
-from gradts_engine.selection.strategies import keep_instances, threshold, trial
+from gradts_engine.contracts import Auxiliary, Evaluate, Ranking, Repeats, Selection, Trials, Verdict
+from gradts_engine.selection.strategies import ThresholdSettings, keep_instances, threshold, trial
+from gradts_engine.settings import Section
 
 
 @pytest.fixture
@@ -18,8 +19,16 @@ def published(selection_case: Path) -> Any:
     return json.loads((selection_case / "selection.json").read_bytes())
 
 
-def evidence(main: str, candidates: Sequence[str], tau: Mapping[str, float]) -> Evidence:
-    return Evidence(primary=main, candidates=tuple(candidates), tau=tau, embedding={}, instance_tau=lambda task: np.empty(0))
+def ranked(main: str, candidates: Sequence[str], tau: Mapping[str, float]) -> Ranking:
+    predicted = {"tau": {c: Repeats((tau[c],)) for c in candidates}}
+    empty = np.empty(0)
+    return Ranking(
+        primary=main, candidates=tuple(candidates), predictor="tau", predicted=predicted, instance_tau=lambda task: empty
+    )
+
+
+def no_verdict(selections: Sequence[Selection], repeats: Sequence[int]) -> Sequence[Verdict]:
+    raise AssertionError("published strategies ask for no verdict")
 
 
 def names(selection: Selection) -> list[str]:
@@ -33,12 +42,14 @@ def test_order_of_trials(published: Any) -> None:
         seen: list[list[str]] = []
         rising: Iterator[int] = count()
 
-        def evaluate(selections: Sequence[Selection], seen: Any = seen, rising: Any = rising) -> list[float]:
+        def evaluate(
+            selections: Sequence[Selection], repeats: Sequence[int], seen: Any = seen, rising: Any = rising
+        ) -> list[Repeats]:
             seen.extend(names(selection) for selection in selections)
-            return [float(next(rising)) for _ in selections]
+            return [Repeats((float(next(rising)),)) for _ in selections]
 
         candidates = [task for task in case["tasks"] if task != main]
-        chosen = trial(evidence(main, candidates, case["corr"][main]), evaluate, threshold=None, keep=1.0)
+        chosen = trial(ranked(main, candidates, case["corr"][main]), Trials(evaluate, no_verdict), Section())
         assert seen == [[], *(published_trial["train"][1:] for published_trial in trials)]
         assert names(chosen) == seen[-1]
 
@@ -48,13 +59,17 @@ def test_threshold(published: Any) -> None:
     for case in published["thres"]:
         tau = published["trial_order"]["corr"][case["main"]]
         chosen = names(
-            threshold(evidence(case["main"], case["candidates"], tau), no_trial, threshold=case["threshold"], keep=1.0)
+            threshold(
+                ranked(case["main"], case["candidates"], tau),
+                Trials(no_trial, no_verdict),
+                ThresholdSettings(threshold=case["threshold"]),
+            )
         )
         assert sorted(chosen) == sorted(case["train"][1:])
         assert chosen == sorted(chosen, key=lambda task: (-tau[task], case["candidates"].index(task)))
 
 
-def no_trial(selections: Sequence[Selection]) -> Sequence[float]:
+def no_trial(selections: Sequence[Selection], repeats: Sequence[int]) -> Sequence[Repeats]:
     raise AssertionError("thresholds need no trial")
 
 
@@ -65,7 +80,7 @@ def test_instances_above_a_threshold(published: Any) -> None:
 
 
 def scored(scores: Mapping[Selection, float]) -> Evaluate:
-    return lambda selections: [scores[selection] for selection in selections]
+    return lambda selections, repeats: [Repeats((scores[selection],)) for selection in selections]
 
 
 def test_best_trial(published: Any) -> None:
@@ -74,8 +89,8 @@ def test_best_trial(published: Any) -> None:
     for case in published["read_trial_results"]:
         trials = {tuple(name.split("_")[1:]): score for name, score in case["trials_in_creation_order"]}
         order = max(trials, key=len)
-        ours = evidence("rte", order, {task: -float(place) for place, task in enumerate(order)})
+        ours = ranked("rte", order, {task: -float(place) for place, task in enumerate(order)})
         best = list(order) if case["selected"] is None else case["selected"][1:]
         for alone, expected in ((min(trials.values()) - 1, best), (max(trials.values()) + 1, [])):
             scores = {tuple(map(Auxiliary, tasks)): score for tasks, score in (trials | {(): alone}).items()}
-            assert names(trial(ours, scored(scores), threshold=None, keep=1.0)) == expected, case["case"]
+            assert names(trial(ours, Trials(scored(scores), no_verdict), Section())) == expected, case["case"]

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from gradts_engine import config
 from gradts_engine.config import Experiment, load_experiment
 from gradts_engine.config.lines import LineFinder
-from gradts_engine.config.schema import Section, Sections, TaskTable
-from gradts_engine.contracts import EncoderSpec, ExecutorSpec, StrategySpec, TaskSpec, TaskTypeSpec
+from gradts_engine.config.schema import Sections, TaskTable
+from gradts_engine.contracts import EncoderSpec, ExecutorSpec, PredictorSpec, StrategySpec, TaskSpec, TaskTypeSpec
 from gradts_engine.errors import ProblemsError, UsageError
 from gradts_engine.hooks.catalog import load_catalog
+from gradts_engine.selection.strategies import ThresholdSettings
+from gradts_engine.settings import Section
 
 
 def nothing(*args, **options):
@@ -26,6 +28,7 @@ class Names:
     tasks: dict = field(default_factory=dict)
     task_types: dict = field(default_factory=dict)
     encoders: dict = field(default_factory=dict)
+    predictors: dict = field(default_factory=dict)
     strategies: dict = field(default_factory=dict)
     executors: dict = field(default_factory=dict)
 
@@ -45,8 +48,10 @@ NAMES = Names(
         TaskTypeSpec(name="token_classification", metrics=("span_f1",), texts=(1,), load=nothing),
     ),
     encoders=by_name(EncoderSpec(name="minilm-l6", source=nothing)),
+    predictors=by_name(*(PredictorSpec(name=name, load=nothing, needs=()) for name in ("tau", "embedding"))),
     strategies=by_name(
-        StrategySpec(name="trial", load=nothing), StrategySpec(name="threshold", load=nothing, needs_threshold=True)
+        StrategySpec(name="trial", load=nothing),
+        StrategySpec(name="threshold", load=nothing, settings=lambda: ThresholdSettings),
     ),
     executors=by_name(ExecutorSpec(name="threads", load=nothing)),
 )
@@ -172,7 +177,7 @@ def test_all_problems_at_once_in_the_order_of_the_file(problems):
         (RUN + '[scoring]\nprojections = ["key", "key"]', "5: scoring.projections: 'key' is named twice"),
         (
             RUN + '[selection]\nstrategy = "threshold"',
-            "4: selection: strategy 'threshold' needs a threshold, expected: threshold = a number from -1 to 1",
+            "4: selection.threshold.threshold: is missing, expected: Smallest value to select; not comparable between encoders.",
         ),
         (
             RUN + OWN.replace('dev = "dev.csv"', ""),

@@ -4,15 +4,18 @@ import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gradts_engine.contracts import Auxiliary, Evidence, Selection
+from gradts_engine.contracts import Auxiliary, Ranking, Repeats, Selection, Trials
+from gradts_engine.hooks.catalog import load_catalog
 from gradts_engine.selection import strategies
-from gradts_engine.selection.strategies import by_evidence, fine_grained, keep_instances, trial
+from gradts_engine.selection.strategies import FineGrainedSettings, ThresholdSettings, fine_grained, keep_instances, trial
+from gradts_engine.settings import Section
 
 NAN = math.nan
 TAUS = st.one_of(st.floats(-1, 1), st.sampled_from([0.5, 0.5, NAN]))
@@ -21,28 +24,36 @@ CANDIDATES = ("zoo", "alpha", "mid", "b", "a")
 
 
 @dataclass
-class Trials:
+class Scores:
     """Scores the k-th trial that is asked for with `scores[k]`, and remembers what was asked."""
 
     scores: Sequence[float]
     asked: list[Selection] = field(default_factory=list)
 
-    def __call__(self, selections: Sequence[Selection]) -> Sequence[float]:
+    def __call__(self, selections: Sequence[Selection], repeats: Sequence[int]) -> Sequence[Repeats]:
+        assert list(repeats) == [0]
         first = len(self.asked)
         self.asked += selections
-        return self.scores[first : first + len(selections)]
+        return [Repeats((score,)) for score in self.scores[first : first + len(selections)]]
+
+    @property
+    def trials(self) -> Trials:
+        return Trials(self, None)  # type: ignore[arg-type]  # no published strategy asks for a verdict
 
 
-def evidence(
-    tau: Mapping[str, float], instances: Mapping[str, Sequence[float]] | None = None, embedding: Mapping[str, float] | None = None
-) -> Evidence:
-    return Evidence(
+def ranked(
+    tau: Mapping[str, float], instances: Mapping[str, Sequence[float]] | None = None, predictor: str = "tau", **others: Any
+) -> Ranking:
+    return Ranking(
         primary="main",
         candidates=tuple(tau),
-        tau=tau,
-        embedding=embedding or dict.fromkeys(tau, NAN),
+        predictor=predictor,
+        predicted={n: {c: Repeats((v,)) for c, v in of.items()} for n, of in ({"tau": tau} | others).items()},
         instance_tau=lambda task: np.array((instances or {})[task]),
     )
+
+
+NOTHING = Section()
 
 
 def all_of(*tasks: str) -> Selection:
@@ -50,31 +61,31 @@ def all_of(*tasks: str) -> Selection:
 
 
 @st.composite
-def situations(draw: st.DrawFn) -> tuple[Evidence, list[float]]:
+def situations(draw: st.DrawFn) -> tuple[Ranking, list[float]]:
     """Up to five candidates, and the score of every trial there might be."""
     count = draw(st.integers(0, len(CANDIDATES)))
     scores = draw(st.lists(SCORES, min_size=count + 1, max_size=count + 1))
-    return evidence({candidate: draw(TAUS) for candidate in CANDIDATES[:count]}), scores
+    return ranked({candidate: draw(TAUS) for candidate in CANDIDATES[:count]}), scores
 
 
 @given(situations())
-def test_order_of_candidates(situation: tuple[Evidence, list[float]]) -> None:
+def test_order_of_candidates(situation: tuple[Ranking, list[float]]) -> None:
     """By falling tau, ties as in tasks.toml; what has no tau is no candidate."""
     found, _ = situation
-    order = by_evidence(found.candidates, found.tau)
-    assert set(order) == {c for c in found.candidates if not math.isnan(found.tau[c])}
+    order = found.order()
+    assert set(order) == {c for c in found.candidates if not math.isnan(found.value(c))}
     for before, after in itertools.pairwise(order):
-        assert found.tau[before] >= found.tau[after]
-        if found.tau[before] == found.tau[after]:
+        assert found.value(before) >= found.value(after)
+        if found.value(before) == found.value(after):
             assert found.candidates.index(before) < found.candidates.index(after)
 
 
 @given(situations())
-def test_trial(situation: tuple[Evidence, list[float]]) -> None:
+def test_trial(situation: tuple[Ranking, list[float]]) -> None:
     found, scores = situation
-    order = by_evidence(found.candidates, found.tau)
-    trials = Trials(scores)
-    chosen = trial(found, trials, threshold=None, keep=1.0)
+    order = found.order()
+    trials = Scores(scores)
+    chosen = trial(found, trials.trials, NOTHING)
 
     # Trial k is the first k candidates, trial 0 the primary alone, each asked for once.
     asked = len(trials.asked)
@@ -88,7 +99,7 @@ def test_trial(situation: tuple[Evidence, list[float]]) -> None:
     assert all(score < seen[len(chosen)] for score in seen[: len(chosen)])
     assert chosen == all_of(*order[: len(chosen)])
     # The same evidence and scores give the same selection.
-    assert trial(found, Trials(scores), threshold=None, keep=1.0) == chosen
+    assert trial(found, Scores(scores).trials, NOTHING) == chosen
 
 
 @pytest.mark.parametrize(
@@ -105,33 +116,34 @@ def test_trial(situation: tuple[Evidence, list[float]]) -> None:
     ],
 )
 def test_trial_by_example(scores: list[float], asked: int, chosen: str) -> None:
-    trials = Trials(scores)
-    assert trial(evidence({"a": 0.9, "b": 0.8, "c": 0.7}), trials, threshold=None, keep=1.0) == all_of(*chosen)
+    trials = Scores(scores)
+    assert trial(ranked({"a": 0.9, "b": 0.8, "c": 0.7}), trials.trials, NOTHING) == all_of(*chosen)
     assert len(trials.asked) == asked
 
 
 @given(situations(), st.floats(-1, 1))
-def test_threshold(situation: tuple[Evidence, list[float]], threshold: float) -> None:
+def test_threshold(situation: tuple[Ranking, list[float]], threshold: float) -> None:
     found, _ = situation
-    trials = Trials([])
-    chosen = strategies.threshold(found, trials, threshold=threshold, keep=1.0)
-    assert chosen == all_of(*(c for c in by_evidence(found.candidates, found.tau) if found.tau[c] >= threshold))
+    trials = Scores([])
+    chosen = strategies.threshold(found, trials.trials, ThresholdSettings(threshold=threshold))
+    assert chosen == all_of(*(c for c in found.order() if found.value(c) >= threshold))
     assert not trials.asked
 
 
 @given(situations())
-def test_baselines(situation: tuple[Evidence, list[float]]) -> None:
+def test_baselines(situation: tuple[Ranking, list[float]]) -> None:
     found, _ = situation
-    trials = Trials([])
-    assert strategies.none(found, trials, threshold=None, keep=1.0) == ()
-    assert strategies.every(found, trials, threshold=None, keep=1.0) == all_of(*by_evidence(found.candidates, found.tau))
+    trials = Scores([])
+    assert strategies.none(found, trials.trials, NOTHING) == ()
+    assert strategies.every(found, trials.trials, NOTHING) == all_of(*found.order())
     assert not trials.asked
 
 
-def test_embedding_is_trial_in_the_order_of_the_cosine() -> None:
-    found = evidence({"a": 0.9, "b": 0.1, "c": NAN}, embedding={"a": 0.1, "b": 0.2, "c": 0.3})
-    trials = Trials([1.0, 2.0, 3.0, 2.0])
-    assert strategies.embedding(found, trials, threshold=None, keep=1.0) == all_of("c", "b")
+def test_the_embedding_baseline_is_trial_in_the_order_of_the_cosine() -> None:
+    spec = load_catalog().strategies["embedding"]
+    found = ranked({"a": 0.9, "b": 0.1, "c": NAN}, predictor=spec.predictor or "", embedding={"a": 0.1, "b": 0.2, "c": 0.3})
+    trials = Scores([1.0, 2.0, 3.0, 2.0])
+    assert spec.load()(found, trials.trials, NOTHING) == all_of("c", "b")
     assert trials.asked == [all_of(*"cba"[:k]) for k in range(4)]
 
 
@@ -162,15 +174,17 @@ def test_ties_of_many_instances_are_kept_in_their_order() -> None:
 
 
 def test_fine_grained_cuts_what_trial_chose() -> None:
-    found = evidence({"a": 0.9, "b": 0.8, "c": 0.7}, {"a": [0.1, 0.9, NAN, 0.5], "b": [0.7, 0.6]})
-    chosen = fine_grained(found, Trials([1.0, 2.0, 3.0, 2.0]), threshold=None, keep=0.5)
+    found = ranked({"a": 0.9, "b": 0.8, "c": 0.7}, {"a": [0.1, 0.9, NAN, 0.5], "b": [0.7, 0.6]})
+    chosen = fine_grained(found, Scores([1.0, 2.0, 3.0, 2.0]).trials, FineGrainedSettings(threshold=None, keep=0.5))
     assert chosen == (Auxiliary("a", (1, 3)), Auxiliary("b", (0,)))
-    chosen = fine_grained(found, Trials([1.0, 2.0, 3.0, 2.0]), threshold=0.6, keep=0.5)
+    chosen = fine_grained(found, Scores([1.0, 2.0, 3.0, 2.0]).trials, FineGrainedSettings(threshold=0.6, keep=0.5))
     assert chosen == (Auxiliary("a", (1,)), Auxiliary("b", (0, 1)))
 
 
 def test_fine_grained_drops_an_auxiliary_without_instances() -> None:
-    found = evidence({"a": 0.9, "b": 0.8}, {"a": [NAN, NAN], "b": [0.1, 0.2]})
-    assert fine_grained(found, Trials([1.0, 2.0, 3.0]), threshold=None, keep=0.5) == (Auxiliary("b", (1,)),)
-    assert fine_grained(found, Trials([1.0, 2.0, 3.0]), threshold=0.6, keep=0.5) == ()
-    assert fine_grained(found, Trials([3.0, 2.0, 1.0]), threshold=None, keep=1.0) == ()
+    found = ranked({"a": 0.9, "b": 0.8}, {"a": [NAN, NAN], "b": [0.1, 0.2]})
+    assert fine_grained(found, Scores([1.0, 2.0, 3.0]).trials, FineGrainedSettings(threshold=None, keep=0.5)) == (
+        Auxiliary("b", (1,)),
+    )
+    assert fine_grained(found, Scores([1.0, 2.0, 3.0]).trials, FineGrainedSettings(threshold=0.6, keep=0.5)) == ()
+    assert fine_grained(found, Scores([3.0, 2.0, 1.0]).trials, FineGrainedSettings(threshold=None, keep=1.0)) == ()

@@ -11,7 +11,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gradts_engine.contracts import Auxiliary, EncoderSpec, ExecutorSpec, HeadSites, StrategySpec, TaskSpec
+from gradts_engine.contracts import (
+    Auxiliary,
+    EncoderSpec,
+    ExecutorSpec,
+    HeadSites,
+    PredictorSpec,
+    Repeats,
+    StrategySpec,
+    TaskSpec,
+)
 from gradts_engine.hooks.catalog import load_catalog
 from gradts_engine.learning.task_types import Classification
 from gradts_engine.runtime.executors import ThreadExecutor
@@ -19,6 +28,7 @@ from gradts_engine.testing import (
     TOY_WORDS,
     EncoderContract,
     ExecutorContract,
+    PredictorContract,
     StrategyContract,
     TaskContract,
     TaskTypeContract,
@@ -62,12 +72,19 @@ class TestThreads(ExecutorContract):
     spec = CATALOG.executors["threads"]
 
 
-@pytest.mark.parametrize("name", ["trial", "threshold", "fine-grained", "embedding", "all", "none"])
+@pytest.mark.parametrize("name", sorted(CATALOG.predictors))
+class TestPredictors(PredictorContract):
+    @pytest.fixture(autouse=True)
+    def _predictor(self, name: str) -> None:
+        self.spec = CATALOG.predictors[name]
+
+
+@pytest.mark.parametrize("name", sorted(CATALOG.strategies))
 class TestStrategies(StrategyContract):
     @pytest.fixture(autouse=True)
     def _strategy(self, name: str) -> None:
         self.spec = CATALOG.strategies[name]
-        self.threshold = None if name == "fine-grained" else 0.2
+        self.settings = {"threshold": 0.2} if name == "threshold" else {}
 
 
 @pytest.mark.parametrize("family", ["bert", "albert", "modernbert", "deberta-v2"])
@@ -196,38 +213,69 @@ def test_an_encoder_that_is_another_one_each_time(tmp_path: Any) -> None:
     broken(EncoderContract, "test_it_loads_the_same_every_time", "different weights", spec=spec)
 
 
-def chance(evidence: Any, evaluate: Any, *, threshold: Any, keep: Any) -> Any:
-    return tuple(Auxiliary(c) for c in evidence.candidates if random.random() < 0.5)
+def chance(ranking: Any, trials: Any, settings: Any) -> Any:
+    return tuple(Auxiliary(c) for c in ranking.candidates if random.random() < 0.5)
 
 
-def everything(evidence: Any, evaluate: Any, *, threshold: Any, keep: Any) -> Any:
-    return tuple(Auxiliary(c) for c in evidence.candidates)
+def everything(ranking: Any, trials: Any, settings: Any) -> Any:
+    return tuple(Auxiliary(c) for c in ranking.candidates)
 
 
-def first(evidence: Any, evaluate: Any, *, threshold: Any, keep: Any) -> Any:
-    return (Auxiliary(evidence.candidates[0]),)
+def first(ranking: Any, trials: Any, settings: Any) -> Any:
+    return (Auxiliary(ranking.candidates[0]),)
 
 
-def twice(evidence: Any, evaluate: Any, *, threshold: Any, keep: Any) -> Any:
-    return tuple(Auxiliary(c) for c in evidence.candidates * 2)
+def twice(ranking: Any, trials: Any, settings: Any) -> Any:
+    return tuple(Auxiliary(c) for c in ranking.candidates * 2)
 
 
-def backwards(evidence: Any, evaluate: Any, *, threshold: Any, keep: Any) -> Any:
-    return tuple(Auxiliary(c, (3, 1)) for c in evidence.candidates)
+def stray(ranking: Any, trials: Any, settings: Any) -> Any:
+    return tuple(Auxiliary(c) for c in ranking.candidates if ranking.predicted["embedding"][c].mean > 0.4)
+
+
+def backwards(ranking: Any, trials: Any, settings: Any) -> Any:
+    return tuple(Auxiliary(c, (3, 1)) for c in ranking.candidates)
 
 
 @pytest.mark.parametrize(
     ("strategy", "test", "message"),
     [
         (chance, "test_it_is_deterministic", "another selection"),
-        (everything, "test_no_evidence", "candidates without tau and embedding are selected"),
+        (everything, "test_no_evidence", "nothing is known are selected"),
         (twice, "test_it_is_deterministic", "a task is selected twice"),
+        (stray, "test_it_follows_its_predictor", "another predictor"),
         (backwards, "test_it_is_deterministic", "not ascending positions"),
     ],
 )
 def test_broken_strategies(strategy: Any, test: str, message: str) -> None:
     random.seed(1)
     broken(StrategyContract, test, message, spec=StrategySpec(name="broken", load=lambda: strategy))
+
+
+def silent(evidence: Any) -> Any:
+    return {c: Repeats((0.0,)) for c in evidence.candidates}
+
+
+def curious(evidence: Any) -> Any:
+    return {c: Repeats((evidence.state(c)[0],) * evidence.repeats) for c in evidence.candidates}
+
+
+def by_place(evidence: Any) -> Any:
+    return {c: Repeats((float(i),) * evidence.repeats) for i, c in enumerate(evidence.candidates)}
+
+
+@pytest.mark.parametrize(
+    ("predictor", "test", "message"),
+    [
+        (silent, "test_every_candidate_and_repeat", "expected one a repeat"),
+        (curious, "test_every_candidate_and_repeat", "it reads state"),
+        (by_place, "test_the_order_of_candidates", "alpha"),
+        (lambda evidence: {}, "test_it_is_deterministic", "expected \\['alpha'"),
+    ],
+)
+def test_broken_predictors(predictor: Any, test: str, message: str) -> None:
+    spec = PredictorSpec(name="broken", load=lambda: predictor, needs=("importance",))
+    broken(PredictorContract, test, message, spec=spec)
 
 
 def test_a_strategy_that_needs_candidates() -> None:
