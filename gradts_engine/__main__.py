@@ -12,7 +12,7 @@ import click
 
 from gradts_engine.cli import cli
 from gradts_engine.errors import GradTSError
-from gradts_engine.nearest import printable
+from gradts_engine.printing import outliving, printable
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,7 +42,8 @@ def _report_bug(kind: type[BaseException], error: BaseException, trace: Tracebac
 
 
 def _print(line: str) -> None:
-    print(printable(line), file=sys.stderr)  # noqa: T201 (the one place that reports errors)
+    with outliving():
+        print(printable(line), file=sys.stderr)  # noqa: T201 (the one place that reports errors)
 
 
 if __name__ == "__main__":

@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from rich.console import Console
+from rich import console as rich_console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
 from gradts_engine import events, words
 from gradts_engine.events import Event
-from gradts_engine.nearest import printable
+from gradts_engine.printing import let_go, printable
 
 PLAIN_INTERVAL = 10.0
 """Seconds between two progress lines of a stage where there are no bars."""
@@ -61,10 +61,20 @@ def _names(auxiliaries: object) -> str:
     return ", ".join(f"{task} ({count})" for task, count in auxiliaries.items()) or "no auxiliary"
 
 
+class Console(rich_console.Console):
+    """One whose reader may go away: that is an error like others, and not the end of the thread that prints."""
+
+    def on_broken_pipe(self) -> None:
+        """Called where the error is caught."""
+        raise
+
+
 class Display:
-    """Listens to a run and draws it on standard error, so that standard output stays free for results."""
+    """Listens to a run and draws it on standard error, so that standard output stays free for results. Where that cannot be
+    written it goes on without; `gone`: nobody looks any more."""
 
     def __init__(self, plain: bool) -> None:
+        self.gone = False
         self.console = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
         self.bars = not plain and self.console.is_terminal
         self.progress = Progress(
@@ -81,11 +91,21 @@ class Display:
         self.shown: dict[tuple[str, str], float] = {}
 
     def __enter__(self) -> Display:
-        self.progress.start()
+        with self._drawing():
+            self.progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.progress.stop()
+        with self._drawing():
+            self.progress.stop()
+
+    @contextmanager
+    def _drawing(self) -> Iterator[None]:
+        """What cannot be shown, to a terminal that has gone or a file on a full disk, is lost."""
+        try:
+            yield
+        except OSError:
+            self.gone = let_go() or self.gone
 
     @contextmanager
     def suspended(self) -> Iterator[Console]:
@@ -100,7 +120,8 @@ class Display:
 
     def say(self, text: str) -> None:
         """A line above the bars."""
-        self.console.print(printable(text))
+        with self._drawing():
+            self.console.print(printable(text))
 
     def __call__(self, event: Event) -> None:
         """Show one event."""

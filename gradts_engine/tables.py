@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gradts_engine import words
-from gradts_engine.nearest import printable
+from gradts_engine.printing import printable
 
 if TYPE_CHECKING:
     from gradts_engine.report import Chosen, PrimaryResults, Ranked, RunResults, TaskResults

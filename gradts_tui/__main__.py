@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from gradts_engine.errors import GradTSError, UsageError
-from gradts_engine.nearest import printable
+from gradts_engine.printing import printable
 
 HEADLESS = "use `gradts-engine run tasks.toml` and `gradts-engine status`, see `gradts-engine --help`"
 

@@ -12,7 +12,7 @@ from textual import on
 from textual.app import App
 from textual.message import Message
 
-from gradts_engine.nearest import printable
+from gradts_engine.printing import printable
 from gradts_engine.runtime.store import Store
 from gradts_tui.ascii import ascii_driver
 from gradts_tui.desk import Desk

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradts_engine.nearest import printable
+from gradts_engine.printing import outliving, printable
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -44,18 +44,27 @@ def open_store(folder: Path | None, beside: Path | None = None) -> Store:
 
 def say(text: str, *, err: bool = False) -> None:
     """Print a line, whatever names and messages it holds."""
-    click.echo(printable(text), err=err)
+    _print(printable(text) + "\n", err=err)
+
+
+def _print(text: str, *, err: bool = False) -> None:
+    """Print; a reader that has gone, as in `| head`, is no error: what the command does is done all the same."""
+    with outliving():
+        click.echo(text, nl=False, err=err)
 
 
 def show(data: Any, as_json: bool, table: Callable[[], RenderableType]) -> None:
     """Print as JSON (ASCII, controls escaped, data as they are) or as a table; piped tables are not cut to a width."""
     if as_json:
-        click.echo(json.dumps(data, indent=2, allow_nan=False))
+        _print(json.dumps(data, indent=2, allow_nan=False) + "\n")
         return
     from rich.console import Console
 
     width = None if sys.stdout.isatty() else PIPED_WIDTH
-    Console(markup=False, highlight=False, width=width).print(table())
+    console = Console(markup=False, highlight=False, width=width)
+    with console.capture() as drawn:
+        console.print(table())
+    _print(drawn.get())
 
 
 def show_results(store: Store, folder: RunFolder) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import signal
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -31,7 +32,8 @@ def attach(run: str | None, store: Path | None, plain: bool) -> None:
     """Follow a running engine, as `run` would show it.
 
     Ctrl+C leaves it, and the engine goes on. The exit code is that of the run if it ends meanwhile. Without a name: the run
-    with an engine, or else the latest.
+    with an engine, or else the latest; of a run without an engine, it shows how the last one ended. It says so when an engine
+    gives no sign of life, and goes on waiting.
     """
     kept = open_store(store)
     running = [folder for folder in kept.runs() if folder.engine()] if run is None else []
@@ -55,13 +57,14 @@ def _follow(folder: RunFolder, plain: bool) -> RunEnded:
     from gradts_engine import events
     from gradts_engine.console import Display
     from gradts_engine.runtime.journal import read_events
+    from gradts_engine.runtime.lock import SILENT
 
     news = [(seq, event) for seq, _, event in read_events(folder.events)]
     last_start = max((i for i, (_, event) in enumerate(news) if isinstance(event, events.RunStarted)), default=0)
     news = news[last_start:]
-    seen = 0
+    seen, silent = 0, False
     with Display(plain) as display:
-        while True:
+        while not display.gone:
             for seq, event in news:
                 display(event)
                 seen = seq
@@ -71,8 +74,12 @@ def _follow(folder: RunFolder, plain: bool) -> RunEnded:
             news = [(seq, event) for seq, _, event in read_events(folder.events, seen)]
             if not engine and not news:
                 raise RunError(f"the engine of run {folder.id} died; give the run's command again to go on")
+            if (SILENT in engine) != silent:
+                silent = not silent
+                display.say(f"{engine}; leave with Ctrl+C" if silent else "the engine gives signs of life again")
             if not news:
                 time.sleep(INTERVAL)
+    raise click.exceptions.Exit(128 + signal.SIGPIPE)
 
 
 def _as_error(folder: RunFolder, ended: RunEnded) -> GradTSError:

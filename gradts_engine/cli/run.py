@@ -14,12 +14,14 @@ import click
 from gradts_engine.cli.base import cli, open_store, run_argument, say, show_results, store_option, versions
 from gradts_engine.cli.engine import order
 from gradts_engine.errors import GradTSError, Interrupted, UsageError
-from gradts_engine.nearest import printable, unknown
+from gradts_engine.nearest import unknown
+from gradts_engine.printing import printable
 
 if TYPE_CHECKING:
     from gradts_engine.console import Display
+    from gradts_engine.events import Event
     from gradts_engine.runtime.control import Control
-    from gradts_engine.runtime.journal import Listener
+    from gradts_engine.runtime.listening import Listener
     from gradts_engine.runtime.store import RunFolder, Store
     from gradts_engine.runtime.view import RunView
 
@@ -58,7 +60,7 @@ def run(config: Path, store: Path | None, yes: bool, plain: bool, detach: bool, 
             raise click.exceptions.Exit(error.exit_code) from None
 
 
-def _run(config: Path, store: Path | None, yes: bool, plain: bool, *listeners: Listener) -> None:
+def _run(config: Path, store: Path | None, yes: bool, plain: bool, announce: Listener = lambda event: None) -> None:
     """Run in this process, and print the results."""
     from gradts_engine.config import load_experiment
     from gradts_engine.hooks.catalog import load_catalog, observers
@@ -81,8 +83,12 @@ def _run(config: Path, store: Path | None, yes: bool, plain: bool, *listeners: L
         display.say(f"reading {len(experiment.tasks)} tasks and loading {experiment.encoder.name}")
         from gradts_engine.runtime.pipeline import Options, run_experiment
 
+        def show(event: Event) -> None:
+            announce(event)  # first: where it announces the run, all that is printed from then on goes into the run's log
+            display(event)
+
         options = Options(
-            listeners=(*listeners, display, *observers(catalog)),
+            listeners=(show, *observers(catalog)),
             ask=lambda folder, primary: _ask(kept, folder, primary, display, control),
             accept=yes,
             control=control,

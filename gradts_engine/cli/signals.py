@@ -9,6 +9,7 @@ from types import FrameType, TracebackType
 
 from gradts_engine.console import Display
 from gradts_engine.errors import Interrupted, Terminated
+from gradts_engine.printing import let_go
 from gradts_engine.runtime.control import Control
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP)
@@ -27,7 +28,6 @@ class Signals:
         self.display = display
         self.again = again
         self.stops = 0
-        self.terminals = [descriptor for descriptor in (0, 1, 2) if os.isatty(descriptor)]
 
     def __enter__(self) -> None:
         self._reader, self._writer = os.pipe()
@@ -58,7 +58,7 @@ class Signals:
             if number == signal.SIGUSR1:
                 self.control.saves += 1
             elif number == signal.SIGHUP:
-                self._let_go()
+                let_go()
             else:
                 self.stops += 1
                 if self.stops > 1:
@@ -72,10 +72,3 @@ class Signals:
     def _stop(self, number: int) -> None:
         kind, word = (Terminated, "terminated") if number == signal.SIGTERM else (Interrupted, "interrupted")
         self.control.stop(kind, f"{word}; the proposal is kept" if self.display.asking else word)
-
-    def _let_go(self) -> None:
-        """Of terminals that are gone: writing to them would fail."""
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        for descriptor in (d for d in self.terminals if not os.isatty(d)):
-            os.dup2(nowhere, descriptor)
-        os.close(nowhere)

@@ -31,7 +31,8 @@ from gradts_engine.config.schema import (
 from gradts_engine.contracts import Dialect, EncoderSpec, Parallel, Source, TaskSpec
 from gradts_engine.errors import ProblemsError, UsageError
 from gradts_engine.names import RULE, is_name
-from gradts_engine.nearest import did_you_mean, printable, unknown
+from gradts_engine.nearest import did_you_mean, unknown
+from gradts_engine.printing import printable
 from gradts_engine.settings import Section
 
 MAX_BYTES = 2**20

@@ -17,7 +17,8 @@ from gradts_engine.learning.judging import settle
 from gradts_engine.learning.rows import Record, read_rows
 from gradts_engine.learning.rows.cells import needed, unfold
 from gradts_engine.learning.seeds import derive_seed
-from gradts_engine.nearest import did_you_mean, printable
+from gradts_engine.nearest import did_you_mean
+from gradts_engine.printing import printable
 
 MAX_CHARACTERS = 1 << 20
 """Characters of an instance's text and of its label, whatever source it comes from."""

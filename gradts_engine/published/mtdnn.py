@@ -18,7 +18,7 @@ import yaml
 
 from gradts_engine.errors import UsageError
 from gradts_engine.names import is_name
-from gradts_engine.nearest import printable
+from gradts_engine.printing import printable
 
 Row = dict[str, Any]
 Lose = Callable[[str], None]

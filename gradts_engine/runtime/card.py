@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from gradts_engine.contracts import Selection
 from gradts_engine.events import FinalModel
-from gradts_engine.nearest import printable
+from gradts_engine.printing import printable
 from gradts_engine.runtime.trials import sizes
 from gradts_engine.runtime.workbench import Workbench
 from gradts_engine.words import score

@@ -9,7 +9,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,10 @@ from gradts_engine.errors import GradTSError, RunError, UsageError
 from gradts_engine.events import Event, RunStarted
 from gradts_engine.runtime.store import Store
 
+LIMIT = 3600.0
+"""Seconds that an engine may take to read its data and to load its encoder, which may have to come over a slow network."""
+REMINDER = 30.0
+"""Seconds between two words to who waits."""
 CHUNK = 1 << 20
 """Most bytes of output that are looked at before a run has its folder."""
 
@@ -35,8 +41,9 @@ class Launched:
 def launch(config: Path, store: Path, *, accept: bool = False, say: Callable[[str], object] = lambda text: None) -> Launched:
     """Start a detached engine for tasks.toml and wait until it holds its run; it goes on when this process ends.
 
-    What it prints until then goes to `say`, by lines. Raises the error of an engine that could not begin: `UsageError` for a
-    wrong configuration, `RunError` for anything else, such as another engine that works on the run.
+    What it prints until then goes to `say`, by lines, and every half minute that it is still waited for. Raises the error of an
+    engine that could not begin: `UsageError` for a wrong configuration, `RunError` for anything else, such as another engine that
+    works on the run, or an engine that has not begun after `LIMIT`, which is then ended.
     """
     reader, writer = os.pipe()
     command = ["run", str(config.absolute()), "--store", str(store.absolute()), "--plain", "--announce", str(writer)]
@@ -69,8 +76,11 @@ def launch(config: Path, store: Path, *, accept: bool = False, say: Callable[[st
 
 def _follow(answer: int, said: int, say: Callable[[str], object]) -> bytes:
     """What the engine announces, empty if it died; shows what it prints meanwhile."""
-    line, shown = b"", 0
-    while True:
+    line, shown, began, told = b"", 0, time.monotonic(), 0.0
+    while (waited := time.monotonic() - began) < LIMIT:
+        if waited - told > REMINDER:
+            told = waited
+            say(f"waiting for the engine to begin: {waited:.0f} s, at most {LIMIT:.0f} s")
         ready, _, _ = select.select([answer], [], [], 0.2)
         whole_lines, end, _ = os.pread(said, CHUNK, shown).rpartition(b"\n")
         for text in (whole_lines + end).splitlines():
@@ -80,6 +90,7 @@ def _follow(answer: int, said: int, say: Callable[[str], object]) -> bytes:
             if not (part := os.read(answer, CHUNK)):
                 return line
             line += part
+    raise RunError(f"the engine had not begun its work after {LIMIT:.0f} s and was ended; run it without --detach to see why")
 
 
 class Announcer:
@@ -103,7 +114,7 @@ class Announcer:
         return listened
 
     def _tell(self, **news: object) -> None:
-        with self._pipe:
+        with suppress(BrokenPipeError), self._pipe:  # who started the engine may have gone
             json.dump(news, self._pipe)
 
 

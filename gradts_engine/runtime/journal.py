@@ -8,8 +8,8 @@ import sqlite3
 import threading
 import time
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -17,6 +17,7 @@ from pydantic_core import from_json
 
 from gradts_engine.errors import RunError
 from gradts_engine.events import Event, StageProgress, Warned, from_record
+from gradts_engine.runtime.listening import Listener, Listening
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY, time REAL NOT NULL, record TEXT NOT NULL, crc INTEGER) STRICT;
@@ -28,43 +29,86 @@ PROGRESS_INTERVAL = 0.1
 PATIENCE = 30.0
 """Seconds to wait for another program that reads the database in a transaction."""
 
-Listener = Callable[[Event], object]
+
+Item = tuple[Event | None, threading.Event]
+"""An event to write, or nothing but the wish to know when all before it is written; and what is set then."""
 
 
 class Journal:
-    """Appends events to `path`. `emit` may be called from any thread; for a state event it returns when the disk has it.
+    """Appends events to `path`, and shows them to listeners, each in a thread of its own (see `listening`). `emit` may be called
+    from any thread; for a state event it returns when the disk has it.
 
     `journal_mode=DELETE` works on network file systems, where WAL's shared memory does not; there is one writer, this object.
     """
 
     def __init__(self, path: Path, listeners: tuple[Listener, ...] = ()) -> None:
         self.path = path
-        self.listeners = list(listeners)
-        self.queue: queue.SimpleQueue[tuple[Event, threading.Event] | None] = queue.SimpleQueue()
+        self.queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
         self.last: dict[tuple[str, str], float] = {}
-        self.failure: Exception | None = None
+        self.failure: BaseException | None = None
+        self.closed = False
+        self.closing = threading.Lock()
+        """Held by `emit` while it puts an event into the queue, so that none comes after the end."""
         self.thread = threading.Thread(target=self._write, name="journal", daemon=True)
+        self.listeners = listeners
+        self.listening: list[Listening] = []
 
     def __enter__(self) -> Journal:
+        self.listening = [Listening(listener, self._complain) for listener in self.listeners]
         self.thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
-        self.queue.put(None)
+        for listening in self.wait():
+            self._complain(f"{listening.name} has not seen all events")
+        for listening in self.listening:
+            listening.close()
+        with self.closing:
+            self.closed = True
+            self.queue.put(None)
         self.thread.join()
 
     def emit(self, event: Event) -> None:
         """Record an event. Raises `RunError` if the journal cannot be written any more."""
         if self.failure:
-            raise RunError(f"{self.path} cannot be written: {self.failure}") from self.failure
+            raise self._error()
         if isinstance(event, StageProgress) and not self._due(event):
             return
-        written = threading.Event()
-        self.queue.put((event, written))
+        written = self._put(event)
         if not event.progress:
-            written.wait()
-            if self.failure:
-                raise RunError(f"{self.path} cannot be written: {self.failure}") from self.failure
+            self._await(written)
+            if self.failure or not written.is_set():
+                raise self._error()
+
+    def wait(self, seconds: float = 10.0) -> list[Listening]:
+        """Until all that was emitted before is written, and then until the listeners have seen it, for so long; those that have
+        not."""
+        self._await(self._put(None))
+        deadline = time.monotonic() + seconds
+        reached = [(listening, listening.mark()) for listening in self.listening]
+        return [listening for listening, mark in reached if not mark.wait(max(0.0, deadline - time.monotonic()))]
+
+    def _error(self) -> RunError:
+        error = RunError(f"{self.path} cannot be written: {self.failure or 'the journal is closed'}")
+        error.__cause__ = self.failure
+        return error
+
+    def _await(self, written: threading.Event) -> None:
+        """Until it is set, or nobody is there to set it."""
+        while not written.wait(1.0) and self.thread.is_alive():
+            pass
+
+    def _put(self, event: Event | None) -> threading.Event:
+        written = threading.Event()
+        with self.closing:
+            if self.closed:
+                raise self._error()
+            self.queue.put((event, written))
+        return written
+
+    def _complain(self, message: str) -> None:
+        with suppress(RunError):
+            self._put(Warned(message))
 
     def _due(self, event: StageProgress) -> bool:
         now = time.monotonic()
@@ -75,7 +119,7 @@ class Journal:
         return True
 
     def _write(self) -> None:
-        waiting: list[tuple[Event, threading.Event]] = []
+        waiting: list[Item] = []
         try:
             with closing(sqlite3.connect(self.path, timeout=PATIENCE)) as database:
                 database.execute("PRAGMA journal_mode=DELETE")
@@ -83,36 +127,31 @@ class Journal:
                 database.executescript(SCHEMA)
                 while (first := self.queue.get()) is not None:
                     waiting = [first, *self._more()]
-                    records = [json.dumps(event.as_record()) for event, _ in waiting]
+                    records = [json.dumps(event.as_record()) for event, _ in waiting if event]
                     with database:
                         append(database, records)
                     for event, written in waiting:
-                        self._show(event)
+                        if event:
+                            self._tell(event)
                         written.set()
-        except Exception as error:
+        except BaseException as error:
             self.failure = error
             for _, written in waiting:
                 written.set()
             while (item := self.queue.get()) is not None:  # nobody who was just about to emit waits for ever
                 item[1].set()
 
-    def _more(self) -> Iterator[tuple[Event, threading.Event]]:
+    def _tell(self, event: Event) -> None:
+        for listening in self.listening:
+            listening.tell(event)
+
+    def _more(self) -> Iterator[Item]:
         """What else is in the queue, so that it shares a commit."""
         while not self.queue.empty():
             if (item := self.queue.get()) is None:
                 self.queue.put(None)
                 return
             yield item
-
-    def _show(self, event: Event) -> None:
-        """A listener that fails (a terminal that went away, a plugin's bug) is reported once and dropped; the run goes on."""
-        for listener in tuple(self.listeners):
-            try:
-                listener(event)
-            except Exception as error:
-                self.listeners.remove(listener)
-                message = f"{listener.__module__} no longer sees events: {type(error).__name__}: {error}"
-                self.queue.put((Warned(message), threading.Event()))
 
 
 def append(database: sqlite3.Connection, records: Sequence[str]) -> None:

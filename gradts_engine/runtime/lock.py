@@ -25,6 +25,8 @@ HEARTBEAT = 5.0
 """Seconds between two signs of life of an engine: the modification time of its lock file."""
 SILENCE = 60.0
 """Seconds without a sign of life after which an engine on another host is dead, and one on this host hangs."""
+SILENT = "no sign of life for"
+"""In the words for an engine that hangs."""
 
 
 @dataclass(frozen=True)
@@ -146,5 +148,5 @@ def holder(path: Path) -> str:
 
 def _words(file: TextIO) -> str:
     silent = _age(file)
-    silence = f", no sign of life for {silent:.0f} s" if silent > SILENCE else ""
+    silence = f", {SILENT} {silent:.0f} s" if silent > SILENCE else ""
     return f"{_read(file) or 'another process'}{silence}"

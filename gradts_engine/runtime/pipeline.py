@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
 import numpy as np
@@ -22,7 +22,8 @@ from gradts_engine.runtime.card import model_card
 from gradts_engine.runtime.cleaning import sweep
 from gradts_engine.runtime.control import Control
 from gradts_engine.runtime.inbox import Confirm
-from gradts_engine.runtime.journal import Journal, Listener
+from gradts_engine.runtime.journal import Journal
+from gradts_engine.runtime.listening import Listener
 from gradts_engine.runtime.mounts import network_file_system
 from gradts_engine.runtime.prepare import method_settings, prepare, run_id
 from gradts_engine.runtime.ranking import rank
@@ -84,9 +85,14 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
             counts = {split: len(rows) for split, rows in task.splits.items()}
             journal.emit(events.TaskRead(name, task.type, task.metric, counts, task.skipped))
         bench = Workbench(experiment, data, types, encoder, store.artifacts, journal.emit, options.control)
+
+        def ask(run: RunFolder, primary: str) -> Sequence[str] | None:
+            journal.wait()  # a person is asked once all is shown that was said before
+            return options.ask(run, primary)
+
         try:
             with closing(catalog.executors[experiment.run.executor].load(devices)) as executor:
-                pipeline = Pipeline(bench, executor, run, catalog, options)
+                pipeline = Pipeline(bench, executor, run, catalog, replace(options, ask=ask))
                 with pipeline.watch:
                     pipeline.run()
         except BaseException as error:

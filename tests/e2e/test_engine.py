@@ -3,6 +3,7 @@
 import json
 import os
 import pty
+import shlex
 import signal
 import subprocess
 import sys
@@ -216,6 +217,43 @@ def test_a_second_signal_stops_it_at_once(long):
     process.communicate(timeout=60)
     assert process.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
     assert long.latest.state() == "died"
+
+
+def test_a_pipe_that_nobody_reads_stops_nothing(place):
+    """`| head`: the engine prints long after its reader has gone, and its exit code is that of the run."""
+    command = shlex.join([sys.executable, "-m", "gradts_engine", "run", str(place.config)])
+    shell = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", f"{command} 2>&1 | head -3"],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )
+    assert (shell.returncode, shell.stderr) == (0, "")
+    assert len(shell.stdout.splitlines()) == 3
+    view = place.latest.view()
+    assert (view.state, view.warnings) == ("done", ())
+    assert view.finals
+    assert not place.latest.engine()
+
+
+def test_who_follows_for_nobody_leaves(detached):
+    place, _ = detached
+    follower = place.start("attach", "--plain", "--store", str(place.store.root))
+    assert follower.stderr.readline().startswith("run ")
+    follower.stderr.close()
+    assert follower.wait(timeout=60) == 141
+    assert place.latest.state() == "running"
+
+
+def test_what_is_asked_for_is_printed_as_far_as_it_is_read(ran):
+    """Listings into a pipe that is closed: neither an error nor a traceback."""
+    for command in ("results", "results --json", "status"):
+        process = ran.start(*command.split())
+        process.stdout.close()
+        assert process.stderr.read() == ""
+        assert process.wait(timeout=60) == 0
 
 
 def test_a_terminal_that_goes_away_stops_nothing(place):

@@ -1,7 +1,6 @@
 import json
 import math
 import multiprocessing
-import queue
 import shutil
 import sqlite3
 import threading
@@ -14,6 +13,7 @@ from gradts_engine import events
 from gradts_engine.errors import RunError
 from gradts_engine.events import Event
 from gradts_engine.runtime.journal import PROGRESS_INTERVAL, Journal, read_events
+from gradts_engine.runtime.listening import LIMIT, Listening
 
 TRIAL = events.TrialScored("a", {"b": 3}, 0.5, "key")
 ALL = (
@@ -131,7 +131,7 @@ def test_events_of_several_threads_keep_each_threads_order(path):
     for name in range(threads):
         assert [text for text in texts if text.startswith(f"{name} ")] == [f"{name} {i}" for i in range(each)]
     assert seen == found
-    assert names == {"journal"}
+    assert len(names) == 1
 
 
 def test_reading_goes_on_after_what_was_read(path):
@@ -164,19 +164,67 @@ def test_what_another_version_wrote_is_passed_over(path):
     assert [seq for seq, _, _ in read_events(path)] == [1, 6]
 
 
-def test_a_listener_that_fails_is_reported_once_and_the_run_goes_on(path):
+@pytest.mark.parametrize("kind", [BrokenPipeError, SystemExit, KeyboardInterrupt])  # rich exits where a pipe is broken
+def test_a_listener_that_fails_is_reported_once_and_the_run_goes_on(path, kind):
     seen: list[Event] = []
 
     def gone(event: Event) -> None:
-        raise BrokenPipeError("the terminal went away")
+        raise kind("the terminal went away")
 
     with Journal(path, (gone, seen.append)) as journal:
         for event in warnings("1", "2", "3"):
             journal.emit(event)
-    complaint = "no longer sees events: BrokenPipeError: the terminal went away"
-    assert len([e for e in seen if complaint in e.message]) == 1
-    assert [e for e in seen if complaint not in e.message] == warnings("1", "2", "3")
+        journal.wait()
+        (complaint,) = [e for e in read(path) if "no longer sees events" in e.message]
+    assert complaint.message == f"{gone.__module__} no longer sees events: {kind.__name__}: the terminal went away"
+    assert [e for e in seen if e != complaint] == warnings("1", "2", "3")
     assert read(path) == seen
+
+
+def test_a_listener_that_hangs_holds_up_neither_the_run_nor_other_listeners(path, monkeypatch):
+    monkeypatch.setattr(Journal.wait, "__defaults__", (0.2,))
+    seen: list[Event] = []
+    released = threading.Event()
+
+    def hang(event: Event) -> None:
+        released.wait(60)
+
+    try:
+        with Journal(path, (hang, seen.append)) as journal:
+            assert within(10, lambda: [journal.emit(event) for event in warnings("1", "2")]) is None
+            assert [listening.listener for listening in journal.wait()] == [hang]
+            assert seen == warnings("1", "2")
+        assert read(path)[2:] == warnings(f"{__name__} has not seen all events")
+    finally:
+        released.set()
+
+
+def test_what_waits_for_a_slow_listener_is_bounded_and_progress_gives_way_first():
+    seen: list[Event] = []
+    complaints: list[str] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def slow(event: Event) -> None:
+        begun.set()
+        go_on.wait(60)
+        seen.append(event)
+
+    listening = Listening(slow, complaints.append)
+    listening.tell(events.Warned("first"))
+    assert begun.wait(10)
+    for done in range(LIMIT):
+        listening.tell(events.StageProgress("tune", "a", done, LIMIT))
+    for number in range(LIMIT):
+        listening.tell(events.Warned(str(number)))
+    go_on.set()
+    assert listening.mark().wait(60)
+    listening.close()
+    assert seen[: LIMIT // 2 + 1] == [
+        events.Warned("first"),
+        *(events.StageProgress("tune", "a", i, LIMIT) for i in range(LIMIT // 2)),
+    ]
+    assert seen[LIMIT // 2 + 1 :] == [events.Warned(str(number)) for number in range(LIMIT // 2)]
+    assert complaints == [f"{__name__} is slow and does not see all events"]
 
 
 # --- progress --------------------------------------------------------------------------------------------------------
@@ -247,23 +295,19 @@ def test_a_database_that_cannot_be_written(tmp_path):
     assert within(20, emit_all) is None
 
 
-class LateQueue(queue.SimpleQueue):
+class LateJournal(Journal):
     """Takes an event only once the journal has failed, though `emit` has just seen it well."""
 
-    def __init__(self, journal: Journal) -> None:
-        self.journal = journal
-
-    def put(self, item, *args) -> None:
-        while item and item[0].message == "late" and not self.journal.failure:
+    def _put(self, event: Event | None) -> threading.Event:
+        while event == events.Warned("late") and not self.failure:
             time.sleep(0.001)
         time.sleep(0.1)
-        super().put(item, *args)
+        return super()._put(event)
 
 
 def test_emit_comes_back_however_the_failure_falls_between_its_steps(path):
     errors: list[Exception | None] = []
-    journal = Journal(path)
-    journal.queue = LateQueue(journal)
+    journal = LateJournal(path)
 
     def emit(text: str) -> None:
         errors.append(within(10, lambda: journal.emit(events.Warned(text))))
@@ -278,6 +322,41 @@ def test_emit_comes_back_however_the_failure_falls_between_its_steps(path):
         for thread in threads:
             thread.join()
     assert [type(error) for error in errors] == [RunError] * 3
+
+
+def test_emit_after_the_end_is_an_error(path):
+    with Journal(path) as journal:
+        journal.emit(TRIAL)
+    for event in (TRIAL, events.StageProgress("tune", "a", 1, 2)):
+        assert isinstance(within(10, lambda event=event: journal.emit(event)), RunError)
+    assert len(read(path)) == 1
+
+
+def test_emit_at_the_very_end_is_written_or_an_error(path):
+    """Threads that emit while the journal closes: each event is in the file, or its thread was told that it is not."""
+    told: list[str] = []
+    refused: list[str] = []
+
+    def work(journal: Journal, name: str) -> None:
+        for i in range(1000):
+            try:
+                journal.emit(events.Warned(f"{name} {i}"))
+            except RunError:
+                refused.append(f"{name} {i}")
+                return
+            told.append(f"{name} {i}")
+
+    for attempt in range(10):
+        with Journal(path) as journal:
+            workers = [threading.Thread(target=work, args=(journal, f"{attempt} {n}")) for n in range(4)]
+            for worker in workers:
+                worker.start()
+            time.sleep(0.01)
+        for worker in workers:
+            worker.join(10)
+            assert not worker.is_alive(), "it hangs"
+    assert len(refused) == 40
+    assert {event.message for event in read(path)} == set(told)
 
 
 def test_the_first_failure_is_told_by_every_later_emit(path):
