@@ -13,7 +13,6 @@ import torch
 from torch import Tensor
 
 from gradts_engine.contracts import Instance, Label, OwnInputs, PlainInputs, TaskType, TextAnswers
-from gradts_engine.errors import UsageError
 from gradts_engine.learning.seeds import derive_seed
 
 CHUNK = 1000
@@ -142,11 +141,16 @@ def encode(
             truncated += bool(encoding.encodings[i].overflowing)
     inputs = {name: Ragged(np.concatenate(parts), np.cumsum(lengths)) for name, parts in values.items()}
     pad = dict.fromkeys(inputs, 0) | {"input_ids": tokenizer.pad_token_id}
-    if task_type.word_level and len(whole) == len(instances) and not any(any(one.kept) for one in whole.values()):
-        raise UsageError(
-            f"task '{task}': no word of {len(instances)} rows has a token: the encoder knows none of their characters"
-        )
     return Encoded(task, task_type, labels, inputs, targets, pad, truncated, whole=whole)
+
+
+def has_tokens(instances: Sequence[Instance], tokenizer: Any, max_length: int) -> bool:
+    """Whether any word of `instances` is something to the tokenizer."""
+    for instance in instances:
+        encoding = tokenizer(list(instance.text), truncation=True, max_length=max_length, is_split_into_words=True)
+        if any(word is not None for word in encoding.word_ids()):
+            return True
+    return False
 
 
 def _encode_own(

@@ -21,18 +21,18 @@ from gradts_engine.contracts import EncoderSpec, HeadSites
 from gradts_engine.errors import GradTSError, UsageError
 from gradts_engine.learning import families
 
-TOKENIZER_FILES = (
-    "added_tokens.json",
-    "merges.txt",
+VOCABULARIES = (
+    "tokenizer.json",
+    "vocab.txt",
+    "vocab.json",
     "sentencepiece.bpe.model",
-    "special_tokens_map.json",
     "spiece.model",
     "spm.model",
-    "tokenizer.json",
     "tokenizer.model",
-    "tokenizer_config.json",
-    "vocab.json",
-    "vocab.txt",
+)
+"""Files that may hold a tokenizer's words."""
+TOKENIZER_FILES = tuple(
+    sorted((*VOCABULARIES, "added_tokens.json", "merges.txt", "special_tokens_map.json", "tokenizer_config.json"))
 )
 WEIGHTS = "model.safetensors"
 _NOT_CONTENT = ("_name_or_path", "name_or_path", "transformers_version")
@@ -63,9 +63,23 @@ class Encoder:
     digest: str
     spec: EncoderSpec
 
-    def check(self) -> None:
-        """Raises `UsageError` if the configuration or the tokenizer does not load."""
-        _ = self.hidden_size, self.tokenizer
+    def check(self, max_length: int) -> None:
+        """Raises `UsageError` if a file does not load, the tokenizer has words that the model has no embedding for, or the model
+        no positions for `max_length` tokens."""
+        module: Any = self.build()
+        words = self.tokenizer.get_vocab()
+        known = module.get_input_embeddings().num_embeddings if hasattr(module, "get_input_embeddings") else len(words)
+        if extra := sorted((number, word) for word, number in words.items() if number >= known):
+            more = f" and {len(extra) - 1} more" if extra[1:] else ""
+            raise UsageError(
+                f"encoder {self.name}: the tokenizer in {self.source} has the word {extra[0][1]!r}{more} beyond the {known} that "
+                "the model has embeddings for; call model.resize_token_embeddings(len(tokenizer)) and save both again"
+            )
+        positions = families.positions(module)
+        if positions is not None and max_length > positions:
+            raise UsageError(
+                f"[data] max_length = {max_length}: encoder {self.name} has {positions} positions, expected at most {positions}"
+            )
 
     @cached_property
     def config(self) -> Any:
@@ -82,6 +96,11 @@ class Encoder:
     @cached_property
     def tokenizer(self) -> Any:
         """A fast one: only these map tokens to words and are the same in every thread."""
+        if not any((self.source / name).is_file() for name in VOCABULARIES):  # transformers may make one that knows no words
+            raise UsageError(
+                f"encoder {self.name}: {self.source} has no tokenizer ({', '.join(VOCABULARIES[:3])} or another); save the one "
+                "that the model was made with: tokenizer.save_pretrained(folder)"
+            )
         with told(f"encoder {self.name}: cannot load a tokenizer from {self.source}"):
             tokenizer = _transformers().AutoTokenizer.from_pretrained(self.source, trust_remote_code=False, local_files_only=True)
         if not tokenizer.is_fast:
@@ -146,7 +165,7 @@ def told(what: str) -> Iterator[None]:
 
 def load_pretrained(model_class: Any, folder: Path) -> tuple[nn.Module, list[str]]:
     """A float32 model of a class of transformers, in eval mode and without a pooler that it can do without, and the weights that
-    the folder lacks. Neither code nor pickles in the folder are run."""
+    the folder lacks. Neither code nor pickles in the folder are run. Raises UsageError for weights of another size."""
     optional_pooler = "add_pooling_layer" in inspect.signature(model_class).parameters
     with _LOADING:
         module, info = model_class.from_pretrained(
@@ -156,9 +175,13 @@ def load_pretrained(model_class: Any, folder: Path) -> tuple[nn.Module, list[str
             dtype=torch.float32,
             local_files_only=True,
             output_loading_info=True,
+            ignore_mismatched_sizes=True,  # they are told below, in one line
             trust_remote_code=False,
             use_safetensors=True,
         )
+    for name, stored, expected in sorted(info["mismatched_keys"]):
+        sizes = [" x ".join(map(str, shape)) for shape in (stored, expected)]
+        raise UsageError(f"{folder}: the weights {name} are {sizes[0]}, but by config.json {sizes[1]}; save the model again")
     return module.eval(), sorted(info["missing_keys"])
 
 

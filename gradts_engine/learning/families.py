@@ -84,6 +84,15 @@ FAMILIES: Mapping[str, Family] = {
 """By `model_type`."""
 
 
+def positions(module: nn.Module) -> int | None:
+    """Tokens of the longest input that a model has position embeddings for; None where it has none, since any length will do."""
+    for name, part in module.named_modules():
+        if name.endswith("position_embeddings") and isinstance(part, nn.Embedding):
+            # Those that know padding (RoBERTa, MPNet) count from the position after it.
+            return part.num_embeddings - (0 if part.padding_idx is None else part.padding_idx + 1)
+    return None
+
+
 @contextmanager
 def first_token_alone(module: nn.Module) -> Iterator[None]:
     """While entered, a model's last hidden states are those of the first token, [B, 1, D], and the rest of the last layer, which

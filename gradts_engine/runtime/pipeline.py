@@ -25,7 +25,7 @@ from gradts_engine.runtime.inbox import Confirm
 from gradts_engine.runtime.journal import Journal
 from gradts_engine.runtime.listening import Listener
 from gradts_engine.runtime.mounts import network_file_system
-from gradts_engine.runtime.prepare import method_settings, prepare, run_id
+from gradts_engine.runtime.prepare import check, method_settings, prepare, run_id
 from gradts_engine.runtime.ranking import rank
 from gradts_engine.runtime.shards import read_raw
 from gradts_engine.runtime.store import RunFolder, Store
@@ -61,7 +61,7 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
     devices, types, data, encoder = prepare(experiment, catalog)
     name = run_id(experiment, data, encoder.digest)
     if not store.folder(name).events.exists():  # a run that was begun was checked then, and may have nothing left to do
-        encoder.check()
+        check(experiment, types, data, encoder)
     run = store.create(name)
     with run.locked(), Journal(run.events, options.listeners) as journal:
         sweep(store, run)

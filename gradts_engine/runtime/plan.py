@@ -10,7 +10,7 @@ from gradts_engine.config import Experiment
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.runtime import stages, trials
 from gradts_engine.runtime.control import Control
-from gradts_engine.runtime.prepare import prepare, run_id
+from gradts_engine.runtime.prepare import check, prepare, run_id
 from gradts_engine.runtime.store import Store
 from gradts_engine.runtime.view import RunView
 from gradts_engine.runtime.workbench import Workbench
@@ -23,6 +23,7 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
     devices share them. How many trials there will be is not known before they are made, so `trials` is the most.
     """
     devices, types, data, encoder = prepare(experiment, catalog)
+    check(experiment, types, data, encoder)
     bench = Workbench(experiment, data, types, encoder, store.artifacts, lambda event: None, Control())
     run = store.folder(run_id(experiment, data, encoder.digest))
     views = [folder.view() for folder in store.runs()]

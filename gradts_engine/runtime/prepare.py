@@ -49,6 +49,27 @@ def read_tasks(experiment: Experiment, catalog: Catalog, types: Mapping[str, Tas
     }
 
 
+def check(experiment: Experiment, types: Mapping[str, TaskType], data: Mapping[str, TaskData], encoder: Encoder) -> None:
+    """Raises UsageError where encoder and data are each right but do not go together, or a primary could never have a score."""
+    from gradts_engine.learning.batches import has_tokens
+    from gradts_engine.learning.judging import hopeless
+
+    max_length = experiment.data.max_length
+    encoder.check(max_length)
+    for name, task in data.items():
+        if types[name].word_level:
+            tokenizer = encoder.tokenizer_for(word_level=True)
+            for split, rows in task.splits.items():
+                if not has_tokens(rows, tokenizer, max_length):
+                    what = f"no word of its {len(rows)} {split} rows has a token of encoder {encoder.name}"
+                    raise UsageError(
+                        f"task '{name}': {what}, so nothing can be scored; look for words without a visible character"
+                    )
+    for primary in experiment.primaries:
+        if why := hopeless(data[primary], "dev"):
+            raise UsageError(f"{why}; use another metric, or other dev rows")
+
+
 def run_id(experiment: Experiment, data: Mapping[str, TaskData], encoder: str) -> str:
     """The file's name and a digest of settings, data and encoder: the same content is the same run, wherever it lies."""
     tasks = [[name, task.judged_by, dict(task.digests)] for name, task in data.items()]

@@ -16,6 +16,7 @@ from torch import nn
 from gradts_engine.contracts import EncoderSpec, HeadSites, Projection
 from gradts_engine.errors import UsageError
 from gradts_engine.learning.encoders import Encoder, load_encoder
+from gradts_engine.learning.families import positions
 from gradts_engine.testing import FAMILIES, tiny_encoder
 
 
@@ -121,8 +122,7 @@ def edit_config(folder: Path, **changes: Any) -> None:
 
 
 def everything_of(encoder: Encoder) -> None:
-    encoder.check()
-    encoder.build()
+    encoder.check(max_length=128)
 
 
 @pytest.mark.parametrize(
@@ -132,12 +132,12 @@ def everything_of(encoder: Encoder) -> None:
         ("no weights", "has no model.safetensors"),
         ("cut", "cannot load"),
         ("incomplete", "has no weights for encoder.layer.1.* and 15 more"),
-        ("other size", "cannot load"),
+        ("other size", "the weights embeddings.word_embeddings.weight are .* x 32, but by config.json .* x 32"),
         ("no config", "has no config.json"),
         ("bad config", "cannot read .*config.json"),
         ("family", "family 't5' is not known; known are albert, bert, .*EncoderSpec"),
-        ("no tokenizer", "cannot load a tokenizer"),
-        ("no vocabulary", "the tokenizer in .* knows no words"),
+        ("no tokenizer", "has no tokenizer"),
+        ("no vocabulary", "has no tokenizer .tokenizer.json, vocab.txt, vocab.json or another.; save the one that"),
     ],
 )
 def test_a_broken_folder_is_one_line_that_says_what_to_do(how: str, message: str, tmp_path: Path) -> None:
@@ -145,6 +145,35 @@ def test_a_broken_folder_is_one_line_that_says_what_to_do(how: str, message: str
     with pytest.raises(UsageError, match=message) as caught:
         everything_of(encoder_at(tmp_path))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_what_goes_into_a_model_is_known_before_it_is_used(family: str, tmp_path: Path) -> None:
+    """The longest input that `check` allows is computed, and one token more is not, where positions are embedded."""
+    folder = tiny_encoder(tmp_path, family)
+    encoder = encoder_at(folder)
+    module: Any = encoder.build()
+    most = positions(module)
+    if family == "modernbert":
+        assert most is None
+        encoder.check(100_000)
+        return
+    assert most is not None
+    encoder.check(most)
+    ids = torch.full((1, most + 1), 7)
+    module(input_ids=ids[:, 1:])
+    with pytest.raises((IndexError, RuntimeError)):
+        module(input_ids=ids)
+    with pytest.raises(
+        UsageError, match=rf"max_length = {most + 1}: encoder tiny has {most} positions, expected at most {most}$"
+    ):
+        encoder.check(most + 1)
+
+    tokens = json.loads((folder / "tokenizer.json").read_text())
+    tokens["added_tokens"].append({**tokens["added_tokens"][0], "id": encoder.config.vocab_size, "content": "<brand>"})
+    (folder / "tokenizer.json").write_text(json.dumps(tokens))
+    with pytest.raises(UsageError, match=r"has the word '<brand>' beyond the \d+ that the model has embeddings for"):
+        encoder_at(folder).check(16)
 
 
 def test_wrong_digest_names_both(tmp_path: Path) -> None:
