@@ -43,7 +43,7 @@ def task(case: str, rows: int) -> tuple[TaskSpec, TaskData]:
     spec = catalog.tasks[case]
     kind = catalog.task_types[spec.type]
     limits = {"train": rows, "dev": rows, "test": 1}
-    return spec, read_task(replace(spec, test=None), kind.load(), spec.metric or kind.metrics[0], limits, "stop", 0)
+    return spec, read_task(replace(spec, test=None), kind.load(), spec.metric or kind.metrics[0], limits, "stop", 0, "first")
 
 
 @cache

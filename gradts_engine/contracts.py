@@ -91,11 +91,11 @@ class Rules:
 class TaskSpec:
     """A labelled task, as a plugin registers it or as a `[tasks.NAME]` table defines it.
 
-    `text` names one column, or two for a pair. `labels` fixes the classes and their order; without it they are collected from
-    all splits and sorted. `positive`, `scheme` and `strict` are its `Rules`. `options` are keyword arguments for sources that are
-    functions (the dials of generated data).
-    `indicators` are columns of 0 and 1, one a class, that make up the label of a multi_label task. `separator` stands between the
-    classes or words of a column that holds several in a string; `dialect` is what is set of how files are read.
+    `text` names one column, or two for a pair. `labels` fixes the classes and their order; without it they are those of the train
+    rows, sorted. `positive`, `scheme` and `strict` are its `Rules`. `group` names a column whose equal values stay together in a
+    cut. `options` are keyword arguments for sources that are functions (the dials of generated data). `indicators` are columns of
+    0 and 1, one a class, that make up the label of a multi_label task. `separator` stands between the classes or words of a
+    column that holds several in a string; `dialect` is what is set of how files are read.
     """
 
     name: str
@@ -111,6 +111,7 @@ class TaskSpec:
     scheme: Scheme | None = None
     strict: bool = False
     dev_fraction: float | None = None
+    group: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     dialect: Dialect = Dialect()
     indicators: tuple[str, ...] = ()
@@ -133,8 +134,14 @@ class Instance:
 class TaskData:
     """A task as read: checked instances, bad rows left out, and a digest of what a model can see, of each split.
 
-    `labels` is empty for a task whose labels are numbers. The digests are of each split by itself, since not every stage
+    `labels` is empty for a task whose labels are numbers, and otherwise has the model's outputs in their order; `unknown` are
+    classes that dev or test rows have and train rows never. The digests are of each split by itself, since not every stage
     depends on every split: a corrected test row must not cost a training.
+
+    `unlabelled` are test rows without a label: predicted, not scored. `texts[split]` [N] uint64 are hashes by which equal
+    texts of all tasks are found, those of `unlabelled` at the end of "test". `classes[name][split]` counts labels, of words where
+    words have them; rows without a label count as class "-1". `duplicates` counts rows with the text of an earlier one of their
+    split.
     """
 
     name: str
@@ -145,6 +152,12 @@ class TaskData:
     skipped: Mapping[str, int]
     digests: Mapping[str, str]
     rules: Rules = Rules()
+    unknown: tuple[str, ...] = ()
+    unlabelled: tuple[Instance, ...] = ()
+    texts: Mapping[str, np.ndarray] = field(default_factory=dict, compare=False)
+    classes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    duplicates: int = 0
+    warnings: tuple[str, ...] = ()
 
     @property
     def judged_by(self) -> str:

@@ -129,7 +129,8 @@ def show_task(name: str, as_json: bool) -> None:
     """
     from gradts_engine import tables
     from gradts_engine.hooks.catalog import load_catalog
-    from gradts_engine.learning.data import read_task, where
+    from gradts_engine.learning.data import read_task
+    from gradts_engine.learning.instances import where
     from gradts_engine.learning.rows import revision_of
     from gradts_engine.nearest import unknown
 

@@ -58,7 +58,7 @@ S = TypeVar("S", bound=Section)
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
     """A checked tasks.toml. `tasks` holds every task that takes part, in order; `limits[task][split]` how many of its
-    first rows to use (None: all). Files named in tasks.toml have become absolute paths."""
+    rows to use (None: all). Files named in tasks.toml have become absolute paths."""
 
     path: Path
     run: RunSettings
@@ -290,10 +290,11 @@ def _resolve_task(name: str, table: TaskTable, context: Context, problems: Probl
     if base is None and (missing := [key for key in ("type", "train") if key not in given]):
         problems.append((at, f"no {' and no '.join(missing)}, and no base = a registered task to take it from"))
         return None
-    if "dev" in given and "dev_fraction" in given:
-        problems.append(((*at, "dev_fraction"), "dev is given too, expected one of the two"))
-    elif base and "dev" in given:
-        base = replace(base, dev_fraction=None)
+    for key in ("dev_fraction", "group"):
+        if "dev" in given and key in given:
+            problems.append(((*at, key), "dev is given too, expected one of the two"))
+    if base and "dev" in given:
+        base = replace(base, dev_fraction=None, group=None)
     elif base and "dev_fraction" in given:
         base = replace(base, dev=None)
     spec = replace(base, name=name, **given) if base else TaskSpec(name=name, **given)

@@ -213,9 +213,19 @@ class DataSettings(Section):
     """`[data]`: how the rows of all tasks are read."""
 
     max_length: int = Field(default=128, ge=4, description="Longest input, in tokens with special ones; longer texts are cut.")
-    train_limit: _Limit = Field(default=None, description="Use the first so many train rows of each task; default: all.")
-    dev_limit: _Limit = Field(default=None, description="Use the first so many dev rows of each task; default: all.")
-    test_limit: _Limit = Field(default=None, description="Use the first so many test rows of each task; default: all.")
+    train_limit: _Limit = Field(default=None, description="Use so many train rows of each task; default: all.")
+    dev_limit: _Limit = Field(default=None, description="Use so many dev rows of each task; default: all.")
+    test_limit: _Limit = Field(default=None, description="Use so many test rows of each task; default: all.")
+    limit_order: Literal["sample", "first"] = Field(
+        default="sample",
+        description="Which rows a limit leaves: a random sample with every class in its share, or the first ones.",
+    )
+    seed: int | None = Field(
+        default=None,
+        ge=0,
+        lt=2**32,
+        description="Seed of `dev_fraction` and of samples alone; default: that of [run].",
+    )
     on_bad_row: Literal["stop", "skip"] = Field(
         default="stop", description="Stop at rows that cannot be read, or skip and count them."
     )
@@ -371,7 +381,10 @@ class TaskTable(Section):
     )
     strict: bool | None = Field(default=None, description="Count only spans whose tags keep to the scheme; default: false.")
     dev_fraction: float | None = Field(default=None, gt=0, lt=1, description="Share of the train rows to set apart as dev split.")
+    group: _Filled | None = Field(
+        default=None, description="With dev_fraction: a column whose equal values stay together, such as a document."
+    )
     options: dict[str, Any] | None = Field(default=None, description="Arguments for data that a function makes.")
-    train_limit: _Limit = Field(default=None, description="Use the first so many train rows; default: that of [data].")
-    dev_limit: _Limit = Field(default=None, description="Use the first so many dev rows; default: that of [data].")
-    test_limit: _Limit = Field(default=None, description="Use the first so many test rows; default: that of [data].")
+    train_limit: _Limit = Field(default=None, description="Use so many train rows; default: that of [data].")
+    dev_limit: _Limit = Field(default=None, description="Use so many dev rows; default: that of [data].")
+    test_limit: _Limit = Field(default=None, description="Use so many test rows; default: that of [data].")

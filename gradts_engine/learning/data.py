@@ -4,37 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import islice
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import numpy as np
 
-from gradts_engine.contracts import Answer, Instance, Label, Source, TaskData, TaskSpec, TaskType, Text
+from gradts_engine.contracts import Instance, TaskData, TaskSpec, TaskType
 from gradts_engine.errors import ProblemsError, UsageError
+from gradts_engine.learning import classes, cuts
+from gradts_engine.learning.instances import Reader, Split, where
 from gradts_engine.learning.judging import settle
-from gradts_engine.learning.rows import Record, read_rows
-from gradts_engine.learning.rows.cells import needed, unfold
-from gradts_engine.learning.seeds import derive_seed
-from gradts_engine.nearest import did_you_mean
 from gradts_engine.printing import printable
 
-MAX_CHARACTERS = 1 << 20
-"""Characters of an instance's text and of its label, whatever source it comes from."""
-MESSAGE = 500
-"""Characters that are shown of what is wrong with a row, which may repeat the row."""
 SHOWN = 10
 """Bad rows that are shown; the others are counted."""
-
-
-@dataclass
-class _Split:
-    """What was read of one split."""
-
-    source: Source
-    instances: Sequence[Instance] = ()
-    bad: list[str] = field(default_factory=list)
 
 
 def read_task(
@@ -44,99 +28,56 @@ def read_task(
     limits: Mapping[str, int | None],
     on_bad_row: Literal["stop", "skip"],
     seed: int,
+    order: Literal["sample", "first"] = "sample",
 ) -> TaskData:
-    """Read and check all splits of a task; `limits` says how many of the first good rows of each to use.
+    """Read and check all splits of a task; `limits` says how many of the good rows of each to use, `order` which of them. `seed`
+    decides on cuts and samples alone; the classes are those of all rows.
 
     Raises UsageError for a source that cannot be read, an empty split, fewer than two classes, or a metric that does not
     fit them, and ProblemsError for bad rows unless they are to be skipped.
     """
+    reader = Reader(spec, task_type)
     sources = {"train": spec.train, "dev": spec.dev, "test": spec.test}
-    splits = {
-        # A dev split that is cut out of the train rows must not depend on how many of them are used: all are read.
-        name: _read_split(spec, task_type, source, None if name == "train" and spec.dev is None else limits.get(name))
-        for name, source in sources.items()
-        if source is not None
-    }
+    splits = {name: reader.split(name, source) for name, source in sources.items() if source is not None}
     # Two splits may be one file, whose rows are named once.
     found = dict.fromkeys((str(split.source), problem) for split in splits.values() for problem in split.bad)
     bad = [problem for _, problem in found]
     if bad and on_bad_row == "stop":
         raise ProblemsError(_report(spec.name, bad))
-    instances = {name: tuple(split.instances) for name, split in splits.items()}
+    for name, split in splits.items():
+        _check_not_empty(spec, name, split)
+    warnings = _without_label(splits)
+    rows: dict[str, Sequence[Instance]] = {name: split.rows for name, split in splits.items() if split.rows}
     if spec.dev is None:
-        train, dev = _cut(instances["train"], spec.dev_fraction or 0, derive_seed(seed, "dev", spec.name))
-        instances |= {"train": train[: limits.get("train")], "dev": dev[: limits.get("dev")]}
-    for name, rows in instances.items():
-        if not rows:
-            split = splits.get(name, splits["train"])
-            raise UsageError(f"{where(split.source)}: task '{spec.name}' has no {name} rows ({len(split.bad)} skipped)")
-    labels = _classes(spec, task_type, instances)
-    metric, rules = settle(spec, metric, labels, instances)
+        rows["train"], rows["dev"], said = _cut(reader, splits["train"], seed)
+        warnings += said
+    labels, unknown = _classes(reader, rows)
+    metric, rules = settle(spec, metric, labels, rows)
+    unlabelled = tuple(splits["test"].unlabelled) if "test" in splits else ()
+    used = {name: _limited(reader, all_rows, limits.get(name), order, seed) for name, all_rows in rows.items()}
+    unlabelled = _limited(reader, unlabelled, limits.get("test"), order, seed)
+    texts = {name: cuts.hashes([reader.key(row.text) for row in own]) for name, own in used.items()}
+    digests = {name: _digest(spec.type, labels, own) for name, own in used.items()}
+    if unlabelled:
+        hidden = cuts.hashes([reader.key(row.text) for row in unlabelled])
+        texts["test"] = np.concatenate([texts.get("test", hidden[:0]), hidden])
+        digests["unlabelled"] = _digest(spec.type, labels, unlabelled)
     return TaskData(
         name=spec.name,
         type=spec.type,
         metric=metric,
         rules=rules,
         labels=labels,
-        splits=instances,
+        splits=used,
         skipped={name: len(split.bad) for name, split in splits.items()},
-        digests={name: _digest(spec.type, labels, rows) for name, rows in instances.items()},
+        digests=digests,
+        unknown=unknown,
+        unlabelled=unlabelled,
+        texts=texts,
+        classes=_counted(reader, (*labels, *unknown), used, splits),
+        duplicates=sum(len(hashes) - len(np.unique(hashes)) for hashes in texts.values()),
+        warnings=(*warnings, *classes.warnings(used, texts, reader.names, labels, unknown)),
     )
-
-
-def _read_split(spec: TaskSpec, task_type: TaskType, source: Source, limit: int | None) -> _Split:
-    """The first `limit` good rows, and what is wrong with the bad ones before the last of them."""
-    split = _Split(source)
-
-    def good() -> Iterator[Instance]:
-        labelled = getattr(task_type, "labelled", True)
-        for record in read_rows(source, spec.options, spec.dialect, needed(spec, labelled)):
-            try:
-                yield _instance(spec, task_type, unfold(spec, record, task_type.word_level))
-            except ValueError as error:
-                split.bad.append(printable(f"{where(source, record)}: {error}"[:MESSAGE]))
-
-    split.instances = tuple(islice(good(), limit))
-    return split
-
-
-def _instance(spec: TaskSpec, task_type: TaskType, record: Record) -> Instance:
-    """Raises ValueError with what is wrong with the row."""
-    columns = (spec.text,) if isinstance(spec.text, str) else spec.text
-    labelled = getattr(task_type, "labelled", True)
-    for column in (*columns, spec.label) if labelled else columns:
-        if column not in record.values:
-            known = f"expected one of {', '.join(record.values)}"
-            raise ValueError(f"no column '{column}'{did_you_mean(column, record.values) or ', ' + known}")
-    text = task_type.read_text([record.values[column] for column in columns])
-    label = task_type.read_label(record.values.get(spec.label), text)
-    if spec.labels is not None and (extra := [name for name in task_type.classes(label) if name not in spec.labels]):
-        raise ValueError(f"unknown label '{extra[0]}'{did_you_mean(extra[0], spec.labels)}")
-    _check_characters(text, label)
-    return Instance(record.row, text, label)
-
-
-def _check_characters(text: Text, label: Label) -> None:
-    """JSON may hold halves of surrogate pairs, which no tokenizer and no terminal takes."""
-    parts = label if isinstance(label, tuple) else (label,)
-    joined = "".join((*text, *(part.text if isinstance(part, Answer) else str(part) for part in parts)))
-    if len(joined) > MAX_CHARACTERS:
-        raise ValueError(f"text and label have {len(joined)} characters, expected at most {MAX_CHARACTERS}")
-    try:
-        joined.encode()
-    except UnicodeEncodeError:
-        raise ValueError("text or label holds half a surrogate pair, which is not Unicode") from None
-
-
-def where(source: Source, record: Record | None = None) -> str:
-    """File and line, or the closest that the source has to them; counted from 1."""
-    place = (
-        f"{source.__name__}()" if hasattr(source, "__name__") else ", ".join(source) if isinstance(source, tuple) else str(source)
-    )
-    place = record.file if record and record.file else place
-    if record is None:
-        return place
-    return f"{place}: row {record.row + 1}" if record.line is None else f"{place}:{record.line}"
 
 
 def _report(task: str, bad: Sequence[str]) -> list[str]:
@@ -146,21 +87,108 @@ def _report(task: str, bad: Sequence[str]) -> list[str]:
     return [*bad[:SHOWN], f"task '{task}': {rows} in all{hidden}; {hint}"]
 
 
-def _cut(rows: Sequence[Instance], fraction: float, seed: int) -> tuple[tuple[Instance, ...], tuple[Instance, ...]]:
-    """Train and dev rows: a random `fraction` for dev, at least one; both keep the order of the file."""
-    count = max(1, round(len(rows) * fraction))
-    chosen = set(np.random.default_rng(seed).permutation(len(rows))[:count].tolist())
-    train = tuple(row for i, row in enumerate(rows) if i not in chosen)
-    return train, tuple(rows[i] for i in sorted(chosen))
+def _check_not_empty(spec: TaskSpec, name: str, split: Split) -> None:
+    place = f"{where(split.source)}: task '{spec.name}'"
+    if not split.rows and split.unlabelled and name != "test":
+        raise UsageError(
+            f"{place}: no {name} row has a label (all {len(split.unlabelled)} are empty or {classes.NO_LABEL}, which stands for "
+            f"none); expected labels in '{spec.label}', or labels = [...] with \"{classes.NO_LABEL}\" if that is a class"
+        )
+    if not split.rows and not split.unlabelled:
+        raise UsageError(f"{place} has no {name} rows ({len(split.bad)} skipped)")
 
 
-def _classes(spec: TaskSpec, task_type: TaskType, splits: Mapping[str, Sequence[Instance]]) -> tuple[str, ...]:
-    """The given classes, or those of all splits, sorted; none where labels are numbers."""
-    found = {name for rows in splits.values() for row in rows for name in task_type.classes(row.label)}
-    labels = spec.labels if spec.labels is not None and found else tuple(sorted(found))
-    if len(labels) == 1:
-        raise UsageError(f"{where(spec.train)}: task '{spec.name}' has one class, '{labels[0]}', expected at least 2")
-    return labels
+def _without_label(splits: Mapping[str, Split]) -> list[str]:
+    """What becomes of rows that have no label."""
+    said = []
+    for name, split in splits.items():
+        if count := len(split.unlabelled):
+            total = count + len(split.rows)
+            fate = "predicted, not scored" if name == "test" else "left out"
+            said.append(
+                f"{count} of {total} {name} rows have no label (empty, or {classes.NO_LABEL} for none) and are {fate}"
+                + (
+                    f'; if {classes.NO_LABEL} is a class, name all classes: labels = ["{classes.NO_LABEL}", ...]'
+                    if split.rows
+                    else ""
+                )
+            )
+    return said
+
+
+def _cut(reader: Reader, split: Split, seed: int) -> tuple[list[Instance], list[Instance], list[str]]:
+    """Train rows, dev rows, both in the order of the file, and a warning where equal texts had to be cut apart."""
+    rows, fraction, said = split.rows, reader.spec.dev_fraction or 0.0, []
+    dev = cuts.dev_side(split.groups, fraction, seed)
+    if not _has_both(reader, rows, dev):
+        dev = cuts.lowest(split.groups, fraction, seed)
+        what = "groups" if reader.spec.group else "texts"
+        said = [
+            f"{len({*split.groups})} different {what} are too few for dev_fraction = {fraction} to leave dev rows, train rows "
+            f"and two classes: {int(dev.sum())} of {len(rows)} rows are drawn whatever other tasks do"
+        ]
+        if apart := len({*_at(split.groups, dev)} & {*_at(split.groups, ~dev)}):
+            said[0] += f", and {apart} {what} are in train and dev, so that dev scores say little"
+    if dev.all():
+        raise UsageError(
+            f"{where(split.source)}: task '{reader.spec.name}' has {len(rows)} row{'s' * (len(rows) > 1)}, of which "
+            f'dev_fraction = {fraction} leaves none to train with; give more rows, or dev = "FILE"'
+        )
+    return _at(rows, ~dev), _at(rows, dev), said
+
+
+def _at(values: Sequence[Any], chosen: np.ndarray) -> list[Any]:
+    return [values[i] for i in np.flatnonzero(chosen).tolist()]
+
+
+def _has_both(reader: Reader, rows: Sequence[Instance], dev: np.ndarray) -> bool:
+    """Whether a cut leaves dev rows, train rows, and two classes to train with where there are two."""
+    if dev.all() or not dev.any():
+        return False
+    here = {name for row in _at(rows, ~dev) for name in reader.names(row.label)}
+    return len(here) > 1 or len({name for row in rows for name in reader.names(row.label)}) == len(here)
+
+
+def _classes(reader: Reader, rows: Mapping[str, Sequence[Instance]]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The given classes, or those of the train rows in order, none where labels are numbers; and those of other rows alone."""
+    spec = reader.spec
+    found = {split: Counter(name for row in own for name in reader.names(row.label)) for split, own in rows.items()}
+    if not any(found.values()):
+        return (), ()
+    labels = spec.labels if spec.labels is not None else classes.in_order(found["train"])
+    if len(labels) < 2:
+        one = f"one class, '{printable(labels[0])}'" if labels else "no class"
+        raise UsageError(f"{where(spec.train)}: task '{spec.name}' has {one}, expected at least 2")
+    for split in ("dev", "test"):
+        if found.get(split) and not found[split].keys() & {*labels}:
+            source = getattr(spec, split) or spec.train
+            raise UsageError(
+                f"{where(source)}: task '{spec.name}': no {split} row has a class that train has: "
+                f"{classes.listed(classes.in_order(found[split]))}, expected {classes.listed(labels)}"
+            )
+    return labels, classes.in_order({name for names in found.values() for name in names} - {*labels})
+
+
+def _limited(reader: Reader, rows: Sequence[Instance], limit: int | None, order: str, seed: int) -> tuple[Instance, ...]:
+    if order == "first":
+        return tuple(rows[:limit])
+    stratum = classes.rarest(rows, reader.names)
+    return tuple(cuts.sample(rows, limit, lambda row: reader.key(row.text), stratum, seed))
+
+
+def _counted(
+    reader: Reader, names: Sequence[str], used: Mapping[str, Sequence[Instance]], splits: Mapping[str, Split]
+) -> dict[str, dict[str, int]]:
+    """How often each class is named in each split; rows without a label count as `NO_LABEL`."""
+    counts = {split: Counter(name for row in rows for name in reader.names(row.label)) for split, rows in used.items()}
+    for split, read in splits.items():
+        if read.unlabelled:
+            counts.setdefault(split, Counter())[classes.NO_LABEL] += len(read.unlabelled)
+    every = {*names, *(name for count in counts.values() for name in count)}
+    return {
+        name: {split: counts.get(split, Counter())[name] for split in ("train", "dev", "test")}
+        for name in classes.in_order(every)
+    }
 
 
 def _digest(task_type: str, labels: Sequence[str], instances: Sequence[Instance]) -> str:

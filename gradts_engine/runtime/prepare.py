@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradts_engine.config import Experiment
 from gradts_engine.contracts import TaskData, TaskType
-from gradts_engine.errors import UsageError
+from gradts_engine.errors import ProblemsError, UsageError
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.names import slug
 from gradts_engine.runtime.artifacts import canonical
@@ -33,20 +33,23 @@ def prepare(
 
 
 def read_tasks(experiment: Experiment, catalog: Catalog, types: Mapping[str, TaskType]) -> dict[str, TaskData]:
-    """Read and check the data of all tasks."""
+    """Read and check the data of all tasks. Raises ProblemsError with what is wrong with any of them."""
     from gradts_engine.learning.data import read_task
 
-    return {
-        name: read_task(
-            spec,
-            types[name],
-            spec.metric or catalog.task_types[spec.type].metrics[0],
-            experiment.limits[name],
-            experiment.data.on_bad_row,
-            experiment.run.seed,
-        )
-        for name, spec in experiment.tasks.items()
-    }
+    settings = experiment.data
+    seed = experiment.run.seed if settings.seed is None else settings.seed
+    data: dict[str, TaskData] = {}
+    problems: list[str] = []
+    for name, spec in experiment.tasks.items():
+        metric = spec.metric or catalog.task_types[spec.type].metrics[0]
+        try:
+            limits = experiment.limits[name]
+            data[name] = read_task(spec, types[name], metric, limits, settings.on_bad_row, seed, settings.limit_order)
+        except UsageError as error:
+            problems += getattr(error, "problems", [str(error)])
+    if problems:
+        raise ProblemsError(list(dict.fromkeys(problems)))
+    return data
 
 
 def check(experiment: Experiment, types: Mapping[str, TaskType], data: Mapping[str, TaskData], encoder: Encoder) -> None:
