@@ -76,6 +76,21 @@ def kendall_tau(main: np.ndarray, others: np.ndarray) -> np.ndarray:
     return tau.reshape(*main.shape[:-2], len(others))
 
 
+def paired_tau(xs: np.ndarray, ys: np.ndarray) -> np.ndarray:
+    """Tau-b of each of several matrices with the one at its place among others: [N, L, H] and [N, L, H] to float64 [N]."""
+    columns = [np.ascontiguousarray(values.reshape(len(values), -1).T) for values in (xs, ys)]  # [K, N]
+    agree, of_x, of_y = np.zeros((3, len(xs)))
+    for head in range(len(columns[0])):
+        x, y = (_signs(values, head) for values in columns)
+        agree += np.einsum("kn,kn->n", x, y)
+        of_x += np.abs(x).sum(0)
+        of_y += np.abs(y).sum(0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        tau: np.ndarray = np.clip(agree / np.sqrt(of_x) / np.sqrt(of_y), -1.0, 1.0)
+    tau[np.isnan(columns[0]).any(0) | np.isnan(columns[1]).any(0)] = np.nan
+    return tau
+
+
 def correlate_tasks(
     candidates: Mapping[str, Sequence[str]], raw: Callable[[str], Iterable[np.ndarray]]
 ) -> dict[str, dict[str, tuple[float, np.ndarray]]]:

@@ -1,0 +1,153 @@
+"""Does an auxiliary help? Gains over fresh seeds and rows, their uncertainty, and what it would take to know more.
+
+A gain is the mean of a table of differences [S seeds, R rows] between two models. Seeds and rows are crossed random effects,
+so var(mean) = s2_row / R + s2_seed / S + s2_rest / (R S) (Searle, Casella and McCulloch, Variance Components, 1992, chapter
+4). Its estimate from the mean squares of the two-way table has the degrees of freedom of Satterthwaite, Biometrics 1946. Seeds
+are few, so their mean square is pooled over all candidates that are judged together.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from gradts_engine.repeats import Verdict
+
+MOST = 1000
+"""Seeds beyond which `more` says that no number would do."""
+
+Kind = Literal["helps", "neutral", "hurts", "undecided"]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Variance of a mean by its parts: what rows, seeds and both together add to a table [S, R]; degrees of freedom of each."""
+
+    seeds: int
+    rows: int
+    row: float
+    """Mean squares of rows, of seeds, and of what neither explains."""
+    seed: float
+    rest: float
+    seed_freedom: int
+
+    def half_width(self, level: float, seeds: int | None = None) -> float:
+        """Half the interval of the mean, of so many seeds instead of those that there are."""
+        from scipy.special import stdtrit
+
+        count = seeds or self.seeds
+        rows = max(self.row - self.rest, 0.0) / self.seeds / self.rows  # s2_row / R, which no seed makes smaller
+        noise = max(self.seed, self.rest if self.rows > 1 else 0.0) / self.rows / count
+        freedom_of_seeds = self.seed_freedom + (count - self.seeds if seeds else 0)
+        total = rows + noise
+        if total == 0:
+            return 0.0
+        parts = [(noise, freedom_of_seeds), (rows, self.rows - 1)]
+        freedom = total**2 / sum(part**2 / free for part, free in parts if part)
+        return float(stdtrit(freedom, (1 + level) / 2)) * math.sqrt(total)
+
+    @property
+    def of_rows(self) -> float:
+        """Standard deviation of the mean from the choice of rows alone."""
+        return math.sqrt(max(self.row - self.rest, 0.0) / self.seeds / self.rows)
+
+
+def spreads(tables: Sequence[np.ndarray]) -> list[Spread]:
+    """The spread of each of several tables of differences [S, R], of the same seeds and rows; that of seeds is pooled.
+
+    A table of one row [S, 1] holds gains of whole trainings, of which nothing is known of single rows.
+    """
+    found = []
+    for table in tables:
+        seeds, rows = table.shape
+        mean, of_seed, of_row = table.mean(), table.mean(1), table.mean(0)
+        rest = table - of_seed[:, None] - of_row + mean
+        free = (seeds - 1) * (rows - 1)
+        noise = float((rest**2).sum()) / free if free else 0.0
+        row = seeds * float(of_row.var(ddof=1)) if rows > 1 else 0.0
+        found.append(Spread(seeds, rows, row, rows * float(of_seed.var(ddof=1)), noise, (seeds - 1) * len(tables)))
+    pooled = float(np.mean([spread.seed for spread in found]))
+    return [Spread(s.seeds, s.rows, s.row, pooled, s.rest, s.seed_freedom) for s in found]
+
+
+def judge(tables: Sequence[np.ndarray], margin: float, *, level: float = 0.95) -> list[Verdict]:
+    """The verdict on each of several candidates, from tables of its differences [S, R] to the primary alone, all of the same S
+    and R, NaN where a training failed (that seed then counts for none of them).
+
+    Helps or hurts where the interval of the gain clears zero, neutral where it lies between -margin and margin, else undecided.
+    """
+    good = np.all([np.isfinite(table).all(1) for table in tables], axis=0) if tables else np.zeros(0, bool)
+    tables = [table[good] for table in tables]
+    if good.sum() < 2:
+        return [_unknown(int(good.sum()), table) for table in tables]
+    return [_verdict(float(t.mean()), spread, margin, level) for t, spread in zip(tables, spreads(tables), strict=True)]
+
+
+def _verdict(gain: float, spread: Spread, margin: float, level: float) -> Verdict:
+    half = spread.half_width(level)
+    kind = _kind(gain, half, margin)
+    rows = 1.96 * spread.of_rows
+    return Verdict(
+        verdict=kind,
+        gain=gain,
+        low=gain - half,
+        high=gain + half,
+        seeds=spread.seeds,
+        rows=spread.rows if spread.rows > 1 else 0,
+        rows_low=gain - rows,
+        rows_high=gain + rows,
+        more=0
+        if kind != "undecided"
+        else _more(lambda seeds: _kind(gain, spread.half_width(level, seeds), margin), spread.seeds),
+    )
+
+
+def _unknown(seeds: int, table: np.ndarray) -> Verdict:
+    gain = float(table.mean()) if table.size else math.nan
+    nan = math.nan
+    return Verdict(verdict="undecided", gain=gain, low=nan, high=nan, seeds=seeds, rows=table.shape[1], more=2 - seeds)
+
+
+def _kind(gain: float, half: float, margin: float) -> Kind:
+    if gain - half > 0:
+        return "helps"
+    if gain + half < 0:
+        return "hurts"
+    return "neutral" if abs(gain) + half < margin else "undecided"
+
+
+def _more(kind: Callable[[int], Kind], seeds: int) -> int | None:
+    """The fewest seeds beyond `seeds` with which the same gain and spread would be decided; None where MOST would not do."""
+    low, high = seeds, MOST
+    if kind(high) == "undecided":
+        return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if kind(middle) == "undecided" else (low, middle)
+    return high - seeds
+
+
+def pseudo_values(metric: Callable[[np.ndarray], float], rows: int, *, blocks: int = 200) -> np.ndarray:
+    """What each block of rows adds to a metric of rows that is no mean over them: jackknife pseudo-values [blocks] (Quenouille,
+    Biometrika 1956). `metric(positions)` is the metric of some of the rows. For a mean of rows, one a block, these are the rows.
+    """
+    parts = np.array_split(np.arange(rows), min(rows, blocks))
+    whole = metric(np.arange(rows))
+    return np.array([len(parts) * whole - (len(parts) - 1) * metric(np.delete(np.arange(rows), part)) for part in parts])
+
+
+def shrunk(best: float, gains: np.ndarray, noise: float) -> float:
+    """What is to be expected of the best of several `gains` [k] with a noise variance `noise` each: less than was seen.
+
+    Empirical Bayes with a normal prior over the candidates (James and Stein 1961; Efron and Morris, JASA 1973).
+    """
+    gains = gains[np.isfinite(gains)]
+    if len(gains) < 4:  # with fewer, Efron and Morris's factor is not defined
+        return best - math.sqrt(max(noise, 0.0)) if len(gains) > 1 else best
+    mean, spread = float(gains.mean()), float(((gains - gains.mean()) ** 2).sum())
+    kept = max(0.0, 1 - (len(gains) - 3) * noise / spread) if spread else 0.0
+    return mean + kept * (best - mean)

@@ -1,0 +1,108 @@
+"""How well a predictor orders candidates by a truth that is itself measured with noise. Pure functions of two tables.
+
+A truth is `{primary: gains [C, S]}`, the gain of every candidate in every seed; a prediction is `{primary: values [C]}`, NaN
+where nothing is known. A rank correlation with a noisy truth cannot reach 1: the most that a perfect predictor would show is
+the square root of the truth's reliability (Spearman, American Journal of Psychology 1904), so all three are given: raw,
+ceiling, corrected.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradts_engine.repeats import Repeats
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Means over primaries. `rho` is Spearman's, with a 95% interval `low` to `high` over primaries and candidates; `ceiling` is
+    what a perfect predictor would show, and `corrected` is rho over it; `regret[k]`: how much less than the best candidate the
+    best of the first k gains, in units of the truth."""
+
+    rho: float
+    low: float
+    high: float
+    ceiling: float
+    corrected: float
+    regret: Mapping[int, float]
+
+
+def spearman(x: np.ndarray, y: np.ndarray) -> float:
+    """Spearman's rank correlation of the entries that both have; NaN for fewer than three, or where either does not vary."""
+    from scipy.stats import rankdata
+
+    both = np.isfinite(x) & np.isfinite(y)
+    if both.sum() < 3:
+        return math.nan
+    a, b = rankdata(x[both]), rankdata(y[both])
+    a, b = a - a.mean(), b - b.mean()
+    size = math.sqrt(float(a @ a) * float(b @ b))
+    return float(a @ b) / size if size else math.nan
+
+
+def reliability(gains: np.ndarray) -> float:
+    """Share of the variance between candidates' mean gains [C, S] that is not noise of the seeds: the intraclass correlation
+    ICC(C,k) of McGraw and Wong, Psychological Methods 1996, from 0 to 1; NaN for fewer than two seeds or candidates.
+
+    What a seed does to all candidates alike, as a better training of the primary alone, moves no order and is left out.
+    """
+    gains = gains[np.isfinite(gains).all(1)]
+    candidates, seeds = gains.shape
+    if min(candidates, seeds) < 2:
+        return math.nan
+    rest = gains - gains.mean(1, keepdims=True) - gains.mean(0, keepdims=True) + gains.mean()
+    noise = float((rest**2).sum()) / ((candidates - 1) * (seeds - 1))
+    between = seeds * float(gains.mean(1).var(ddof=1))
+    return max(0.0, 1 - noise / between) if between else 0.0
+
+
+def regret(values: np.ndarray, gains: np.ndarray, first: int) -> float:
+    """How much less than the best candidate the best of the `first` by value gains; `values` and `gains` [C].
+
+    A candidate without a value comes last; those with the same value share their places, and the mean over their orders is given.
+    """
+    known = np.isfinite(gains)
+    values, gains = np.where(np.isnan(values), -np.inf, values)[known], gains[known]
+    if not len(gains):
+        return math.nan
+    draws = np.random.default_rng(0).random((64 if len(set(values)) < len(values) else 1, len(values)))
+    tops = [gains[np.lexsort((draw, -values))[:first]].max() for draw in draws]
+    return float(gains.max() - np.mean(tops))
+
+
+def agreement(
+    predicted: Mapping[str, np.ndarray],
+    truth: Mapping[str, np.ndarray],
+    *,
+    first: tuple[int, ...] = (1, 3),
+    resamples: int = 2000,
+) -> Agreement:
+    """Compare a prediction with a truth."""
+    means = {p: np.array([Repeats(tuple(row)).mean for row in truth[p]]) for p in predicted}
+    rho = _mean([spearman(predicted[p], means[p]) for p in predicted])
+    ceiling = _mean([math.sqrt(reliability(truth[p])) for p in predicted])
+    low, high = _interval(predicted, means, resamples)
+    regrets = {k: _mean([regret(predicted[p], means[p], k) for p in predicted]) for k in first}
+    return Agreement(rho, low, high, ceiling, rho / ceiling if ceiling else math.nan, regrets)
+
+
+def _interval(predicted: Mapping[str, np.ndarray], means: Mapping[str, np.ndarray], resamples: int) -> tuple[float, float]:
+    """95% percentile interval of the mean rho: primaries are drawn with replacement, and then the candidates of each."""
+    draw, primaries, found = np.random.default_rng(0), list(predicted), []
+    for _ in range(resamples):
+        rhos = []
+        for p in draw.choice(len(primaries), len(primaries)):
+            x, y = predicted[primaries[p]], means[primaries[p]]
+            rows = draw.choice(len(x), len(x))
+            rhos.append(spearman(x[rows], y[rows]))
+        found.append(_mean(rhos))
+    low, high = np.nanquantile(found, (0.025, 0.975)) if np.isfinite(found).any() else (math.nan, math.nan)
+    return float(low), float(high)
+
+
+def _mean(values: list[float]) -> float:
+    return Repeats(tuple(values)).mean

@@ -1,0 +1,110 @@
+"""Verdicts on simulated trainings whose true gain is known."""
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from scipy.stats import t as student
+from scipy.stats import ttest_1samp
+
+from gradts_engine.repeats import Repeats, Verdict
+from gradts_engine.selection.verdicts import judge, pseudo_values, shrunk
+
+
+def tables(draw: np.random.Generator, gain: float, seeds: int, rows: int, seed_noise: float, count: int = 3) -> list[np.ndarray]:
+    """Differences of two classifiers that err independently: a part from rows, from seeds, and from both."""
+    return [
+        gain + draw.normal(0, 0.2, (1, rows)) + draw.normal(0, seed_noise, (seeds, 1)) + draw.normal(0, 0.3, (seeds, rows))
+        for _ in range(count)
+    ]
+
+
+def simulated(gain: float, seeds: int, rows: int, seed_noise: float, cases: int = 400) -> tuple[float, Counter[str]]:
+    """Coverage of the intervals, and how often each verdict was given."""
+    draw = np.random.default_rng(3)
+    found = [v for _ in range(cases) for v in judge(tables(draw, gain, seeds, rows, seed_noise), 0.01)]
+    return sum(v.low <= gain <= v.high for v in found) / len(found), Counter(v.verdict for v in found)
+
+
+@pytest.mark.parametrize(("seeds", "rows", "noise"), [(3, 200, 0.02), (5, 200, 0.02), (5, 1000, 0.01), (8, 100, 0.04)])
+def test_intervals_cover_and_null_cases_are_rarely_decided(seeds: int, rows: int, noise: float):
+    covered, verdicts = simulated(0.0, seeds, rows, noise)
+    assert 0.92 <= covered <= 0.98
+    assert (verdicts["helps"] + verdicts["hurts"]) / verdicts.total() <= 0.07  # 5%, and the noise of 1,200 verdicts
+
+
+def test_what_helps_or_hurts_much_is_found():
+    assert simulated(0.08, 5, 200, 0.01)[1]["helps"] / 1200 >= 0.95
+    assert simulated(-0.08, 5, 200, 0.01)[1]["hurts"] / 1200 >= 0.95
+
+
+def test_no_gain_of_many_rows_and_seeds_is_neutral():
+    (found,) = judge([np.random.default_rng(0).normal(0, 0.05, (30, 4000))], 0.01)
+    assert found.verdict == "neutral"
+
+
+def test_gains_without_rows_are_a_t_test():
+    values = np.array([[1.0], [2.0], [4.0]])
+    (found,) = judge([values], 0.5)
+    expected = ttest_1samp(values[:, 0], 0).confidence_interval(0.95)
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high))
+    assert (found.verdict, found.rows) == ("undecided", 0)
+
+
+def test_more_is_what_it_takes():
+    """Repeating the same seeds so often as it says decides, and once less does not."""
+    table = np.array([[0.5], [2.0], [-0.7], [1.5], [0.1]])
+    (found,) = judge([table], 0.01)
+    gain, spread, more = table.mean(), table.std(ddof=1), found.more
+    assert more
+
+    def low(seeds: int) -> float:
+        return float(gain - student.ppf(0.975, seeds - 1) * spread / np.sqrt(seeds))
+
+    assert low(5 + more) > 0 >= low(5 + more - 1)
+
+
+def test_too_few_rows_are_not_mended_by_seeds():
+    rows = np.random.default_rng(0).normal(0.01, 1, (1, 50))
+    (found,) = judge([np.repeat(rows, 5, 0) + np.random.default_rng(1).normal(0, 0.01, (5, 50))], 0.001)
+    assert (found.verdict, found.more) == ("undecided", None)
+
+
+def test_failed_trainings_count_for_none():
+    good = np.array([[1.0], [1.1], [0.9]])
+    failed = np.array([[1.0], [np.nan], [0.9]])
+    found = judge([good, failed], 0.1)
+    assert [v.seeds for v in found] == [2, 2]
+    (alone,) = judge([failed[:2]], 0.1)
+    assert (alone.verdict, alone.more) == ("undecided", 1)
+
+
+def test_pseudo_values_of_a_mean_are_its_rows():
+    rows = np.random.default_rng(0).normal(size=40)
+    np.testing.assert_allclose(pseudo_values(lambda where: float(rows[where].mean()), 40), rows)
+    blocks = pseudo_values(lambda where: float(rows[where].mean()), 40, blocks=8)
+    np.testing.assert_allclose(blocks, rows.reshape(8, 5).mean(1))
+
+
+def test_the_best_of_many_is_shrunk_to_what_it_is():
+    draw = np.random.default_rng(0)
+    errors, raw = [], []
+    for _ in range(500):
+        true = draw.normal(0, 1, 12)
+        seen = true + draw.normal(0, 1.5, 12)
+        best = int(seen.argmax())
+        errors.append(shrunk(float(seen[best]), seen, 1.5**2) - true[best])
+        raw.append(seen[best] - true[best])
+    assert abs(np.mean(errors)) < 0.3 < 1 < np.mean(raw)
+
+
+def test_repeats():
+    found = Repeats((0.5, 0.7, float("nan"), 0.6))
+    assert found.mean == pytest.approx(0.6)
+    expected = ttest_1samp([0.5, 0.7, 0.6], 0).confidence_interval(0.95)
+    assert found.interval() == pytest.approx((expected.low, expected.high))
+    low, high = Repeats((0.9, 0.99)).interval(correlation=True)
+    assert -1 < low < high < 1
+    assert np.isnan(Repeats((0.5,)).interval()).all()
+    assert found.against(Repeats((0.4, 0.4, 0.4))).values[:2] == pytest.approx((0.1, 0.3))
+    assert isinstance(judge([np.zeros((2, 1))], 0.1)[0], Verdict)

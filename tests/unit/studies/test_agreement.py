@@ -1,0 +1,48 @@
+"""A predictor against a truth that is noisy itself."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy.stats import spearmanr
+
+from gradts_engine.studies.agreement import agreement, regret, reliability, spearman
+
+
+def test_spearman_is_scipys():
+    draw = np.random.default_rng(0)
+    for _ in range(20):
+        x, y = draw.integers(0, 6, (2, 12)).astype(float)
+        assert spearman(x, y) == pytest.approx(spearmanr(x, y).statistic)
+    x[3] = np.nan
+    assert spearman(x, y) == pytest.approx(spearmanr(np.delete(x, 3), np.delete(y, 3)).statistic)
+    assert math.isnan(spearman(np.ones(5), np.arange(5.0)))
+
+
+def test_reliability_is_the_squared_correlation_with_the_truth():
+    """Simulated: candidates with an SD of 1, seeds with one of 2, four seeds: 1 / (1 + 4 / 4)."""
+    draw = np.random.default_rng(0)
+    true = draw.normal(size=4000)
+    gains = true[:, None] + draw.normal(scale=2, size=(4000, 4)) + draw.normal(scale=5, size=4)
+    assert reliability(gains) == pytest.approx(0.5, abs=0.03)
+    assert np.corrcoef(true, gains.mean(1))[0, 1] ** 2 == pytest.approx(reliability(gains), abs=0.03)
+
+
+def test_regret():
+    gains = np.array([1.0, 5.0, 3.0, np.nan])
+    assert regret(np.array([3.0, 1.0, 2.0, 9.0]), gains, 1) == 4
+    assert regret(np.array([3.0, 1.0, 2.0, 9.0]), gains, 2) == 2
+    assert regret(np.full(4, np.nan), gains, 3) == 0
+    assert regret(np.zeros(4), gains, 1) == pytest.approx(2, abs=0.7)  # ties: the mean over orders, not the first of the list
+
+
+def test_a_perfect_predictor_reaches_the_ceiling_and_a_useless_one_nothing():
+    draw = np.random.default_rng(0)
+    true = {f"p{i}": draw.normal(size=30) for i in range(12)}
+    truth = {p: t[:, None] + draw.normal(scale=1.5, size=(30, 4)) for p, t in true.items()}
+    perfect = agreement(true, truth, resamples=200)
+    assert perfect.corrected == pytest.approx(1, abs=0.1)
+    assert perfect.low < perfect.rho < perfect.high
+    useless = agreement({p: draw.normal(size=30) for p in true}, truth, resamples=200)
+    assert useless.low < 0 < useless.high
+    assert useless.regret[1] > perfect.regret[1]
