@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from gradts_engine.contracts import Row
@@ -52,8 +53,12 @@ def _sentences(opened: Opened, detected: Detected, names: Sequence[str], width: 
         if len(fields) != expected:
             like = f"as in line {start}" if sentence else "of CoNLL-U" if universal else f"as in header = {list(names)}"
             raise UsageError(f"{path}:{number}: {_columns(len(fields))}, expected {expected} {like}")
-        if universal and re.fullmatch(r"\d+[-.]\d+", fields[0]):
+        if universal and not re.fullmatch(r"[0-9]+([-.][0-9]+)?", fields[0]):
+            raise UsageError(f"{path}:{number}: the first column is {fields[0][:20]!r}, expected a word's number")
+        if universal and not fields[0].isdecimal():
             continue
+        if universal and sentence and int(fields[0]) <= int(sentence[-1][0]):
+            raise UsageError(f"{path}:{number}: word {fields[0]} after word {sentence[-1][0]}: is a blank line missing?")
         if len(fields) < 2:
             raise UsageError(f"{path}:{number}: one column, expected a word and its label, a blank line after each sentence")
         start = start if sentence else number
@@ -69,11 +74,11 @@ def _columns(count: int) -> str:
 
 
 def _width(sample: str, delimiter: str | None) -> int:
-    """Columns of the first line that is no comment for sure."""
-    lines = (line for line in sample.split("\n") if line.strip() and not line.startswith("-DOCSTART-"))
-    filled = [line.rstrip("\r") for line in lines]
+    """How many columns most lines have, of those that are no comments for sure."""
+    filled = [line.rstrip("\r") for line in sample.split("\n") if line.strip() and not line.startswith("-DOCSTART-")]
     words = [line for line in filled if not line.startswith("#")] or filled
-    return len(split_columns(words[0], delimiter)) if words else 0
+    widths = Counter(len(split_columns(line, delimiter)) for line in words)
+    return widths.most_common(1)[0][0] if widths else 0
 
 
 def _is_comment(line: str, columns: int, width: int, universal: bool) -> bool:

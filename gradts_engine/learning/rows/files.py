@@ -111,8 +111,6 @@ class Opened:
                 yield number, line.removesuffix("\r") + "\n" if self.newline == b"\r" else line
         except UnicodeError:
             raise _undecodable(f"{self.path}:{number + 1}", self.encoding, "") from None
-        finally:
-            text.detach()
 
 
 def _undecodable(place: str, encoding: str, where: str) -> UsageError:
@@ -135,12 +133,20 @@ def open_text(path: Path, encoding: str | None = None) -> Iterator[Opened]:
                     begin = file.peek(SAMPLE)[:SAMPLE]
                 encoding = encoding or _encoding(path, begin)
                 newline = b"\r" if b"\n" not in begin and b"\r" in begin.rstrip(b"\r\n") else b"\n"
-                sample = codecs.getincrementaldecoder(encoding)("replace").decode(begin).removeprefix("\ufeff")
+                sample = _decoded(path, encoding, begin)
                 sample = sample.replace("\r", "\n") if newline == b"\r" else sample
                 yield Opened(path, encoding, compression, sample, newline, cast(BinaryIO, file))
     except (OSError, EOFError, zlib.error) as error:
         reason = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise UsageError(f"{path}: cannot be read: {reason}") from None
+
+
+def _decoded(path: Path, encoding: str, begin: bytes) -> str:
+    """The first characters, which may end within one."""
+    try:
+        return codecs.getincrementaldecoder(encoding)("replace").decode(begin).removeprefix("\ufeff")
+    except UnicodeError as error:  # UTF-16 without its byte order mark
+        raise UsageError(f"{path}: is not {encoding}: {error}") from None
 
 
 def _unpacked(raw: BinaryIO, compression: str | None) -> io.BufferedReader:

@@ -42,7 +42,7 @@ def json_document(opened: Opened) -> Numbered:
         raise UsageError(f"{path}: is not {opened.encoding} (byte {error.start + 1})") from None
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: broken JSON: {error}") from None
-    rows = _rows(document)
+    rows = rows_of(document)
     if rows is None:
         raise UsageError(f'{path}: expected a list of objects, such as [{{"text": ..., "label": ...}}], or {{"data": [...]}}')
     for number, row in enumerate(rows, start=1):
@@ -54,7 +54,8 @@ def json_document(opened: Opened) -> Numbered:
             yield None, row
 
 
-def _rows(document: Any) -> list[Any] | None:
+def rows_of(document: Any) -> list[Any] | None:
+    """The rows of a document; None where it has none."""
     if isinstance(document, list):
         return document
     if not isinstance(document, dict):

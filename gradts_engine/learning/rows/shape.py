@@ -8,11 +8,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from gradts_engine.contracts import Dialect, Format
 from gradts_engine.errors import UsageError
 from gradts_engine.learning.rows.files import Opened, ending_of, open_text
+from gradts_engine.learning.rows.json_rows import rows_of
 
 ENDINGS: dict[str, Format | Literal["sniff"]] = {
     ".jsonl": "jsonl",
@@ -30,6 +31,8 @@ ENDINGS: dict[str, Format | Literal["sniff"]] = {
 }
 """What a file holds, by its ending; `.gz`, `.zst`, `.bz2` and `.xz` may follow it. The content has the last word."""
 
+SURELY_WHOLE = 10_000
+"""Characters of a sample that is all of its file."""
 DELIMITERS = ",;\t|"
 _NAMES = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", " ": "blanks"}
 
@@ -82,12 +85,17 @@ def detect_file(path: Path, dialect: Dialect) -> Detected:
 
 
 def _format(by_ending: str, sample: str) -> Format:
-    first = sample.lstrip()[:1]
+    """The content has the last word."""
     lines = [line for line in sample.split("\n") if line.strip()]
+    first = sample.lstrip()[:1]
     if by_ending in ("json", "jsonl", "sniff") and first in ("{", "["):
         if first == "[":
-            return "json" if by_ending != "sniff" or _begins_json(sample) else _plain(sample)
-        return "jsonl" if by_ending == "jsonl" or _is_object(lines[0]) else "json" if by_ending == "json" else _plain(sample)
+            return "json" if by_ending != "sniff" or re.match(r"\s*\[\s*[\[{\]]", sample) else _plain(sample)
+        row = _object(lines[0])
+        alone = len(lines) == 1 and row is not None and rows_of(row) is not None
+        if by_ending == "jsonl" or (row is not None and not alone):
+            return "jsonl"
+        return "json" if by_ending == "json" else _plain(sample)
     if by_ending == "sniff":
         return _plain(sample)
     if by_ending == "conll":
@@ -130,15 +138,12 @@ def _are_sentences(lines: Sequence[str]) -> bool:
     return len(counts) == len(rows) and all(a == b for a, b in counts) and any(a > 1 for a, _ in counts)
 
 
-def _is_object(line: str) -> bool:
+def _object(line: str) -> dict[str, Any] | None:
     try:
-        return isinstance(json.loads(line), dict)
+        values = json.loads(line)
     except (ValueError, RecursionError):
-        return False
-
-
-def _begins_json(sample: str) -> bool:
-    return re.match(r"\s*\[\s*[\[{\]]", sample) is not None
+        return None
+    return values if isinstance(values, dict) else None
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
@@ -160,26 +165,29 @@ def _delimiter(sample: str, usual: str) -> str:
     return best if widths[best] > 1 else usual
 
 
-def _columns(sample: str, delimiter: str) -> int:
-    """How many columns the sample has where each of its rows has as many; else 0."""
-    lines = sample.splitlines(keepends=True)[:-1] if len(sample) > 10_000 else sample.splitlines(keepends=True)
+def _columns(sample: str, delimiter: str, quoting: int | None = None) -> int:
+    """How many columns the sample has where all its rows have as many; else 0. Between tabs quotation marks usually are text."""
+    lines = re.findall(r"[^\n]*\n|[^\n]+", sample)
+    cut = len(sample) > SURELY_WHOLE
+    if quoting is None:
+        quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+    widths: set[int] = set()
     try:
-        widths = {len(row) for row in csv.reader(lines, delimiter=delimiter, quoting=quoting_of(delimiter)) if row}
-    except csv.Error:
-        return 0
+        for row in csv.reader(lines[:-1] if cut else lines, strict=True, delimiter=delimiter, quoting=quoting):  # type: ignore[arg-type]
+            widths |= {len(row)} if len(row) > 1 or "".join(row).strip() else set()
+    except csv.Error as error:
+        if not (cut and "unexpected end" in str(error)):
+            return 0
     return widths.pop() if len(widths) == 1 else 0
 
 
-def quoting_of(delimiter: str) -> Literal[0, 3]:
-    """Quotation marks between tabs are text, as in GLUE."""
-    return csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
-
-
 def _is_quoted(sample: str, delimiter: str) -> bool:
-    """Whether fields between tabs are in quotation marks that are not text: all that begin with one end with one and have doubled
-    ones inside, and at least one does have these."""
+    """Whether quotation marks between tabs are not text: only with them all rows have as many fields; or each field that begins
+    with one ends with one and has none but doubled ones inside, which at least one does have."""
+    if not _columns(sample, delimiter, csv.QUOTE_MINIMAL):
+        return False
     fields = [field for line in sample.split("\n")[:1000] for field in line.rstrip("\r").split(delimiter)]
     marked = [field for field in fields if field.startswith('"')]
     inner = [field[1:-1] for field in marked if len(field) > 1 and field.endswith('"')]
     doubled = any('""' in text for text in inner) and not any('"' in text.replace('""', "") for text in inner)
-    return doubled and len(inner) == len(marked)
+    return (doubled and len(inner) == len(marked)) or not _columns(sample, delimiter, csv.QUOTE_NONE)

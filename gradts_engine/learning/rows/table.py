@@ -18,7 +18,7 @@ SEEN = 1000
 
 
 def table(opened: Opened, detected: Detected, names: Sequence[str] | None) -> Numbered:
-    """Rows under `names`, or else a header; empty lines are skipped, and columns without a name are left out."""
+    """Rows under `names`, or else a header; blank lines are skipped, and columns without a name are left out."""
     path, header = opened.path, list(names) if names else None
     rows = _plain(opened, detected) if detected.quoting == "none" else _quoted(opened, detected)
     for start, fields in rows:
@@ -50,8 +50,9 @@ def _plain(opened: Opened, detected: Detected) -> Fields:
     """Quotation marks and carriage returns inside a line are text."""
     for number, line in opened.lines():
         line = line.removesuffix("\n").removesuffix("\r")
-        if line:
-            yield number, line.split(detected.delimiter)
+        fields = line.split(detected.delimiter)
+        if len(fields) > 1 or line.strip():
+            yield number, fields
 
 
 def _quoted(opened: Opened, detected: Detected) -> Fields:
@@ -74,7 +75,7 @@ def _quoted(opened: Opened, detected: Detected) -> Fields:
     start = 1
     try:
         for fields in reader:
-            if fields:
+            if len(fields) > 1 or "".join(raw).strip():
                 swallowed.note(start, fields, raw)
                 yield start, fields
             raw.clear()
