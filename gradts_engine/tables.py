@@ -54,10 +54,19 @@ def cell(value: float | None, low: float, high: float, ramp: Ramp = VIRIDIS) -> 
     """A number of at most 1, two digits of it in at most four columns, on its place of the ramp between `low` and `high`."""
     if value is None or math.isnan(value):
         return Text("-", "dim")
+    background, ink = shade(value, low, high, ramp)
+    return Text(digits(value), Style(color=ink, bgcolor=background))
+
+
+def shade(value: float, low: float, high: float, ramp: Ramp = VIRIDIS) -> tuple[str, str]:
+    """Background and ink of a number on its place of the ramp between `low` and `high`."""
     share = (value - low) / (high - low) if high > low else 0.0
-    background, ink = ramp[max(0, min(int(share * len(ramp)), len(ramp) - 1))]
-    digits = f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 0.995 else f"{value:.1f}"
-    return Text(digits, Style(color=ink, bgcolor=background))
+    return ramp[max(0, min(int(share * len(ramp)), len(ramp) - 1))]
+
+
+def digits(value: float) -> str:
+    """Two digits of a number of at most 1, in at most four columns."""
+    return f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 0.995 else f"{value:.1f}"
 
 
 def facts(values: Mapping[str, Any]) -> RenderableType:

@@ -36,6 +36,14 @@ def rate(per_second: float | None, unit: str) -> str:
     return f"{per_second:.3g} {unit}/s" if per_second < 1000 else f"{per_second:.0f} {unit}/s"
 
 
+def shortened(name: str, width: int) -> str:
+    """A name in at most `width` characters, cut in the middle: both ends tell names apart."""
+    if len(name) <= width:
+        return name
+    end = (width - 1) // 2
+    return f"{name[: width - 1 - end]}\u2026{name[len(name) - end :]}"
+
+
 def number(value: float | None) -> float | None:
     """The value, None where it is not finite, since JSON has no NaN."""
     return None if value is None or not math.isfinite(value) else value

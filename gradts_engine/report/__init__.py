@@ -1,5 +1,6 @@
 """The results of a run, from its events and artifacts alone: typed records, which tables, JSON and pages render."""
 
+from gradts_engine.report.answer import answer
 from gradts_engine.report.arrays import (
     BINS,
     Heads,
@@ -12,6 +13,7 @@ from gradts_engine.report.arrays import (
     selected_instances,
     task_tau,
 )
+from gradts_engine.report.history import History, Spent, history
 from gradts_engine.report.results import (
     THRESHOLDS,
     Chosen,
@@ -33,17 +35,21 @@ __all__ = [
     "Chosen",
     "Final",
     "Heads",
+    "History",
     "PrimaryResults",
     "Ranked",
     "RunResults",
+    "Spent",
     "TaskResults",
     "Trial",
+    "answer",
     "artifact",
     "as_json",
     "caveat",
     "count_kept",
     "export_importance",
     "heads",
+    "history",
     "importance",
     "instance_tau",
     "results",

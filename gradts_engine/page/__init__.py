@@ -1,0 +1,100 @@
+"""A run as one HTML page to send on: it needs no network, no script and no other file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from gradts_engine import __version__, report, words
+from gradts_engine.errors import UsageError
+from gradts_engine.page import drawing
+from gradts_engine.printing import printable
+from gradts_engine.runtime.store import RunFolder, Store
+
+STAGES = {
+    "embed": "mean states of texts",
+    "tune": "fine-tuning each task alone",
+    "score": "importance of heads",
+    "correlate": "correlations",
+    "trial": "trials and final training",
+    "proposal": "proposals",
+    "test": "test scores",
+}
+"""What a stage is called on the page."""
+
+
+def page(store: Store, run: RunFolder) -> str:
+    """The page of a run, as far as it has come; what stored results are gone is said on it."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    view = run.view()
+    found, problems = report.results(store, run), list[str]()
+    heads = dict(read_heads(store, run, problems))
+    tau = report.task_tau(heads)
+    environment = Environment(
+        loader=PackageLoader("gradts_engine.page", ""),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: printable(value) if type(value) is str else value,
+    )
+    environment.filters |= {"score": words.score, "gain": words.gain, "duration": words.duration, "moment": _moment}
+    return environment.get_template("page.html.j2").render(
+        found=found,
+        history=report.history(view),
+        answers={p: report.answer(p, primary) for p, primary in found.primaries.items()},
+        caveat=report.caveat(found.settings["scoring"]["head_axis"]) if found.settings else "",
+        trials={p: drawing.trials(primary) for p, primary in found.primaries.items()},
+        tau=drawing.grid("Kendall's tau between the tasks' head rankings", list(heads), list(heads), tau) if tau else None,
+        heads=[drawing.heads(task, h.task) for task, h in heads.items()],
+        stages=STAGES,
+        settings=dict(_flat(found.settings)),
+        problems=[*found.warnings, *problems, *view.warnings],
+        css=_css(),
+        version=__version__,
+        most=len(found.tasks) * len(found.primaries),
+        drawing=drawing,
+    )
+
+
+def read_heads(store: Store, run: RunFolder, problems: list[str]) -> Iterator[tuple[str, report.Heads]]:
+    """Importance of heads of each task that was scored; `problems` is told of those that cannot be read."""
+    view = run.view()
+    for task in view.tasks:
+        if view.stage("score", task).finished:
+            try:
+                yield task, report.heads(store, view, task)
+            except UsageError as error:
+                problems.append(str(error))
+
+
+def _css() -> Any:
+    from markupsafe import Markup
+
+    return Markup(files("gradts_engine.page").joinpath("page.css").read_text(encoding="utf-8"))  # our own file, not data
+
+
+def _moment(seconds: float) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)) if seconds else ""
+
+
+def _flat(settings: Mapping[str, Any], name: str = "") -> Iterator[tuple[str, str]]:
+    """`training.epochs` and its like, with their values; settings that are empty are left out."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{name}{key}.")
+        elif value is not None:
+            yield f"{name}{key}", str(value)
+
+
+def write_page(store: Store, run: RunFolder, path: Path) -> None:
+    """Write the page to a file. Raises `UsageError` if it cannot be written."""
+    text = page(store, run)
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,55 @@
+"""How a run was made: what it took, where it ran, what failed."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from gradts_engine.runtime.view import RunView
+
+
+@dataclass(frozen=True)
+class Spent:
+    """What one kind of stage took: how many were `computed`, in how many `seconds` together, and how many were `found`."""
+
+    stage: str
+    computed: int
+    seconds: float
+    found: int
+
+
+@dataclass(frozen=True)
+class History:
+    """`command` makes the run again; `began` and `last` are Unix times of the first and the latest event; `failed` has reasons
+    by stage and subject, in words."""
+
+    command: str
+    devices: tuple[str, ...]
+    versions: Mapping[str, str]
+    began: float
+    last: float
+    spent: tuple[Spent, ...]
+    failed: Mapping[str, str]
+
+
+def history(view: RunView) -> History:
+    """What the events say of it."""
+    started = view.started
+    command = ["gradts-engine", "run", started.config, *(["--store", started.store] if started.store else [])] if started else []
+    stages = dict.fromkeys(stage for stage, _ in view.stages)
+    return History(
+        command=shlex.join(command),
+        devices=started.devices if started else (),
+        versions=started.versions if started else {},
+        began=view.first,
+        last=view.last,
+        spent=tuple(_spent(view, stage) for stage in stages),
+        failed={f"{stage} {subject}": reason for (stage, subject), reason in view.failures.items()},
+    )
+
+
+def _spent(view: RunView, stage: str) -> Spent:
+    found = [s for (name, _), s in view.stages.items() if name == stage]
+    computed = [s for s in found if s.state == "done"]
+    return Spent(stage, len(computed), sum(s.seconds for s in computed), sum(s.state == "cached" for s in found))
