@@ -42,14 +42,16 @@ def cli(what: str | None, store: Path | None, plain: bool, serve: bool, port: in
     check_terminal()
     from gradts_engine.runtime.store import Store
     from gradts_tui.app import GradTS
-    from gradts_tui.ascii import utf8
+    from gradts_tui.driver import utf8
     from gradts_tui.preferences import Preferences
     from gradts_tui.reader import Reader
 
     config = Path(what) if what and (what.endswith(".toml") or Path(what).is_file()) else None
     kept = Store(store or (config.parent if config else Path()) / ".gradts")
     name = kept.run(what).id if what and not config else None
-    return GradTS(kept, Reader(kept), name, Preferences.load(), config, plain or not utf8()).run() or 0
+    app = GradTS(kept, Reader(kept), name, Preferences.load(), config, plain or not utf8())
+    app.run()
+    return app.return_code or 0
 
 
 def serve_in_browser(arguments: Sequence[str], port: int) -> int:
@@ -75,7 +77,7 @@ def check_terminal() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the UI; the exit code: 0 left, 2 wrong usage."""
+    """Run the UI; the exit code: 0 left, 1 crashed, 2 wrong usage, 129 the terminal is gone."""
     try:
         return cli.main(arguments, prog_name="gradts-tui", standalone_mode=False) or 0
     except click.ClickException as error:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from gradts_engine import report
-from gradts_engine.events import Proposed
+from gradts_engine.events import Confirmed, Proposed
 from gradts_engine.runtime.inbox import Confirm
 from gradts_engine.runtime.view import RunView
 
@@ -50,6 +50,16 @@ class Choice:
         start = settings.get(cut)
         return replace(self, cut=cut, at=float(start) if isinstance(start, int | float) else {"threshold": 0.3}.get(cut, 0.5))
 
+    @classmethod
+    def decided(cls, proposal: Proposed, decision: Confirmed) -> Choice:
+        """What was confirmed of a proposal."""
+        names = tuple(decision.auxiliaries)
+        if decision.keep is not None:
+            return cls(proposal, names, "keep", decision.keep)
+        if decision.threshold is not None:
+            return cls(proposal, names, "threshold", decision.threshold)
+        return cls(proposal, names)
+
     @property
     def as_proposed(self) -> bool:
         """Whether nothing was changed."""
@@ -87,38 +97,51 @@ class Choice:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """The trial that added a candidate with so many `instances`: its dev `score`, `gain` over the trial without the candidate,
+    and the seconds that it took."""
+
+    instances: int
+    score: float
+    gain: float
+    seconds: float | None
+
+
+@dataclass(frozen=True)
 class Candidate:
-    """What is known of one candidate. `score` is that of the trial that added it, `gain` its distance to the trial before,
-    `seconds` what that trial took; None where it was not tried."""
+    """What is known of one candidate: `trials` by the number of its instances that they were given."""
 
     name: str
     tau: float | None
-    score: float | None = None
-    gain: float | None = None
-    seconds: float | None = None
+    trials: Mapping[int, Tried] = field(default_factory=dict)
     reason: str = ""
+
+    def tried(self, count: int | None) -> Tried | None:
+        """The trial with so many instances; where there is none, the first one."""
+        return self.trials.get(-1 if count is None else count) or next(iter(self.trials.values()), None)
 
 
 def candidates(view: RunView, primary: str, ranking: Sequence[report.Ranked]) -> list[Candidate]:
     """All candidates of a primary in the order of `ranking` (`report.results`), with what the trials say of each."""
-    tried: dict[str, tuple[float | None, float | None, float | None]] = {}
-    before: dict[frozenset[str], float] = {}
+    tried: dict[str, dict[int, Tried]] = {}
+    before: dict[frozenset[tuple[str, int]], float] = {}
     seconds = {stage.key: stage.seconds or None for stage in view.stages.values()}
     for scored in view.trials.get(primary, ()):
-        names = frozenset(scored.auxiliaries)
-        for name in names:
-            earlier = before.get(names - {name})
-            if earlier is not None and name not in tried:
-                tried[name] = (scored.score, scored.score - earlier, seconds.get(scored.key))
-        before[names] = scored.score
+        chosen = frozenset(scored.auxiliaries.items())
+        for name, count in chosen:
+            earlier = before.get(chosen - {(name, count)})
+            if earlier is not None and count not in tried.get(name, {}):
+                trial = Tried(count, scored.score, scored.score - earlier, seconds.get(scored.key))
+                tried.setdefault(name, {})[count] = trial
+        before[chosen] = scored.score
     proposal = view.proposals.get(primary)
     strategy = view.started.settings.get("selection", {}) if view.started else {}
     rows = []
     for entry in ranking:
-        name, tau = entry.task, entry.tau
-        trial: tuple[float | None, float | None, float | None] = tried.get(name, (None, None, None))
-        chosen = proposal is not None and name in proposal.auxiliaries
-        rows.append(Candidate(name, tau, *trial, why(chosen, tau, trial[1], strategy)))
+        trials = tried.get(entry.task, {})
+        first = next(iter(trials.values()), None)
+        proposed = proposal is not None and entry.task in proposal.auxiliaries
+        rows.append(Candidate(entry.task, entry.tau, trials, why(proposed, entry.tau, first.gain if first else None, strategy)))
     return rows
 
 

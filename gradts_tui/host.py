@@ -14,8 +14,8 @@ from textual.message import Message
 
 from gradts_engine.printing import printable
 from gradts_engine.runtime.store import Store
-from gradts_tui.ascii import ascii_driver
 from gradts_tui.desk import Desk
+from gradts_tui.driver import driver
 from gradts_tui.engines import Sent, Starting, begin, deliver
 from gradts_tui.evidence import Evidence
 from gradts_tui.messages import Attach, Complain, Copy, Export, Prefer, Send, Start
@@ -46,7 +46,7 @@ class Host(App[int]):
         """Something that a screen asked for has been read from an artifact."""
 
     def __init__(self, store: Store, source: Source, run: str | None, preferences: Preferences | None, plain: bool) -> None:
-        super().__init__(driver_class=ascii_driver(self.get_driver_class()) if plain else None)
+        super().__init__(driver_class=driver(self.get_driver_class(), plain))
         self.source = source
         self.shelf = Shelf(lambda: self.post_message(self.Read()))
         self.desk = Desk(store, Evidence(store, self.shelf), preferences or Preferences(), run)

@@ -17,7 +17,8 @@ LINES = 20_000
 DETAIL, INFO, WARNING, ERROR = range(4)
 LEVELS = ("detail", "info", "warning", "error")
 
-ENDED = ("done", "failed", "interrupted", "cancelled", "died")
+STARTS = (events.RunStarted, events.RunResumed, events.RunEnded)
+"""What ends a pause."""
 
 Row = tuple[int, float, Event]
 """Sequence number, Unix time, event: as the journal gives them."""
@@ -37,7 +38,7 @@ class RunState:
     """One run: what its events add up to, and what only a look at its folder tells.
 
     `engine` says in words who works on it (empty: nobody); `problem` why it cannot be read; `seq` is the last event folded,
-    `changes` how many of them were more than progress.
+    `changes` how many of them were more than progress; `worked` the seconds in which an engine was at work and not paused.
     """
 
     id: str
@@ -49,6 +50,7 @@ class RunState:
     seq: int = 0
     changes: int = 0
     problem: str = ""
+    worked: float = 0.0
 
     @property
     def waiting(self) -> tuple[str, ...]:
@@ -94,7 +96,21 @@ def advance(run: RunState, rows: Iterable[Row], engine: str = "") -> RunState:
         seq=rows[-1][0] if rows else run.seq,
         changes=run.changes + len(changes),
         problem="",
+        worked=run.worked + worked(rows, run.view.last, run.view.state == "paused"),
     )
+
+
+def worked(rows: Iterable[Row], last: float, paused: bool) -> float:
+    """Seconds between events, left out those before an engine starts and those of a pause; `last` is when the event before them
+    came."""
+    total = 0.0
+    for _, when, event in rows:
+        if last and not paused and not isinstance(event, events.RunStarted):
+            total += when - last
+        if not event.progress:
+            paused = isinstance(event, events.RunPaused) or (paused and not isinstance(event, STARTS))
+        last = when
+    return total
 
 
 def log_line(when: float, event: Event) -> Line | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from gradts_engine.runtime.view import TODO, RunView, Stage
-from gradts_engine.words import number, score
+from gradts_engine.words import duration, number, score
 
 UNITS = {"tune": "steps", "trial": "steps", "score": "instances"}
 
@@ -16,12 +16,19 @@ Key = tuple[str, str]
 
 @dataclass(frozen=True)
 class Leaf:
-    """One stage of one subject. `note` is its result in a word: a dev score."""
+    """One stage of one subject. `note` is its result in a word: a dev score; `parts` how many epochs a training has."""
 
     key: Key
     label: str
     stage: Stage
     note: str = ""
+    parts: int = 0
+
+    @property
+    def scoring(self) -> bool:
+        """Whether the steps of an epoch are done and its dev score is not there: a training has so many equal `parts`."""
+        stage = self.stage
+        return stage.total > 0 and stage.done * self.parts // stage.total > len(stage.epochs)
 
     @property
     def finished(self) -> bool:
@@ -31,12 +38,20 @@ class Leaf:
 
 @dataclass(frozen=True)
 class Branch:
-    """Leaves of one kind. `remaining`: seconds that those not finished will take, where there is something to judge by."""
+    """Leaves of one kind. `remaining`: seconds that those not finished will take, where there is something to judge by; `most`:
+    how many leaves there may be in the end, where that is not known yet."""
 
     key: str
     label: str
     leaves: tuple[Leaf, ...]
     remaining: float | None = None
+    most: int = 0
+
+    @property
+    def share(self) -> float:
+        """How much of it is done, 0 to 1."""
+        running = (s for leaf in self.leaves if (s := leaf.stage).state == "running" and s.total)
+        return (self.finished + sum(s.done / s.total for s in running)) / max(len(self.leaves), 1)
 
     @property
     def finished(self) -> int:
@@ -50,7 +65,7 @@ class Branch:
         for state in ("failed", "running", "stopped"):
             if state in states:
                 return state
-        return "done" if self.finished == len(self.leaves) else "to do"
+        return "done" if self.leaves and self.finished == len(self.leaves) else "to do"
 
 
 def branches(view: RunView, now: float, alive: bool = True) -> list[Branch]:
@@ -67,12 +82,12 @@ def branches(view: RunView, now: float, alive: bool = True) -> list[Branch]:
         _branch(view, now, "tune", "Tune each task alone", tasks),
         _branch(view, now, "score", "Score heads", tasks),
         _branch(view, now, "correlate", "Correlate", primaries),
-        *(_branch(view, now, "trial", f"Trials of {p}", _subjects(view, "trial", p), p) for p in primaries),
+        *(_trials(view, now, p) for p in primaries),
         _branch(view, now, "proposal", "Propose", primaries),
         _branch(view, now, "test", "Test", [s for p in primaries for s in _subjects(view, "test", p)]),
         _models(view, primaries),
     ]
-    return [branch if alive else replace(branch, remaining=None) for branch in found if branch.leaves]
+    return [branch if alive else replace(branch, remaining=None) for branch in found if branch.leaves or branch.most]
 
 
 def _subjects(view: RunView, stage: str, primary: str) -> list[str]:
@@ -80,7 +95,7 @@ def _subjects(view: RunView, stage: str, primary: str) -> list[str]:
     return [subject for name, subject in view.stages if name == stage and subject.split(" + ")[0] == primary]
 
 
-def _branch(view: RunView, now: float, stage: str, label: str, subjects: Iterable[str], primary: str = "") -> Branch:
+def _branch(view: RunView, now: float, stage: str, label: str, subjects: Iterable[str]) -> Branch:
     scores = {t.key: t.score for trials in view.trials.values() for t in trials}
     leaves = []
     for subject in subjects:
@@ -89,9 +104,31 @@ def _branch(view: RunView, now: float, stage: str, label: str, subjects: Iterabl
             found = Stage("not needed")  # its scores were there already
         best = scores.get(found.key) if stage == "trial" else max(found.epochs, default=None)
         note = "" if number(best) is None else score(best)
-        name = subject.removeprefix(f"{primary} ") if primary and subject != primary else "(alone)" if primary else subject
-        leaves.append(Leaf((stage, subject), name, found, note))
-    return Branch(stage + (f" {primary}" if primary else ""), label, tuple(leaves), _remaining(view, leaves, now))
+        leaves.append(Leaf((stage, subject), subject, found, note, epochs(view, stage)))
+    return Branch(stage, label, tuple(leaves), _remaining(view, leaves, now))
+
+
+def epochs(view: RunView, stage: str) -> int:
+    """How many a training of this kind has, by the settings."""
+    section = {"tune": "training", "trial": "multitask"}.get(stage, "")
+    settings = view.started.settings.get(section, {}) if view.started else {}
+    return int(settings.get("epochs", 0))
+
+
+def _trials(view: RunView, now: float, primary: str) -> Branch:
+    """Those of one primary, named by what each adds to an earlier one; how many there will be is known once there is a
+    proposal."""
+    branch = _branch(view, now, "trial", f"Trials of {primary}", _subjects(view, "trial", primary))
+    before: list[frozenset[str]] = []
+    leaves = []
+    for leaf in branch.leaves:
+        names = leaf.key[1].split(" + ")[1:]
+        added = next((new for old in reversed(before) if old and len(new := set(names) - old) == 1 and old < set(names)), None)
+        before.append(frozenset(names))
+        label = f"\N{HORIZONTAL ELLIPSIS} + {added.pop()}" if added else f"+ {' + '.join(names)}" if names else "(alone)"
+        leaves.append(replace(leaf, label=label))
+    most = 0 if primary in view.proposals or view.started is None else len(view.started.tasks)
+    return replace(branch, key=f"trial {primary}", leaves=tuple(leaves), most=most)
 
 
 def _remaining(view: RunView, leaves: Iterable[Leaf], now: float) -> float | None:
@@ -122,6 +159,18 @@ def _models(view: RunView, primaries: Iterable[str]) -> Branch:
         for p in primaries
     ]
     return Branch("final", "Final models", tuple(leaves))
+
+
+def overall(found: Iterable[Branch]) -> str:
+    """How far a run has come, by the last kind of stage that runs: `stage 3 of 6 · 45% · about 4m 00s left`; nothing where none
+    does. How many trials there will be is not known, so they are counted."""
+    found = list(found)
+    at = max((i for i, branch in enumerate(found, 1) if branch.state == "running"), default=0)
+    if not at:
+        return ""
+    branch = found[at - 1]
+    parts = [f"stage {at} of {len(found)}", f"trial {len(branch.leaves)}" if branch.most else f"{branch.share:.0%}"]
+    return " · ".join([*parts, *([f"about {duration(branch.remaining)} left"] if branch.remaining else [])])
 
 
 def progress(found: Iterable[Branch]) -> tuple[int, int]:

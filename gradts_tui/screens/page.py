@@ -32,7 +32,7 @@ class Page(Screen[None]):
     FILTERS: ClassVar[bool] = False
     """Whether `/` narrows what is shown."""
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("slash", "filter", "Filter", key_display="/"),
+        Binding("slash", "filter", "Filter", key_display="/", priority=True),  # letters that come fast after it are typed
         Binding("y", "copy", "Copy", show=False),
     ]
 
@@ -69,6 +69,11 @@ class Page(Screen[None]):
     def wanted(self) -> str:
         """What the filter asks for, in lower case."""
         return self.query_one("#filter", Input).value.strip().lower()
+
+    @property
+    def typing(self) -> bool:
+        """Whether a filter is being typed."""
+        return isinstance(self.focused, Input)
 
     def lets_through(self, *words: str) -> bool:
         """Whether the filter does."""
@@ -120,14 +125,14 @@ class Page(Screen[None]):
         self.call_after_refresh(self.refresh_run)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return self.FILTERS if action == "filter" else True
+        return self.FILTERS and not self.typing if action == "filter" else True
 
     # --- filter ------------------------------------------------------------------------------------------------------
 
     def action_filter(self) -> None:
         """Type what to look for; Enter keeps it, Escape drops it."""
         self.query_one("#asked").display = True
-        self.query_one("#filter").focus()
+        self.set_focus(self.query_one("#filter"))
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Narrow what is shown with every letter."""
@@ -153,7 +158,7 @@ class Page(Screen[None]):
 
     def back_to_body(self) -> None:
         """Give the keys back to what the screen shows."""
-        self.query_one("#main").focus()
+        self.set_focus(self.query_one("#main"))
 
     # --- copy --------------------------------------------------------------------------------------------------------
 

@@ -10,14 +10,19 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.widgets import Sparkline, Tree
+from textual.widgets import Tree
 
 from gradts_engine import tables, words
+from gradts_engine.report import RunResults
+from gradts_engine.runtime.view import Stage
 from gradts_tui.messages import Prefer
+from gradts_tui.plot import MARK
 from gradts_tui.screens.page import Page
 from gradts_tui.state import RunState
 from gradts_tui.tree import UNITS, Branch, Leaf, branches
-from gradts_tui.widgets.looks import look
+from gradts_tui.widgets.chart import Chart
+from gradts_tui.widgets.looks import colour, look
+from gradts_tui.widgets.outcome import outcome
 from gradts_tui.widgets.say import Say
 from gradts_tui.widgets.stages import Stages
 
@@ -42,10 +47,8 @@ class Run(Page):
             yield Stages()
             with VerticalScroll(id="side", can_focus=False):
                 yield Say(id="facts")
-                yield Say(id="loss-title")
-                yield Sparkline(id="loss", summary_function=_mean)
-                yield Say(id="dev-title")
-                yield Sparkline(id="dev")
+                yield Say(id="curve-title")
+                yield Chart(id="curve")
 
     def on_mount(self) -> None:
         super().on_mount()
@@ -68,6 +71,8 @@ class Run(Page):
         found = branches(run.view, now, bool(run.engine))
         tree = self.query_one(Stages)
         tree.show(found, self.wanted, now)
+        if run.state == "done" and tree.follow and tree.cursor_node is not None:
+            tree.move_cursor(None)  # a finished run opens on its result
         self.facts(run, now)
 
     def on_tree_node_highlighted(self, event: Tree.NodeHighlighted[Branch | Leaf]) -> None:
@@ -79,27 +84,34 @@ class Run(Page):
         node = self.query_one(Stages).cursor_node
         data = node.data if node else None
         rows = leaf_facts(run, data, now) if isinstance(data, Leaf) else run_facts(run)
-        head = Text()
+        head = Text() if isinstance(data, Leaf) else self.result(run)
         if isinstance(data, Leaf):
             mark = look(self.app, data.stage.state, word=False)
             head = Text(" ").join([mark, tables.label(" ".join(data.key), "bold")]).append("\n")
         width = self.query_one("#side").scrollable_content_region.width
         self.query_one("#facts", Say).say(head.append_text(facts(rows, width)))
         stage = data.stage if isinstance(data, Leaf) else None
-        losses = [loss for _, loss in stage.losses()] if stage else []
-        self.curve("loss", losses, f"loss  {losses[0]:.3f} to {losses[-1]:.3f}" if losses else "")
-        epochs = list(stage.epochs) if stage else []
-        digits = "  ".join(f"{score:.4f}" for score in epochs[-max(1, (width - 3) // 8) :])
-        self.curve("dev", epochs, f"dev  {digits}" if epochs else "")
+        self.curve(stage, data.parts if isinstance(data, Leaf) else 0)
 
-    def curve(self, name: str, values: list[float], title: str) -> None:
-        """A curve under its title; both hidden without values."""
-        line, head = self.query_one(f"#{name}", Sparkline), self.query_one(f"#{name}-title", Say)
-        line.display = len(values) > 1
-        head.display = bool(values)
-        if line.data != values:
-            line.data = values
-        head.say(title)
+    def result(self, run: RunState) -> Text:
+        """What a run has come to, which stands above its facts; nothing before its end."""
+        found = self.desk.evidence.results(run) if run.view.finals else None
+        if not isinstance(found, RunResults):
+            return Text("reading the results\n\n", "dim") if run.view.finals and found is None else Text()
+        return Text("\n").join(outcome(self.app, p, result) for p, result in found.primaries.items() if result.final).append("\n")
+
+    def curve(self, stage: Stage | None, parts: int) -> None:
+        """Loss and dev scores of a training of so many epochs over its steps; nothing without values."""
+        chart, head = self.query_one(Chart), self.query_one("#curve-title", Say)
+        losses = stage.losses() if stage else []
+        chart.display = head.display = len(losses) > 1
+        if stage is None or len(losses) < 2:
+            return
+        scores = stage.epochs
+        points = [(i * stage.total / max(parts, len(scores)), score) for i, score in enumerate(scores, 1) if score == score]
+        chart.show(losses, points, stage.total)
+        best = f"  {MARK} dev, best {max(scores):.4f}" if points else ""
+        head.say(Text("loss", "bold").append(best, colour(self.app, "text-warning")))
 
     def copied(self) -> str:
         run = self.desk.run
@@ -113,10 +125,6 @@ class Run(Page):
             for leaf in b.leaves
         ]
         return "\n".join(lines)
-
-
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
 
 
 def facts(rows: Sequence[tuple[str, str]], width: int) -> Text:
@@ -139,7 +147,8 @@ def leaf_facts(run: RunState, leaf: Leaf, now: float) -> list[tuple[str, str]]:
     if stage.state == "running":
         left = stage.remaining(now)
         rows.append(("speed", words.rate(stage.rate(), unit)))
-        rows.append(("time", words.duration(now - stage.began) + (f", {words.duration(left)} left" if left is not None else "")))
+        left_over = "scoring dev" if leaf.scoring else f"{words.duration(left)} left" if left is not None else ""
+        rows.append(("time", ", ".join(filter(None, [f"{words.duration(now - stage.began)} so far", left_over]))))
     elif stage.seconds:
         rows.append(("took", words.duration(stage.seconds)))
     if stage.loss is not None:

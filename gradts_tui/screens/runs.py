@@ -75,7 +75,7 @@ class Runs(Page):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "filter":
-            return bool(self.desk.snapshot and self.desk.snapshot.runs)
+            return bool(self.desk.snapshot and self.desk.snapshot.runs) and not self.typing
         return super().check_action(action, parameters)
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:

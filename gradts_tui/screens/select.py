@@ -10,19 +10,23 @@ from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
 from gradts_engine import tables, words
-from gradts_engine.events import Confirmed
 from gradts_engine.report import PrimaryResults, RunResults, caveat
-from gradts_tui.choice import Candidate, Choice, candidates
+from gradts_tui.choice import Candidate, Choice, Tried, candidates
 from gradts_tui.desk import Desk
 from gradts_tui.messages import Send
 from gradts_tui.screens.ask import Ask
 from gradts_tui.screens.page import Page
 from gradts_tui.state import RunState
+from gradts_tui.widgets.looks import colour
+from gradts_tui.widgets.outcome import gain
 from gradts_tui.widgets.say import Say
 from gradts_tui.widgets.table import Table
 
 COLUMNS = ("", "candidate", "#", "tau", "dev", "gain", "rows", "took", "why")
 """`dev` is the score of the trial that added the candidate, `gain` its distance to the trial without it."""
+
+OTHERS = 62
+"""Columns that are not the candidate's name, up to the gain: they stay in sight at 80."""
 
 MOVE = Binding.Group("Move", compact=True)
 
@@ -48,17 +52,22 @@ class Select(Page):
         Binding("space", "take", "Toggle"),
         Binding("a", "proposal", "Proposal"),
         Binding("d", "difference", "Difference", show=False),
+        Binding("u", "undo", "Undo"),
         Binding("m", "cut", "Instances"),
         Binding("left_square_bracket", "move(-1)", "Fewer", key_display="[", group=MOVE),
         Binding("right_square_bracket", "move(1)", "More", key_display="]", group=MOVE),
         Binding("n", "primary(1)", "Next primary"),
-        Binding("slash", "filter", "Filter", key_display="/", show=False),
+        Binding("slash", "filter", "Filter", key_display="/", show=False, priority=True),
     ]
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self.primary = ""
         self.choices: dict[str, Choice] = {}
+        self.begun: dict[str, Choice] = {}
+        """What each choice was begun from: what was confirmed, or else the proposal."""
+        self.earlier: dict[str, list[Choice]] = {}
+        """Each choice before its edits, for undo."""
         self.order: list[str] = []
 
     def body(self) -> ComposeResult:
@@ -85,11 +94,12 @@ class Select(Page):
         rows = [c for c in candidates(run.view, self.primary, result.ranking) if self.lets_through(c.name)]
         self.order = [ranked.task for ranked in result.ranking]
         table.fill({c.name: self.cells(run, c, choice) for c in rows})
-        self.query_one("#sum", Say).say(self.summary(run, choice) if choice else Text("No proposal yet: trials go on.", "dim"))
+        self.query_one("#sum", Say).say(self.state(run, choice) if choice else Text("No proposal yet: trials go on.", "dim"))
         axis = run.view.started.settings["scoring"]["head_axis"] if run.view.started else "output"
         self.query_one("#caveat", Say).say(caveat(axis))
         if proposal is None:
             self.choices.pop(self.primary, None)
+            self.earlier.pop(self.primary, None)
 
     def present(self, run: RunState) -> str:
         """The primary to look at: first one that waits."""
@@ -99,39 +109,58 @@ class Select(Page):
         return next(iter([*run.waiting, *primaries]), "")
 
     def choice(self, run: RunState) -> Choice | None:
-        """The decision in the making; begun anew where the proposal is another one."""
-        proposal = run.view.proposals.get(self.primary)
+        """The decision in the making. It is begun anew where the proposal is another one, and where it was decided on meanwhile
+        and nothing was edited here."""
+        proposal, decision = run.view.proposals.get(self.primary), run.view.confirmed(self.primary)
         if proposal is None:
             return None
-        kept = self.choices.get(self.primary)
+        begun = Choice.decided(proposal, decision) if decision else Choice.of(proposal)
+        kept, before = self.choices.get(self.primary), self.begun.get(self.primary)
         if kept is None or kept.proposal.digest != proposal.digest:
-            if kept is not None and not kept.as_proposed:
+            if kept is not None and kept != before:
                 self.notify("The proposal has changed: your changes to the earlier one are dropped.", severity="warning")
-            kept = Choice.of(proposal)
-            if decision := run.view.confirmed(self.primary):
-                kept = decided(kept, decision)
-            self.choices[self.primary] = kept
-        return kept
+            self.choices[self.primary] = begun
+            self.earlier.pop(self.primary, None)
+        elif begun != before and kept == before:
+            self.choices[self.primary] = begun
+        self.begun[self.primary] = begun
+        return self.choices[self.primary]
 
     def cells(self, run: RunState, candidate: Candidate, choice: Choice | None) -> list[Text]:
         """A row of the table."""
         chosen = choice is not None and candidate.name in choice.names
         proposed = choice is not None and candidate.name in choice.proposal.auxiliaries
-        gain = "" if candidate.gain is None else f"{candidate.gain:+.4f}"
         count = self.count(run, candidate.name, choice)
+        tried = candidate.tried(count)
+        fresh = tried is None or tried.instances == count  # or else measured with other instances than would be taken now
+        at = "" if fresh or tried is None else f" at {tried.instances}"
         mark = "[x]" if chosen else "[ ]"
         changed = "bold" if chosen != proposed else ""
+        dev = Text(words.score(tried.score) if tried else "", "" if fresh else "dim", justify="right")
         return [
             Text(mark, "bold" if chosen else "dim"),
-            tables.label(candidate.name, changed),
+            tables.label(words.shortened(candidate.name, self.longest), changed),
             Text(str(self.rank(candidate.name)), justify="right"),
             Text(words.score(candidate.tau), justify="right"),
-            Text(words.score(candidate.score) if candidate.score is not None else "", justify="right"),
-            Text(gain, justify="right"),
+            dev.append(at),
+            self.gain(tried, fresh),
             Text("?" if count is None else str(count), justify="right"),
-            Text(words.duration(candidate.seconds), justify="right"),
+            Text(words.duration(tried.seconds if tried else None), justify="right"),
             Text(candidate.reason, "dim"),
         ]
+
+    def gain(self, tried: Tried | None, fresh: bool) -> Text:
+        """What a candidate brought, in colour where it is of the instances that would be taken."""
+        if tried is None:
+            return Text()
+        text = gain(self.app, tried.gain, 0.0) if fresh else Text(f"{tried.gain:+.4f}", "dim")
+        text.justify = "right"
+        return text
+
+    @property
+    def longest(self) -> int:
+        """Columns that a candidate's name has."""
+        return max(12, self.size.width - OTHERS)
 
     def rank(self, name: str) -> int:
         """A candidate's place, from 1."""
@@ -160,9 +189,23 @@ class Select(Page):
             text.append("\nagainst the proposal: ", "bold").append_text(tables.label(choice.difference()))
         return text
 
+    def state(self, run: RunState, choice: Choice) -> Text:
+        """What was confirmed, which no edit changes, and what would be trained where that is something else."""
+        decision = run.view.confirmed(self.primary)
+        if decision is None:
+            return self.summary(run, choice)
+        names = ", ".join(f"{name} ({n})" for name, n in decision.auxiliaries.items()) or "no auxiliary: the primary alone"
+        text = Text().append(f"confirmed by {decision.by}: ", "bold").append_text(tables.label(names))
+        if choice == self.begun[self.primary]:
+            return text
+        edited = Text("not confirmed: Enter trains again", colour(self.app, "text-warning"))
+        return Text("\n").join([text, edited, self.summary(run, choice)])
+
     # --- keys --------------------------------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        if action == "undo":
+            return bool(self.earlier.get(self.primary))
         if action in ("take", "proposal", "difference", "cut"):
             return self.primary in self.choices
         if action == "move":
@@ -173,8 +216,11 @@ class Select(Page):
             return bool(run and run.view.started and len(run.view.started.primaries) > 1)
         return super().check_action(action, parameters)
 
-    def change(self, choice: Choice) -> None:
+    def change(self, choice: Choice, *, undo: bool = False) -> None:
         """Keep an edit and show it."""
+        before = self.choices[self.primary]
+        if choice != before and not undo:
+            self.earlier.setdefault(self.primary, []).append(before)
         self.choices[self.primary] = choice
         self.refresh_run()
         self.refresh_bindings()
@@ -187,6 +233,10 @@ class Select(Page):
     def action_proposal(self) -> None:
         """Back to what is proposed."""
         self.change(Choice.of(self.choices[self.primary].proposal))
+
+    def action_undo(self) -> None:
+        """As it was before the last edit."""
+        self.change(self.earlier[self.primary].pop(), undo=True)
 
     def action_difference(self) -> None:
         """How the choice differs from the proposal."""
@@ -253,13 +303,3 @@ def heading(page: Select, run: RunState, result: PrimaryResults) -> Text:
     if page.primary in run.waiting:
         return text.append("waits for you: Enter confirms, Esc leaves it", "bold")
     return text.append("proposed" if result.proposed is not None else "", "dim")
-
-
-def decided(choice: Choice, decision: Confirmed) -> Choice:
-    """The choice that was confirmed, to begin from."""
-    names = tuple(decision.auxiliaries)
-    if decision.keep is not None:
-        return Choice(choice.proposal, names, "keep", decision.keep)
-    if decision.threshold is not None:
-        return Choice(choice.proposal, names, "threshold", decision.threshold)
-    return Choice(choice.proposal, names)

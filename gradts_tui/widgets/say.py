@@ -8,7 +8,8 @@ from textual.widgets import Static
 
 
 class Say(Static):
-    """A `Static` without markup that remembers what it says."""
+    """A `Static` without markup that remembers what it says. Where no line has another length than before, the screen is not
+    laid out anew."""
 
     def __init__(self, text: str = "", *, id: str | None = None) -> None:  # noqa: A002 (textual's name)
         super().__init__(text, id=id, markup=False)
@@ -17,5 +18,10 @@ class Say(Static):
     def say(self, text: Text | str) -> None:
         """Say this from now on."""
         if text != self.said:
+            moved = _lengths(text) != _lengths(self.said)
             self.said = text
-            self.update(text)
+            self.update(text, layout=moved)
+
+
+def _lengths(text: RenderableType) -> list[int]:
+    return [len(line) for line in str(text).split("\n")]

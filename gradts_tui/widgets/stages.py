@@ -20,6 +20,9 @@ WIDEST = 72
 BAR = 8
 """Columns of a progress bar."""
 
+TIME = 11
+"""Columns of a time with its word."""
+
 KEPT_OPEN = ("trial", "final")
 """Branches that stay open when they are done; the others are folded then, once, where there is not room for all."""
 
@@ -53,7 +56,9 @@ class Stages(Tree[Branch | Leaf]):
                 self.folded.add(branch.key)
                 self.nodes[branch.key].collapse()
             for leaf in leaves:
-                self.say(self.nodes[leaf.key], leaf, _leaf(self, leaf, now))
+                node = self.nodes[leaf.key]
+                if leaf.stage.state == "running" or node.data != leaf or not node.label:  # the others are as they were
+                    self.say(node, leaf, _leaf(self, leaf, now))
         if self.follow and (now_running := running(found)) and now_running.key in self.nodes:
             self.point(self.nodes[now_running.key])
 
@@ -115,12 +120,16 @@ def _leaf(tree: Stages, leaf: Leaf, now: float) -> Text:
     match stage.state:
         case "running":
             share = stage.done / stage.total if stage.total else 0.0
-            right = bar(share).append(f" {share:4.0%} {words.duration(stage.remaining(now)):>7}")
+            left_over = (
+                "scoring dev" if leaf.scoring else f"{time} left" if (time := words.duration(stage.remaining(now))) else ""
+            )
+            right = bar(share).append(f" {share:4.0%} {left_over:>{TIME}}")
         case "done":
-            seconds = words.duration(stage.seconds) if stage.seconds else ""
-            right = Text(f"{leaf.note} {seconds:>7}", "dim")
+            seconds = f"took {words.duration(stage.seconds)}" if stage.seconds else ""
+            right = Text(f"{leaf.note} {seconds:>{TIME}}", "dim")
         case "cached" | "not needed":
-            right = Text(f"{leaf.note} {'found' if stage.state == 'cached' else '-':>7}", "dim")
+            seconds = f", took {words.duration(stage.seconds)}" if stage.seconds else ""
+            right = Text(f"{leaf.note} {'found' + seconds if stage.state == 'cached' else '-':>{TIME}}", "dim")
         case "failed" | "stopped":
             right = look(tree.app, stage.state)
     left = Text(" ").join([look(tree.app, stage.state, word=False), tables.label(leaf.label)])
@@ -129,8 +138,10 @@ def _leaf(tree: Stages, leaf: Leaf, now: float) -> Text:
 
 def _branch(tree: Stages, branch: Branch) -> Text:
     left = Text(" ").join([look(tree.app, branch.state, word=False), tables.label(branch.label, "bold")])
-    left_over = f"{words.duration(branch.remaining):>7}" if branch.remaining else " " * 7
-    right = Text(f"{branch.finished}/{len(branch.leaves)} {left_over}", "" if branch.state == "running" else "dim")
+    left_over = f"{words.duration(branch.remaining)} left" if branch.remaining else ""
+    count = f"up to {branch.most}" if branch.most > len(branch.leaves) else str(len(branch.leaves))
+    count = f"{branch.finished} of {count}" if branch.leaves else count
+    right = Text(", ".join(filter(None, [count, left_over])), "" if branch.state == "running" else "dim")
     return Text("\t").join([left, right])
 
 

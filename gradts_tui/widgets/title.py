@@ -7,7 +7,8 @@ from textual.app import App
 
 from gradts_engine import tables, words
 from gradts_engine.runtime.store import RunFolder
-from gradts_tui.state import ENDED, RunState, Snapshot
+from gradts_tui.state import RunState, Snapshot
+from gradts_tui.tree import branches, overall
 from gradts_tui.widgets.looks import look
 from gradts_tui.widgets.say import Say
 
@@ -21,6 +22,12 @@ PAGES = {
 }
 """The screens on keys 1 to 6, and what they show."""
 
+NAME = 24
+"""Columns of a run's name."""
+
+WIDE = 120
+"""Columns from which everything has room in the first line."""
+
 ROOMY = 76
 """Columns from which the names of the screens stand apart."""
 
@@ -32,10 +39,12 @@ def title(app: App[object], snapshot: Snapshot | None, run: RunState | None) -> 
         where = f" {snapshot.root}" if snapshot else ""
         return first.append_text(tables.label(where, "dim"))
     started = run.view.started
-    parts = [tables.label(run.id, "bold"), look(app, "unreadable" if run.problem else run.state)]
-    if snapshot and run.view.first:
-        until = run.view.last if run.state in ENDED or run.state == "waiting" else snapshot.now
-        parts.append(Text(words.duration(until - run.view.first), "dim"))
+    parts = [tables.label(words.shortened(run.id, NAME), "bold"), look(app, "unreadable" if run.problem else run.state)]
+    if snapshot and run.engine and (far := overall(branches(run.view, snapshot.now))):
+        parts.append(Text(far))
+    if snapshot and run.worked and (app.size.width >= WIDE or len(parts) < 3):
+        since = snapshot.now - run.view.last if run.engine and run.state != "paused" else 0.0
+        parts.append(Text(f"{words.duration(run.worked + since)} of work", "dim"))
     if started:
         parts.append(tables.label(f"{started.encoder.rstrip('/').rpartition('/')[2]} on {', '.join(started.devices)}", "dim"))
     return first.append_text(Text("  ").join(parts))

@@ -1,12 +1,18 @@
 """The UI in a real terminal, over real engines that run by themselves."""
 
+import fcntl
 import os
+import pty
 import re
+import select
 import shutil
+import signal
+import struct
 import subprocess
 import sys
+import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import uuid4
 
@@ -193,7 +199,7 @@ def test_two_terminals_on_one_run(slow, terminal, engines, folder):
 def test_terminals_without_utf8_and_with_16_colours(ran, place, terminal):
     run = ran.latest
     terminal.start(run.id, "--store", str(ran.store.root), LC_ALL="C", TERM="xterm-16color", COLORTERM="")
-    text = terminal.wait("v done", "Tune each task alone")
+    text = terminal.wait("Y done", "Tune each task alone")
     assert text.isascii()
     terminal.press("2")
     text = terminal.wait("layer", "mood")
@@ -245,3 +251,75 @@ def test_where_nothing_can_be_drawn(folder, term, words):
     assert words in said
     assert "gradts-engine run tasks.toml" in said
     assert "Traceback" not in said
+
+
+class Line:
+    """The UI on a bare line (a pseudo-terminal), of which no terminal answers."""
+
+    def __init__(self, *command: str, before: Callable[[], object] | None = None) -> None:
+        self.end, inner = pty.openpty()
+        fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+        environment = os.environ | {"TERM": "xterm-256color"}
+        self.process = subprocess.Popen(
+            command, stdin=inner, stdout=inner, stderr=inner, env=environment, start_new_session=True, preexec_fn=before
+        )
+        os.close(inner)
+        self.seen = b""
+
+    def wait(self, words: bytes, seconds: float = 60) -> None:
+        deadline = time.monotonic() + seconds
+        while words not in self.seen:
+            assert time.monotonic() < deadline, self.seen[-2000:]
+            if select.select([self.end], [], [], 0.2)[0]:
+                self.seen += os.read(self.end, 1 << 16)
+
+    def ended(self, seconds: float = 20) -> int:
+        """The exit code, while what is drawn goes nowhere."""
+        deadline = time.monotonic() + seconds
+        while self.process.poll() is None and time.monotonic() < deadline:
+            try:
+                if select.select([self.end], [], [], 0.1)[0]:
+                    self.seen += os.read(self.end, 1 << 16)
+            except (OSError, ValueError):
+                time.sleep(0.1)
+        return self.process.wait(timeout=0.1)
+
+
+def test_a_terminal_that_is_gone_ends_the_ui_even_where_hangups_are_ignored(ran):
+    def ignore() -> None:
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+    line = Line(PROGRAM, ran.latest.id, "--store", str(ran.store.root), before=ignore)
+    line.wait(b"Final models")
+    os.close(line.end)
+    line.end = -1
+    assert line.ended() == 129
+
+
+def test_bytes_that_are_no_text_hurt_nobody(ran):
+    line = Line(PROGRAM, ran.latest.id, "--store", str(ran.store.root))
+    line.wait(b"Final models")
+    os.write(line.end, b"\xff\xc3(\x80")
+    time.sleep(0.5)
+    assert line.process.poll() is None
+    os.write(line.end, b"q")
+    assert line.ended() == 0
+
+
+CRASH = """
+import sys
+from gradts_tui.__main__ import main
+from gradts_tui.app import GradTS
+def fail(app):
+    raise RuntimeError("a bug")
+GradTS.action_help = fail
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_crash_is_no_success(ran):
+    line = Line(sys.executable, "-c", CRASH, ran.latest.id, "--store", str(ran.store.root))
+    line.wait(b"Final models")
+    os.write(line.end, b"?")
+    assert line.ended() == 1
+    assert b"a bug" in line.seen

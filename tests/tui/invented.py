@@ -59,7 +59,7 @@ class Invented:
     def start(self) -> "Invented":
         settings = {
             "training": {"epochs": 3},
-            "multitask": {"length": "steps", "epochs": 7},
+            "multitask": {"length": "steps", "epochs": 5},
             "scoring": {"head_axis": "output"},
             "selection": {"strategy": self.strategy, "confirm": "ask", "keep": 0.5, "threshold": None},
             "seed": 2018,

@@ -43,7 +43,7 @@ async def test_on_a_wide_screen_what_belongs_together_is_together(ui):
     async with app.run_test(size=(200, 60)) as pilot:
         app.show(app.first)
         lines = (await press(app, pilot)).splitlines()
-        assert next(line for line in lines if "Trials of rte" in line).index("4/4") < 72
+        assert next(line for line in lines if "Trials of rte" in line).index("4 of 4") < 72
         await press(app, pilot, "2", "v")
         one, two = app.screen.query(MatrixView)
         assert two.region.x < one.whole + 10

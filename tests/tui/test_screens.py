@@ -4,6 +4,8 @@ import json
 from dataclasses import replace
 
 import pytest
+from textual.events import Key
+from textual.widgets import Input
 
 from gradts_engine import events
 from gradts_tui.app import GradTS
@@ -149,6 +151,18 @@ async def test_keys_of_the_run_screen(ui):
         await pilot.press("slash", "escape")
         await settle(app, pilot)
         assert ("tune", "cola") in tree.nodes
+
+
+async def test_letters_that_come_fast_after_a_slash_are_typed(ui):
+    """They are in the queue before the slash has done anything."""
+    app = ui("trials")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot)
+        for key in ("slash", "q", "X", "p", "slash"):
+            app.post_message(Key(key, "/" if key == "slash" else key))
+        await settle(app, pilot)
+        assert app.is_running
+        assert app.screen.query_one("#filter", Input).value == "qXp/"
 
 
 async def test_progress_draws_no_other_line(ui):

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 
 from gradts_engine import events
 from gradts_engine.errors import RunError
-from gradts_engine.report import count_kept
+from gradts_engine.report import Ranked, count_kept
 from gradts_engine.runtime.inbox import Cancel, Confirm, Pause, Resume, read
 from gradts_engine.runtime.store import RunFolder
 from gradts_engine.selection.strategies import keep_instances
 from gradts_tui import engines
-from gradts_tui.choice import Choice
+from gradts_tui.choice import Choice, candidates
 from gradts_tui.screens.ask import Ask
 from gradts_tui.screens.select import Select
 from gradts_tui.state import advance
@@ -212,6 +212,62 @@ async def test_what_was_confirmed_is_shown(ui):
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await select(app, pilot)
         approve("select-done.txt", screen_text(app))
+
+
+async def test_a_confirmed_edit_stands_there_and_later_edits_say_that_they_are_not_confirmed(ui):
+    app = ui("waiting")
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        page = await select(app, pilot, "space")  # without mnli
+        run = app.first.runs[0]
+        decision = events.Confirmed("rte", run.view.proposals["rte"].digest, {"qnli": 450}, "person")
+        app.show(replace(app.first, runs=(advance(run, [(run.seq + 1, run.view.last + 1, decision)]),)))
+        await settle(app, pilot)
+        assert "confirmed by person: qnli (450)" in screen_text(app)
+        assert "not confirmed" not in screen_text(app)
+        assert "[ ]  mnli" in screen_text(app)
+        await pilot.press("a")
+        await settle(app, pilot)
+        text = screen_text(app)
+        assert "confirmed by person: qnli (450)" in text
+        assert "not confirmed: Enter trains again" in text
+        assert "chosen: mnli (600), qnli (450)" in text
+        await pilot.press("u")
+        await settle(app, pilot)
+        assert "not confirmed" not in screen_text(app)
+        await pilot.press("u")
+        await settle(app, pilot)
+        assert page.choices["rte"].as_proposed
+        assert not page.check_action("undo", ())
+
+
+async def test_a_decision_from_elsewhere_is_shown_where_nothing_was_edited(ui):
+    app = ui("waiting")
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await select(app, pilot)
+        run = app.first.runs[0]
+        decision = events.Confirmed("rte", run.view.proposals["rte"].digest, {"stsb": 350}, "person")
+        app.show(replace(app.first, runs=(advance(run, [(run.seq + 1, run.view.last + 1, decision)]),)))
+        await settle(app, pilot)
+        assert "confirmed by person: stsb (350)" in screen_text(app)
+        assert "[x]  stsb" in screen_text(app)
+        assert "not confirmed" not in screen_text(app)
+
+
+async def test_a_score_is_shown_with_the_rows_that_it_was_measured_with(ui):
+    app = ui("waiting", strategy="fine-grained")
+    run = app.first.runs[0]
+    cut = events.TrialScored("rte", {"mnli": 300}, 0.7111, "f" * 64)
+    run = advance(run, [(run.seq + 1, run.view.last, cut)])
+    rows = {c.name: c for c in candidates(run.view, "rte", [Ranked("mnli", 0.6, None), Ranked("qnli", 0.5, None)])}
+    assert {count: round(t.gain, 4) for count, t in rows["mnli"].trials.items()} == {600: 0.0578, 300: 0.0866}
+    assert rows["mnli"].tried(300).score == 0.7111
+    assert rows["mnli"].tried(123).instances == 600
+    app.first = replace(app.first, runs=(run,))
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await select(app, pilot)
+        text = screen_text(app)
+        assert next(line for line in text.splitlines() if "mnli" in line).split()[4:7] == ["0.7111", "+0.0866", "300"]
+        assert next(line for line in text.splitlines() if "qnli" in line).split()[4:7] == ["0.7004", "at", "450"]
 
 
 async def test_before_there_is_anything_to_select(ui):
