@@ -1,0 +1,189 @@
+"""Which tasks the files of a folder hold: splits by the names of files, columns and labels by their first rows. Guesses, to be
+shown to a person: nothing else depends on them."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from gradts_engine.errors import UsageError
+from gradts_engine.learning.rows import ENDINGS, detect, read_rows
+from gradts_engine.learning.rows.files import ending_of
+from gradts_engine.names import slug
+
+ROWS = 500
+"""Rows of a file that are looked at."""
+FILES = 200
+"""Most files of a folder that are looked at."""
+CLASSES = 30
+"""Most different labels that are taken for classes."""
+
+SPLITS = {
+    "train": "train",
+    "training": "train",
+    "dev": "dev",
+    "devel": "dev",
+    "val": "dev",
+    "valid": "dev",
+    "validation": "dev",
+    "eval": "dev",
+    "test": "test",
+}
+"""Parts of the names of files that say which split they are."""
+
+TEXTS = tuple("text sentence premise question sentence1 text1 review title tokens words content body".split())
+PAIRS = (
+    ("premise", "hypothesis"),
+    ("sentence1", "sentence2"),
+    ("question1", "question2"),
+    ("text1", "text2"),
+    ("question", "sentence"),
+)
+LABELS = tuple("label labels class category target tags ner_tags pos_tags score rating stars sentiment y".split())
+"""Usual names of columns, the likelier first."""
+
+
+@dataclass(frozen=True)
+class Guess:
+    """A task that a folder seems to hold: its files by split, its `columns` with an example each, which hold text and label, its
+    type, and how often each label is among the `rows` that were looked at."""
+
+    name: str
+    files: Mapping[str, str]
+    columns: Mapping[str, str]
+    text: tuple[str, ...]
+    label: str
+    type: str
+    labels: Mapping[str, int]
+    rows: int
+
+    @property
+    def described(self) -> str:
+        """In a line: type, columns, files and labels."""
+        files = ", ".join(f"{split} {path}" for split, path in self.files.items())
+        return f"{self.type}: {' + '.join(self.text)} -> {self.label} ({self.answers}); {files}"
+
+    @property
+    def answers(self) -> str:
+        """What the labels are: their range, or the most frequent ones with their counts."""
+        if self.type == "regression":
+            numbers = sorted(float(label) for label in self.labels if _is_number(label)) or [0.0]
+            return f"{numbers[0]:g} to {numbers[-1]:g}"
+        most = ", ".join(f"{label} {count}" for label, count in list(self.labels.items())[:8])
+        return most + (f", ... {len(self.labels)} in all" if len(self.labels) > 8 else "")
+
+
+Said = Mapping[str, str]
+"""What a person has said of tasks: by name, a column (or two, between commas) or a type."""
+
+
+def look(folder: Path, *, text: Said, label: Said, type: Said) -> tuple[list[Guess], list[str]]:  # noqa: A002
+    """The tasks below `folder` (two levels deep), and for each file that is none why; ordered by name."""
+    found, problems = [], []
+    for name, files in _grouped(folder).items():
+        try:
+            columns = text[name].split(",") if name in text else ()
+            found.append(guess(folder, name, files, columns, label.get(name, ""), type.get(name, "")))
+        except UsageError as error:
+            problems.append(str(error))
+    return found, problems
+
+
+def guess(folder: Path, name: str, files: Mapping[str, str], text: Sequence[str] = (), label: str = "", kind: str = "") -> Guess:
+    """What a task's files hold; `text`, `label` and `kind` where a person has said.
+
+    Raises `UsageError` where they cannot be read, or nobody can tell which column is what.
+    """
+    source = str(folder / files["train"])
+    columns = list(next(iter(detect(source))).columns)
+    rows = [record.values for record in islice(read_rows(source), ROWS)]
+    columns = columns or list(dict.fromkeys(key for row in rows for key in row))
+    if not rows:
+        raise UsageError(f"{source}: no rows")
+    for column in (*text, *([label] if label else [])):
+        if column not in columns:
+            raise UsageError(f"{source}: no column '{column}', it has: {', '.join(columns)}")
+    label = label or _label(rows, [c for c in columns if c not in text])
+    text = tuple(text) or _text(rows, [c for c in columns if c != label])
+    if not label or not text:
+        hint = f"name them with --text {name}=COLUMN --label {name}=COLUMN"
+        raise UsageError(f"{source}: which of {', '.join(columns)} is the text, and which the label? {hint}")
+    values = [row.get(label) for row in rows]
+    counts = Counter(str(item) for value in values for item in (value if isinstance(value, list) else [value]))
+    shown = {c: _example(next((row[c] for row in rows if row.get(c) not in (None, "")), "")) for c in columns}
+    return Guess(name, files, shown, text, label, kind or _type(rows, text, values), dict(counts.most_common()), len(rows))
+
+
+def _grouped(folder: Path) -> dict[str, dict[str, str]]:
+    """Files of each task by split, relative to `folder`; one without a train file uses the one it has for that."""
+    tasks: dict[str, dict[str, str]] = {}
+    for path in islice(_files(folder), FILES):
+        stem = path.name[: len(path.name) - len("".join(path.suffixes[-2:]))] if ending_of(path) != path.suffix else path.stem
+        parts = re.split(r"([._-])", stem)
+        split = next((SPLITS[part.lower()] for part in reversed(parts) if part.lower() in SPLITS), "train")
+        rest = "".join(part for part in parts if part.lower() not in SPLITS).strip("._-")
+        parent = path.parent.name if path.parent != folder else folder.absolute().name
+        name = slug(rest or parent)
+        tasks.setdefault(name, {}).setdefault(split, path.relative_to(folder).as_posix())
+    return {name: files if "train" in files else {"train": next(iter(files.values()))} for name, files in sorted(tasks.items())}
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    """Data files two levels deep; nothing hidden, and not what runs have written."""
+    for pattern in ("*", "*/*", "*/*/*"):
+        for path in sorted(folder.glob(pattern)):
+            hidden = any(part.startswith(".") for part in path.relative_to(folder).parts)
+            if not hidden and path.is_file() and ending_of(path) in ENDINGS:
+                yield path
+
+
+def _label(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
+    """A column with a label's name, else the one of few different values."""
+    named = {column.lower(): column for column in reversed(columns)}
+    if found := next((named[name] for name in LABELS if name in named), ""):
+        return found
+    different = {c: len({str(row.get(c)) for row in rows}) for c in columns}
+    few = [c for c in columns if 2 <= different[c] <= min(CLASSES, max(2, len(rows) // 2))]
+    return min(few, key=different.__getitem__, default="")
+
+
+def _text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> tuple[str, ...]:
+    """Columns with a pair's names or a text's, else the one of the longest strings."""
+    named = {column.lower(): column for column in reversed(columns)}
+    for pair in PAIRS:
+        if all(name in named for name in pair):
+            return tuple(named[name] for name in pair)
+    if found := next((named[name] for name in TEXTS if name in named), ""):
+        return (found,)
+    lengths = {c: sum(len(v) for row in rows if isinstance(v := row.get(c), str)) / len(rows) for c in columns}
+    best = max(columns, key=lengths.__getitem__, default="")
+    return (best,) if best and lengths[best] > 0 else ()
+
+
+def _type(rows: Sequence[Mapping[str, Any]], text: Sequence[str], labels: Sequence[Any]) -> str:
+    """One of the built-in task types."""
+    if isinstance(rows[0].get(text[0]), list) and any(isinstance(label, list) for label in labels):
+        return "token_classification"
+    if any(isinstance(label, list) for label in labels):
+        return "multi_label"
+    different = {str(label) for label in labels}
+    numbers = all(_is_number(label) for label in different)
+    return "regression" if numbers and (len(different) > CLASSES or _has_fractions(different)) else "classification"
+
+
+def _is_number(label: str) -> bool:
+    return re.fullmatch(r"[-+]?\d+(\.\d+)?([eE][-+]?\d+)?", label) is not None
+
+
+def _has_fractions(labels: Iterable[str]) -> bool:
+    return any(float(label) != int(float(label)) for label in labels)
+
+
+def _example(value: Any) -> str:
+    text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= 60 else f"{text[:59]}\u2026"

@@ -1,0 +1,107 @@
+"""The answers of a person as a commented tasks.toml."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from gradts_engine.errors import UsageError
+from gradts_engine.wizard.looking import Guess
+
+BUDGETS: Mapping[str, tuple[str, Mapping[str, Mapping[str, object]]]] = {
+    "quick": (
+        "a first impression: few rows, short trainings",
+        {"data": {"train_limit": 500, "dev_limit": 500}, "training": {"epochs": 2}, "multitask": {"epochs": 2}},
+    ),
+    "normal": (
+        "up to 5000 rows of each task",
+        {"data": {"train_limit": 5000}, "training": {"epochs": 3}, "multitask": {"epochs": 3}},
+    ),
+    "full": ("all rows, and as many epochs as in the publication", {"training": {"epochs": 3}, "multitask": {"epochs": 7}}),
+}
+"""What each budget means, and the settings that make it."""
+
+COMMENTS = {
+    "train_limit": "use so many train rows of each task",
+    "dev_limit": "and so many dev rows",
+    "training": "each task is first fine-tuned alone",
+    "multitask": "the trials and the final training",
+    "epochs": "passes over the train rows",
+}
+
+
+@dataclass(frozen=True)
+class Answers:
+    """All that tasks.toml needs to know; `primary` is one of `tasks`."""
+
+    tasks: tuple[Guess, ...]
+    primary: str
+    encoder: str
+    budget: str
+
+
+def compose(answers: Answers) -> str:
+    """The text of tasks.toml."""
+    meaning, settings = BUDGETS[answers.budget]
+    lines = [
+        f"# Which of {len(answers.tasks) - 1} other tasks should {_comment(answers.primary)} be trained with?",
+        "#",
+        "#     gradts-engine plan        what it would compute",
+        "#     gradts-engine run         compute it; the same command again goes on where it stopped",
+        "#",
+        "# Every setting: docs/settings.md, or gradts-engine run --help.",
+        "",
+        "[run]",
+        f"encoder = {_quoted(answers.encoder)}    # a registered encoder, a folder, or a Hub name",
+        f"primary = [{_quoted(answers.primary)}]    # the task to improve; without this line every task in turn",
+        "seed = 2018    # the same file and seed give the same results",
+        "",
+        "[selection]",
+        'strategy = "trial"    # add candidates in the order of their likeness for as long as the dev score rises',
+        'confirm = "ask"    # wait for a person before the final training; "auto" takes the proposal',
+        "",
+        f"# Budget: {answers.budget}, {meaning}.",
+    ]
+    for section, values in settings.items():
+        note = COMMENTS.get(section)
+        lines.append(f"[{section}]" + (f"    # {note}" if note else ""))
+        lines += [f"{key} = {json.dumps(value)}    # {COMMENTS[key]}" for key, value in values.items()]
+        lines.append("")
+    for task in answers.tasks:
+        lines += _table(task)
+    return "\n".join(lines)
+
+
+def _table(task: Guess) -> list[str]:
+    text = _quoted(task.text[0]) if len(task.text) == 1 else f"[{', '.join(map(_quoted, task.text))}]"
+    lines = [f"[tasks.{_quoted(task.name)}]", f"type = {_quoted(task.type)}"]
+    lines += [f"{split} = {_quoted(path)}" for split, path in task.files.items()]
+    if "dev" not in task.files:
+        lines.append("dev_fraction = 0.1    # no dev file: a tenth of the train rows, drawn by the seed")
+    lines.append(f"text = {text}")
+    lines.append(f"label = {_quoted(task.label)}    # {_comment(task.answers)}")
+    return [*lines, ""]
+
+
+def _quoted(text: str) -> str:
+    """A TOML string: as in JSON, and DEL is escaped too."""
+    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def _comment(text: str) -> str:
+    """Text in its line of comment: TOML allows no control characters there."""
+    return "".join(c if c.isprintable() else " " for c in text)
+
+
+def write(answers: Answers, path: Path, *, replace: bool) -> None:
+    """Write tasks.toml. Raises `UsageError` where there is one that may not be replaced, or it cannot be written."""
+    try:
+        with path.open("w" if replace else "x", encoding="utf-8") as file:
+            file.write(compose(answers))
+    except FileExistsError:
+        raise UsageError(f"{path} is there already: choose another --out, or --force to replace it") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {os.strerror(error.errno or 0)}") from error
