@@ -23,6 +23,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             stream.reconfigure(errors="backslashreplace")
     try:
         return cli.main(arguments, prog_name="gradts-engine", standalone_mode=False) or 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
     except click.ClickException as error:
         message = printable(error.format_message().replace("\n\t", " "))  # click lists choices in lines
         click.UsageError(message, getattr(error, "ctx", None)).show()

@@ -7,6 +7,7 @@ import math
 from pathlib import Path
 
 from gradts_engine.config import load_experiment
+from gradts_engine.durable import keep, why
 from gradts_engine.errors import UsageError
 from gradts_engine.hooks.catalog import load_catalog
 from gradts_engine.report import artifact, selected_instances
@@ -40,9 +41,9 @@ def export_selection(store: Store, run: RunFolder, primary: str, path: Path) -> 
             record = {"task": task, "row": instance.row, "tau": tau, "text": instance.text, "label": instance.label}
             lines.append(json.dumps(record, ensure_ascii=False) + "\n")
     try:
-        path.write_text("".join(lines), encoding="utf-8")
+        keep(path.parent, path.name, lambda temporary: temporary.write_text("".join(lines), encoding="utf-8"))
     except OSError as error:
-        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+        raise UsageError(f"{path} cannot be written: {why(error)}") from error
     return len(lines)
 
 

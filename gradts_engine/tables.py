@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rich import box
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -152,11 +152,18 @@ def heat_map(importance: Any) -> Matrix:
     return Matrix([str(i) for i in reversed(range(layers))], [str(h) for h in range(heads)], values, "layer \\ head")
 
 
+WHOLE = 24
+"""Longest name, in a column of names alone, that is never broken."""
+
+
 def records(rows: Sequence[Mapping[str, object]]) -> Table:
     """A plain table of records with the same keys."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in rows[0] if rows else ():
-        table.add_column(label(name), justify="right" if isinstance(rows[0][name], int | float) else "left", overflow="fold")
+        cells = [str(row[name]) for row in rows]
+        whole = all(len(cell) <= WHOLE and " " not in cell for cell in (name, *cells))  # prose folds first, and between words
+        justify: Literal["right", "left"] = "right" if isinstance(rows[0][name], int | float) else "left"
+        table.add_column(label(name), justify=justify, overflow="fold", no_wrap=whole)
     for row in rows:
         table.add_row(*(label("" if value is None else value) for value in row.values()))
     return table
@@ -271,7 +278,8 @@ def plan(found: Mapping[str, Any]) -> RenderableType:
     ]
     seconds = "not known before a first run" if found["seconds"] is None else f"about {found['seconds']:.0f} s"
     each = found["trial seconds"]
-    trials = f"trials: at most {found['trials']}" + ("" if each is None else f", about {each:.0f} s each")
+    made = f", {found['trials found']} of them found" if found["trials found"] else ""
+    trials = f"trials: at most {found['trials']}{made}" + ("" if each is None else f", about {each:.0f} s each")
     return Group(
         label(f"run {found['run']} ({found['state']}): encoder {found['encoder']}, on {', '.join(found['devices'])}", "bold"),
         label(f"primary: {', '.join(found['primaries'])}; strategy {found['strategy']}, confirm {found['confirm']}"),

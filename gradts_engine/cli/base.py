@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from gradts_engine.runtime.store import RunFolder, Store
 
 STORE = ".gradts"
-PIPED_WIDTH = 160
-"""Columns of a table that goes to a file or a pipe."""
+UNBOUNDED = 100_000
+"""Columns of what goes to a file or a pipe, unless COLUMNS says another number: no line is folded."""
 
 store_option = click.option(
     "--store",
@@ -54,13 +54,13 @@ def _print(text: str, *, err: bool = False) -> None:
 
 
 def show(data: Any, as_json: bool, table: Callable[[], RenderableType]) -> None:
-    """Print as JSON (ASCII, controls escaped, data as they are) or as a table; piped tables are not cut to a width."""
+    """Print as JSON (ASCII, controls escaped, data as they are) or as a table."""
     if as_json:
         _print(json.dumps(data, indent=2, allow_nan=False) + "\n")
         return
     from rich.console import Console
 
-    width = None if sys.stdout.isatty() else PIPED_WIDTH
+    width = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else UNBOUNDED
     console = Console(markup=False, highlight=False, width=width)
     with console.capture() as drawn:
         console.print(table())

@@ -14,6 +14,8 @@ from gradts_engine.errors import UsageError
 from gradts_engine.scaffold import KINDS, create
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
+
     from gradts_engine.contracts import Instance
     from gradts_engine.runtime.store import RunFolder
 
@@ -34,8 +36,7 @@ def status(run: str | None, store: Path | None, as_json: bool) -> None:
     kept = open_store(store)
     if run is None:
         rows = [_run_row(folder) for folder in kept.runs()]
-        columns = [row | {"engine": _short(row["engine"])} for row in rows]
-        show(rows, as_json, lambda: tables.records(columns) if rows else tables.label(f"no runs in {kept.root}"))
+        show(rows, as_json, lambda: _runs(rows) if rows else tables.label(f"no runs in {kept.root}"))
         return
     folder = kept.run(run)
     view = folder.view()
@@ -52,6 +53,19 @@ def status(run: str | None, store: Path | None, as_json: bool) -> None:
         for (stage, subject), s in view.stages.items()
     ]
     show({**_run_row(folder), "stages": stages}, as_json, lambda: tables.records(stages))
+
+
+def _runs(rows: list[dict[str, Any]]) -> RenderableType:
+    """A line a run; below, why runs have ended or wait, which takes sentences."""
+    from rich.console import Group
+
+    from gradts_engine import tables
+
+    columns = [
+        {name: _short(value) if name == "engine" else value for name, value in row.items() if name != "reason"} for row in rows
+    ]
+    reasons = [tables.label(f"{row['run']}: {row['state']}: {row['reason']}") for row in rows if row["reason"]]
+    return Group(tables.records(columns), *reasons)
 
 
 def _short(engine: str) -> str:

@@ -180,10 +180,14 @@ def confirm(
     kept = open_store(store)
     folder = kept.run(run)
     view = folder.view()
-    if auxiliaries is not None and (alone or primary is None):
-        raise UsageError("--auxiliaries needs --primary and excludes --alone")
+    if auxiliaries is not None and alone:
+        raise UsageError("--auxiliaries and --alone exclude each other")
+    if auxiliaries is not None and primary is None and len(view.proposals) > 1:
+        raise UsageError(f"--auxiliaries needs --primary, one of {', '.join(sorted(view.proposals))}")
     if (keep is not None) + (threshold is not None) + alone > 1:
         raise UsageError("--keep, --threshold and --alone exclude each other")
+    if auxiliaries is not None:
+        primary = primary or next(iter(view.proposals), None)
     chosen = _to_decide(folder, view, primary)
     names = () if alone else _candidates(view, primary, auxiliaries) if auxiliaries is not None else None
     cut = f", instances with tau >= {threshold}" if threshold is not None else f", the {keep:.0%} nearest" if keep else ""

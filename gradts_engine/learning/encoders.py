@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import hashlib
 import inspect
 import json
 import threading
@@ -18,6 +17,7 @@ import torch
 from torch import nn
 
 from gradts_engine.contracts import EncoderSpec, HeadSites
+from gradts_engine.digests import digest, file_digest
 from gradts_engine.errors import GradTSError, UsageError
 from gradts_engine.learning import families
 
@@ -192,7 +192,7 @@ def load_encoder(spec: EncoderSpec) -> Encoder:
     with told(f"encoder {spec.name}: cannot read {source}"):
         weights = _weight_files(spec, source)
         tokenizer = [name for name in TOKENIZER_FILES if (source / name).is_file()]
-        sums = {name: _sha256(source / name) for name in ("config.json", *weights, *tokenizer)}
+        sums = {name: file_digest(source / name) for name in ("config.json", *weights, *tokenizer)}
         _verify(spec, source, sums)
         return Encoder(spec.name, source, _digest(source, sums), spec)
 
@@ -235,7 +235,7 @@ def _verify(spec: EncoderSpec, source: Path, sums: Mapping[str, str]) -> None:
     """`sums` has the SHA-256 of files that were read already."""
     for name, expected in spec.sha256.items():
         path = source / name
-        found = sums.get(name) or (_sha256(path) if path.is_file() else "no such file")
+        found = sums.get(name) or (file_digest(path) if path.is_file() else "no such file")
         if found != expected:
             raise UsageError(
                 f"encoder {spec.name}: {path} is not the expected file (SHA-256 expected {expected}, found {found}); "
@@ -252,7 +252,7 @@ def _digest(source: Path, sums: Mapping[str, str]) -> str:
             contents[name] = {key: value for key, value in settings.items() if key not in _NOT_CONTENT}
         else:
             contents[name] = found
-    return hashlib.sha256(json.dumps(contents, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+    return digest(contents)
 
 
 def _weight_files(spec: EncoderSpec, source: Path) -> list[str]:
@@ -272,11 +272,6 @@ def _weight_files(spec: EncoderSpec, source: Path) -> list[str]:
             "convert them to safetensors (https://huggingface.co/docs/safetensors/convert-weights)"
         )
     raise UsageError(f"encoder {spec.name}: {source} has no {WEIGHTS}")
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _first_line(error: BaseException) -> str:

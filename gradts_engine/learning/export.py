@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from transformers.modeling_outputs import SequenceClassifierOutput
 
 from gradts_engine.contracts import EncoderSpec
+from gradts_engine.durable import fsync, fsync_tree, make_folder
 from gradts_engine.errors import RunError, UsageError
 from gradts_engine.learning.encoders import Encoder, build_with, load_pretrained, told
 from gradts_engine.learning.families import FAMILIES
@@ -74,7 +75,7 @@ def export_model(
     names = {} if own else _native_names(encoder, tuned.head, task)
     partial = folder.with_name(f"{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    make_folder(partial)
 
     _write_model(encoder, tuned, names, task, labels, partial)
     tokenizer = encoder.tokenizer_for(word_level)
@@ -88,11 +89,13 @@ def export_model(
 
     if type(head).__name__ in _HEADS:
         _compare(encoder, tuned, partial, min(max_length, 16))
+    fsync_tree(partial)
     old = folder.with_name(f"{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():  # moved and not removed, so that what is there is a whole model at any time
+    if folder.exists():  # moved, and removed only once the disk has the new one, so that there is a whole model at any time
         folder.rename(old)
     partial.rename(folder)
+    fsync(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
     return bool(names)
 

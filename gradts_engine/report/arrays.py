@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from gradts_engine.durable import keep, why
 from gradts_engine.errors import UsageError
 from gradts_engine.events import Confirmed
 from gradts_engine.nearest import unknown
@@ -139,7 +140,8 @@ def export_importance(store: Store, run: RunFolder, task: str, path: Path) -> No
     from safetensors import SafetensorError
     from safetensors.numpy import save_file
 
+    found = importance(store, run.view(), task)
     try:
-        save_file(importance(store, run.view(), task), path)
+        keep(path.parent, path.name, lambda temporary: save_file(found, temporary))
     except (OSError, SafetensorError) as error:
-        raise UsageError(f"{path} cannot be written: {error}") from error
+        raise UsageError(f"{path} cannot be written: {why(error)}") from error

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import glob
-import hashlib
 import json
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError
 
+from gradts_engine.digests import canonical, digest, file_digest
+from gradts_engine.durable import fsync, keep, make_folder, storing, unique
 from gradts_engine.errors import RunError
 from gradts_engine.names import inside, is_name
 
@@ -23,43 +24,16 @@ META = "meta.json"
 MAX_META = 1 << 24
 """Bytes of a `meta.json`; a larger one is not ours."""
 
+REMOVALS = 5
+"""How often a workspace may be removed by another engine while a file is put into it."""
+
 UNFINISHED, WORK, DAMAGED = "unfinished", "work", "damaged"
 """Folders beside those of the stages: artifacts that are being written, workspaces, and what was set aside."""
 
 
-def canonical(value: Any) -> bytes:
-    """JSON with one spelling: sorted keys, no spaces, ASCII. Floats are written so that they read back the same."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":")).encode()
-
-
 def content_key(stage: str, version: int, **parts: Any) -> str:
     """Key of a stage's result: SHA-256 hex of the stage, its version and everything it depends on (JSON values)."""
-    return hashlib.sha256(canonical({"stage": stage, "version": version, **parts})).hexdigest()
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 hex of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def fsync(path: Path) -> None:
-    """Have the disk keep a file or the entries of a folder."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-@contextmanager
-def storing(folder: Path) -> Iterator[None]:
-    """Turns what a file system can refuse (full, read-only, over a quota, gone) into a `RunError`."""
-    try:
-        yield
-    except (OSError, SafetensorError) as error:
-        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise RunError(f"{folder} cannot be written: {reason}; what is finished is kept, the same command goes on") from error
+    return digest({"stage": stage, "version": version, **parts})
 
 
 class DamagedArtifact(RunError):
@@ -93,33 +67,37 @@ class Artifact:
 @dataclass(frozen=True)
 class Workspace:
     """What a stage has done before its artifact is there: files that outlive a kill, each with the SHA-256 of its content in its
-    name. It belongs to the one worker that computes the stage."""
+    name. Engines of different runs may compute one stage at the same time: the first to finish removes the workspace, and the
+    other one goes on without what was in it."""
 
     folder: Path
 
-    def put(self, name: str, write: Callable[[Path], None]) -> Path:
+    def put(self, name: str, write: Callable[[Path], object]) -> Path:
         """Keep the file that `write` puts at the path it is given. Raises `RunError` where that is not possible."""
-        temporary = self.folder / f".{name}.{os.getpid()}"  # two engines may compute the same
         with storing(self.folder):
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            try:
-                write(temporary)
-                fsync(temporary)
-                path = self.folder / f"{name}-{file_digest(temporary)}"
-                os.rename(temporary, path)
-            finally:
-                temporary.unlink(missing_ok=True)
-            fsync(self.folder)
-        return path
+            for attempt in range(REMOVALS):
+                try:
+                    make_folder(self.folder)
+                    return keep(self.folder, lambda path: f"{name}-{file_digest(path)}", write)
+                except (OSError, SafetensorError):
+                    if self.folder.exists() or attempt == REMOVALS - 1:
+                        raise
+        raise AssertionError("the last attempt returns or raises")
 
     def get(self, name: str) -> Path | None:
-        """The intact file that was put under `name`, or None."""
+        """The intact file that was put under `name`, or None. It is there for as long as no engine finishes the stage."""
         paths = self.folder.glob(f"{glob.escape(name)}-{'[0-9a-f]' * 64}")
-        return next((path for path in paths if path.name.endswith(file_digest(path))), None)
+        return next((path for path in paths if _intact(path)), None)
 
     def remove(self) -> None:
         """Once the artifact is there, or when nobody will go on."""
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def _intact(path: Path) -> bool:
+    with suppress(FileNotFoundError):
+        return path.name.endswith(file_digest(path))
+    return False
 
 
 class ArtifactStore:
@@ -153,7 +131,9 @@ class ArtifactStore:
     def _set_aside(self, folder: Path) -> str:
         """Move a damaged artifact out of the way; what was done, in words."""
         try:
-            aside = Path(tempfile.mkdtemp(dir=self.folder(DAMAGED), prefix=f"{folder.parent.name}-{folder.name[:16]}-"))
+            aside = Path(
+                tempfile.mkdtemp(dir=self.folder(DAMAGED), prefix=f"{folder.parent.name}-{folder.name[:16]}-{unique()}-")
+            )
             os.rename(folder, aside / folder.name)
         except OSError as error:
             return f"it cannot be moved away: {error.strerror}"
@@ -167,7 +147,8 @@ class ArtifactStore:
         return self._read(self.root / stage / key)
 
     def _save(self, stage: str, key: str, result: Mapping[str, Any], write: Callable[[Path], None]) -> None:
-        temporary = Path(tempfile.mkdtemp(dir=self.folder(UNFINISHED), prefix=f"{stage}-"))
+        temporary = self.folder(UNFINISHED) / f"{stage}-{unique()}"
+        make_folder(temporary)
         try:
             write(temporary)
             files = {}
@@ -176,7 +157,7 @@ class ArtifactStore:
                 files[path.name] = file_digest(path)
             body = {"stage": stage, "key": key, "result": dict(result), "files": files}
             meta = temporary / META
-            meta.write_bytes(canonical({**body, "sha256": hashlib.sha256(canonical(body)).hexdigest()}))
+            meta.write_bytes(canonical({**body, "sha256": digest(body)}))
             fsync(meta)
             fsync(temporary)
             folder = self.folder(stage) / key
@@ -209,7 +190,7 @@ class ArtifactStore:
     def folder(self, name: str) -> Path:
         """A folder below the root, made if it is new."""
         folder = self.root / name
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_folder(folder)
         return folder
 
     def _read(self, folder: Path) -> Artifact:
@@ -217,8 +198,7 @@ class ArtifactStore:
         try:
             with path.open("rb") as file:
                 body = json.loads(file.read(MAX_META))
-            digest = body.pop("sha256")
-            intact = hashlib.sha256(canonical(body)).hexdigest() == digest
+            intact = body.pop("sha256") == digest(body)
             intact = intact and (body["stage"], body["key"]) == (folder.parent.name, folder.name) and inside(path, self.root)
         except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
             intact = False

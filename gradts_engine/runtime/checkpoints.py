@@ -10,9 +10,11 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
+from gradts_engine.digests import canonical
+from gradts_engine.durable import keep, make_folder
 from gradts_engine.errors import Interrupted, RunError
 from gradts_engine.names import is_name
-from gradts_engine.runtime.artifacts import Workspace, canonical, fsync
+from gradts_engine.runtime.artifacts import Workspace
 from gradts_engine.runtime.control import Control
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ class Checkpoints:
 
     def __enter__(self) -> Checkpoints:
         try:
-            self.workspace.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(self.workspace.folder)
             self._lock = os.open(self.workspace.folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for path in self.workspace.folder.glob(".*"):  # half a file of an engine that was killed
@@ -148,11 +150,7 @@ class Checkpoints:
 
     def _commit(self, names: list[str]) -> None:
         folder = self.workspace.folder
-        temporary = folder / f".{LATEST}"
-        temporary.write_bytes(canonical({"checkpoints": names}))
-        fsync(temporary)
-        os.rename(temporary, folder / LATEST)
-        fsync(folder)
+        keep(folder, LATEST, lambda path: path.write_bytes(canonical({"checkpoints": names})))
         for path in folder.glob("step-*"):
             if path.name.rpartition("-")[0] not in names:
                 path.unlink()

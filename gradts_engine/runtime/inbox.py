@@ -11,7 +11,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from gradts_engine.runtime.artifacts import fsync, storing
+from gradts_engine.durable import keep, storing
 
 MAX_BYTES = 1 << 20
 """Largest command: a confirmation that names a thousand tasks has a tenth of it."""
@@ -67,13 +67,14 @@ _ANY: TypeAdapter[AnyCommand] = TypeAdapter(Annotated[AnyCommand, Field(discrimi
 
 def send(inbox: Path, command: AnyCommand) -> None:
     """Put a command into an inbox; it is there as a whole or not at all. Raises `RunError` where it cannot be written."""
-    temporary = inbox / f".{command.id}"
+    content = command.model_dump_json().encode()
+
+    def write(path: Path) -> None:
+        path.touch(mode=0o600)
+        path.write_bytes(content)
+
     with storing(inbox):
-        temporary.touch(mode=0o600)
-        temporary.write_bytes(command.model_dump_json().encode())
-        fsync(temporary)
-        os.rename(temporary, inbox / f"{command.id}.json")
-        fsync(inbox)
+        keep(inbox, f"{command.id}.json", write)
 
 
 def read(inbox: Path) -> list[tuple[Path, AnyCommand]]:

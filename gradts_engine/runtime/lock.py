@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
 
+from gradts_engine.durable import storing
 from gradts_engine.errors import RunError
-from gradts_engine.runtime.artifacts import storing
 
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 PATIENCE = 0.5

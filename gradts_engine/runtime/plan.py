@@ -20,7 +20,8 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
     """Tasks with their sizes, which of their results are in the store, and the seconds that the others will roughly take.
 
     JSON-ready. Seconds are judged by earlier runs with the same encoder and kind of device, None where there is none; several
-    devices share them. How many trials there will be is not known before they are made, so `trials` is the most.
+    devices share them. How many trials there will be is not known before they are made, so `trials` is the most, and
+    `trials found` how many of them this run has made.
     """
     devices, types, data, encoder = prepare(experiment, catalog)
     check(experiment, types, data, encoder)
@@ -52,8 +53,15 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
         "tasks": tasks,
         "seconds": _sum(task["seconds"] for task in tasks),
         "trials": len(data) * len(experiment.primaries),
+        "trials found": _found(store, run.view(), "trial"),
         "trial seconds": _times(pace["trial"], updates / len(experiment.primaries)) if multitask.length == "steps" else None,
     }
+
+
+def _found(store: Store, view: RunView, stage: str) -> int:
+    """How many results of a stage the run knows and the store still has."""
+    keys = {s.key for (name, _), s in view.stages.items() if name == stage and s.finished}
+    return sum(store.artifacts.find(stage, key, files=False) is not None for key in keys)
 
 
 def _pace(views: Iterable[RunView], stage: str, encoder: str, device: str) -> float | None:

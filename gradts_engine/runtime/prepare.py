@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from gradts_engine.config import Experiment
 from gradts_engine.contracts import TaskData, TaskType
+from gradts_engine.digests import digest
 from gradts_engine.errors import ProblemsError, UsageError
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.names import slug
-from gradts_engine.runtime.artifacts import canonical
 from gradts_engine.runtime.executors import resolve_devices
 
 if TYPE_CHECKING:
@@ -79,7 +78,7 @@ def run_id(experiment: Experiment, data: Mapping[str, TaskData], encoder: str) -
     settings = method_settings(experiment)
     del settings["selection"]["confirm"], settings["scoring"]["batch_tokens"]  # these change no result
     content = [settings, tasks, encoder, experiment.primaries]
-    return f"{slug(experiment.path.stem, 48)}-{hashlib.sha256(canonical(content)).hexdigest()[:8]}"
+    return f"{slug(experiment.path.stem, 48)}-{digest(content)[:8]}"
 
 
 def method_settings(experiment: Experiment) -> dict[str, Any]:

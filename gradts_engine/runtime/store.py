@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from gradts_engine.durable import make_folder
 from gradts_engine.errors import RunError, UsageError
 from gradts_engine.names import RULE, inside, is_name
 from gradts_engine.nearest import unknown
@@ -95,7 +96,7 @@ class Store:
         folder = self.folder(run)
         try:
             for path in (folder.path, folder.inbox, folder.models):
-                path.mkdir(mode=0o700, parents=True, exist_ok=True)
+                make_folder(path)
                 if not inside(path, self.root):
                     raise RunError(f"{path} leads out of {self.root}: remove the link, or choose another place with --store")
                 if path.stat().st_mode & 0o077:  # an older version's, or made by hand

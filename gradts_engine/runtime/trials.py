@@ -12,8 +12,9 @@ import numpy as np
 from gradts_engine import events
 from gradts_engine.config import STEPS_FACTOR
 from gradts_engine.contracts import Selection
+from gradts_engine.durable import storing
 from gradts_engine.errors import TrainingDiverged
-from gradts_engine.runtime.artifacts import Artifact, fsync, storing
+from gradts_engine.runtime.artifacts import Artifact
 from gradts_engine.runtime.stages import ROWS, settings_content, split_content, stage_key
 from gradts_engine.runtime.workbench import Result, Workbench
 
@@ -149,5 +150,3 @@ def export(bench: Workbench, primary: str, selection: Selection, device: str, fo
             folder=folder,
             card=card,
         )
-        for path in (*folder.iterdir(), folder, folder.parent):
-            fsync(path)

@@ -98,7 +98,7 @@ def test_edited_instances(ran):
     proposed = names(mood(ran)["proposed"])
     kept = proposed[0]
     added = next(task for task in ("pair", "stars", "tags") if task not in proposed)
-    assert ran(f"confirm --primary mood --auxiliaries {kept},{added} --yes").code == 0
+    assert ran(f"confirm --auxiliaries {kept},{added} --yes").code == 0
     assert ran.run().code == 0
     found = mood(ran)
     assert found["proposed"][0] == {"task": kept, "instances": 9}
@@ -137,8 +137,7 @@ def test_cut_by_tau(ran, tmp_path):
         ("--alone --keep 0.5", "--keep, --threshold and --alone exclude each other"),
         ("--threshold 0.5 --keep 0.5", "--keep, --threshold and --alone exclude each other"),
         ("--primary moot", "unknown primary 'moot'; did you mean 'mood'? (a primary with a proposal in run "),
-        ("--auxiliaries tags", "--auxiliaries needs --primary and excludes --alone"),
-        ("--primary mood --alone --auxiliaries tags", "--auxiliaries needs --primary and excludes --alone"),
+        ("--alone --auxiliaries tags", "--auxiliaries and --alone exclude each other"),
         ("--primary mood --auxiliaries tag", "unknown candidate 'tag'; did you mean 'tags'?"),
         ("--primary mood --auxiliaries mood", "unknown candidate 'mood'"),
     ],
@@ -216,6 +215,7 @@ def test_several_primaries_are_decided_one_by_one(ran):
     ran.settings["selection"]["confirm"] = "ask"
     ran.write()
     assert ran.run().code == 3
+    assert ran("confirm --auxiliaries tags --yes").line == "--auxiliaries needs --primary, one of mood, pair"
     assert ran("confirm --primary pair --alone --yes").code == 0
     result = ran.run()
     assert result.code == 3

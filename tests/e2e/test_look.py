@@ -1,7 +1,10 @@
 """Looking at runs and taking results out; what goes wrong is told in a line."""
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -39,10 +42,54 @@ def test_importance_as_a_file(ran, folder):
     assert shown == {"task": "stars", "importance": found["task"].tolist()}
 
 
+@pytest.mark.parametrize("command", ["importance stars", "selection mood"])
+def test_a_file_that_cannot_be_written_is_named(ran, folder, command):
+    path = folder / "nowhere" / "file"
+    assert ran(f"export {command}", str(path)).line == f"{path} cannot be written: No such file or directory"
+
+
+@pytest.mark.parametrize("columns", ["", "60", "200"])
+def test_tables_in_a_pipe(ran, columns):
+    """As wide as COLUMNS, where that is set, else as they are; no name is broken."""
+    process = subprocess.run(
+        [sys.executable, "-m", "gradts_engine", "status", "--store", str(ran.store.root)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"COLUMNS": columns},
+    )
+    assert ran.latest.id in process.stdout
+    assert max(map(len, process.stdout.splitlines())) <= int(columns or 200)
+
+
+def test_a_run_that_waits_has_its_line_in_80_columns(ran):
+    ran.settings["selection"]["confirm"] = "ask"
+    ran.write()
+    assert ran.run().code == 3
+    process = subprocess.run(
+        [sys.executable, "-m", "gradts_engine", "status", "--store", str(ran.store.root)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=os.environ | {"COLUMNS": "80"},
+    )
+    (line,) = (line for line in process.stdout.splitlines() if line.startswith(f" {ran.latest.id} "))
+    assert "waiting" in line
+    assert f"{ran.latest.id}: waiting: waiting for confirmation of mood: look with" in process.stdout
+
+
+@pytest.mark.parametrize("group", ["", "cache", "export"])
+def test_a_bare_group_prints_its_help(group, tmp_path):
+    command = [sys.executable, "-m", "gradts_engine", *group.split()]
+    bare, asked = (subprocess.run([*command, *more], capture_output=True, text=True, check=False) for more in ([], ["--help"]))
+    assert (bare.returncode, bare.stdout, bare.stderr) == (2, "", asked.stdout)
+
+
 def test_rows_are_counted_as_in_the_source(ran, folder):
     """Where a bad row was skipped, the others keep their numbers."""
     ran.rows["stars"]["train"][3]["label"] = "many"
     ran.settings["data"]["on_bad_row"] = "skip"
+    ran.settings["data"]["limit_order"] = "first"
     ran.settings["tasks.stars"]["train_limit"] = 20
     ran.write()
     ran.done()

@@ -91,6 +91,35 @@ def test_an_engine_that_is_killed_and_a_second_one_beside_it(slow, uninterrupted
     assert slow("status --json").json[0]["state"] == "done"
 
 
+@pytest.mark.torture
+def test_two_runs_that_share_their_first_stages(slow, folder, uninterrupted):
+    """Two engines compute the same keys for runs of their own, so that either may remove a workspace that the other one writes
+    into; one is killed, another takes its place."""
+    other = slow.copy(folder / "other")
+    other.settings["multitask"]["steps"] = 13  # another run, whose trainings of single tasks are the same
+    other.write()
+    command = ("run", str(other.config), "--store", str(slow.store.root), "--plain")
+    first, killed = slow.start("run", str(slow.config), "--plain"), other.start(*command)
+    for line in killed.stderr:
+        if line.startswith("tune mood: epoch 3,"):
+            break
+    killed.kill()
+    second = other.start(*command)
+    killed.communicate()
+    for engine in (first, second):
+        _, err = engine.communicate(timeout=240)
+        assert engine.returncode == 0, err
+    runs = slow.store.runs()
+    assert [run.state() for run in runs] == ["done", "done"]
+    keys = [{key: s.key for key, s in run.view().stages.items()} for run in runs]
+    for task in ("mood", "pair", "stars", "tags"):
+        assert keys[0]["score", task] == keys[1]["score", task]
+        artifact = slow.store.artifacts.find("score", keys[0]["score", task])
+        expected = uninterrupted.artifacts.find("score", keys[0]["score", task])
+        assert artifact.files == expected.files
+    assert list((slow.store.root / "artifacts" / "work").iterdir()) == []
+
+
 def test_exit_codes_of_the_real_program(place):
     """Settings that are wrong; nothing but the message, and at once."""
     place.config.write_text("[run]\nencoder = 3\n")

@@ -1,5 +1,7 @@
 import json
+import os
 import shutil
+import socket
 import tempfile
 import threading
 from pathlib import Path
@@ -10,7 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
 
-from gradts_engine.runtime.artifacts import META, ArtifactStore, canonical, content_key
+from gradts_engine.digests import canonical
+from gradts_engine.errors import RunError
+from gradts_engine.names import slug
+from gradts_engine.runtime.artifacts import META, ArtifactStore, content_key
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where saving does not wait for a disk."""
@@ -278,6 +283,37 @@ def test_damaged_work_counts_as_missing(store, damage):
     space.put("part", lambda path: path.write_bytes(b"first") and None).write_bytes(damage)
     assert space.get("part") is None
     assert space.put("part", lambda path: path.write_bytes(b"first") and None) == space.get("part")
+
+
+def test_a_workspace_that_another_engine_removes_is_made_again(store):
+    """The other one has finished the stage while this one is inside `put`, at each of its steps."""
+    space, other = store.workspace("score", "k"), store.workspace("score", "k")
+    space.put("before", lambda path: path.write_bytes(b"first"))
+    attempts = []
+
+    def write(path: Path) -> None:
+        attempts.append(path)
+        if len(attempts) == 1:
+            other.remove()  # before the file is there: its path leads nowhere
+        path.write_bytes(b"second")
+        if len(attempts) == 2:
+            other.remove()  # before the file has its name
+
+    assert space.put("part", write).read_bytes() == b"second"
+    assert len(attempts) == 3
+    assert space.get("before") is None
+    with pytest.raises(RunError, match="cannot be written"):
+        space.put("part", lambda path: (other.remove(), path.write_bytes(b"")))
+
+
+def test_temporary_names_are_of_a_host_a_process_and_an_attempt(store):
+    seen = []
+    for _ in range(2):
+        store.workspace("score", "k").put("part", lambda path: (seen.append(path.name), path.write_bytes(b"")))
+    first, second = seen
+    assert first != second
+    assert f"-{os.getpid()}-" in first
+    assert first.startswith(f".{slug(socket.gethostname(), 24)}-")
 
 
 def test_work_that_was_being_written_counts_as_missing(store):
