@@ -7,7 +7,7 @@ auxiliaries.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from typing import Any, ClassVar
 
@@ -41,13 +41,24 @@ class RunStarted(Event):
 
 @dataclass(frozen=True)
 class TaskRead(Event):
-    """Instances of each split, and bad rows that were left out."""
+    """Instances of each split, and bad rows that were left out.
+
+    `classes[name][split]` counts labels, `overlap[split][task]` dev or test rows whose text is a train text of a task,
+    `duplicates` rows with the text of an earlier one of their split. `constant` is the best dev score of an answer that is always
+    the same, and `chance` the score up to which one cannot be told from it. `warnings` are what a person should look at.
+    """
 
     task: str
     type: str
     metric: str
     sizes: Mapping[str, int]
     skipped: Mapping[str, int]
+    classes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    overlap: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    duplicates: int = 0
+    constant: float | None = None
+    chance: float | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -253,6 +253,7 @@ def run_results(found: RunResults) -> RenderableType:
         parts += [
             Text("tasks, each tuned alone (skipped: bad rows; cut: texts longer than max_length):"),
             data(found.data),
+            *(label(f"{t.task}: {warning}", "yellow") for t in found.data for warning in t.warnings),
         ]
     if tau:
         parts += [
@@ -262,6 +263,21 @@ def run_results(found: RunResults) -> RenderableType:
         parts += [Text(), Text(caveat(found.settings["scoring"]["head_axis"]), "dim"), Text("")]
     parts += [primary_results(p, result, found.settings) for p, result in found.primaries.items()]
     return Group(*parts)
+
+
+CLASSES = 20
+"""Classes that are listed; the others are counted."""
+
+
+def class_line(classes: Mapping[str, Mapping[str, int]]) -> str:
+    """`3 classes: -1 (test only, 30), 0, 1`: how many rows have a class is said where train rows lack it."""
+    names = []
+    for name, counts in list(classes.items())[:CLASSES]:
+        where = [split for split in counts if counts[split]]
+        only = f" ({' and '.join(where)} only, {sum(counts.values())})" if where and not counts["train"] else ""
+        names.append(name + (only if where else " (no row)"))
+    more = f" and {len(classes) - CLASSES} more" if len(classes) > CLASSES else ""
+    return f"{len(classes)} classes: {', '.join(names)}{more}"
 
 
 def plan(found: Mapping[str, Any]) -> RenderableType:
@@ -276,6 +292,8 @@ def plan(found: Mapping[str, Any]) -> RenderableType:
         }
         for t in found["tasks"]
     ]
+    said = [label(f"{t['task']}: {class_line(t['classes'])}") for t in found["tasks"] if t["classes"]]
+    said += [label(f"{t['task']}: {warning}", "yellow") for t in found["tasks"] for warning in t["warnings"]]
     seconds = "not known before a first run" if found["seconds"] is None else f"about {found['seconds']:.0f} s"
     each = found["trial seconds"]
     made = f", {found['trials found']} of them found" if found["trials found"] else ""
@@ -284,6 +302,7 @@ def plan(found: Mapping[str, Any]) -> RenderableType:
         label(f"run {found['run']} ({found['state']}): encoder {found['encoder']}, on {', '.join(found['devices'])}", "bold"),
         label(f"primary: {', '.join(found['primaries'])}; strategy {found['strategy']}, confirm {found['confirm']}"),
         records(rows),
+        *said,
         Text(f"tuning and scoring: {seconds}"),
         Text(trials),
     )

@@ -226,6 +226,10 @@ class DataSettings(Section):
         lt=2**32,
         description="Seed of `dev_fraction` and of samples alone; default: that of [run].",
     )
+    overlap: Literal["drop", "keep", "stop"] = Field(
+        default="drop",
+        description="Auxiliaries' train rows with a text of the primary's dev or test split: leave them out, keep them, or stop.",
+    )
     on_bad_row: Literal["stop", "skip"] = Field(
         default="stop", description="Stop at rows that cannot be read, or skip and count them."
     )

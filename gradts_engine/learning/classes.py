@@ -91,7 +91,7 @@ def warnings(
     if absent := [name for name in labels if not counts["train"][name]]:
         found.append(f"no train row is of class {listed(absent)}")
     if labels and (rows := _contradictions(splits["train"], texts["train"])):
-        found.append(f"{rows} train rows have a text that another one has with another label")
+        found.append(f"train rows with the text of another one and another label: {rows} of {len(splits['train'])}")
     for split in ("dev", "test"):
         if split in splits and splits[split] and isinstance(splits[split][0].label, float):
             numbers = {row.label for row in splits[split]}

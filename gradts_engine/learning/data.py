@@ -106,11 +106,10 @@ def _without_label(splits: Mapping[str, Split]) -> list[str]:
             total = count + len(split.rows)
             fate = "predicted, not scored" if name == "test" else "left out"
             said.append(
-                f"{count} of {total} {name} rows have no label (empty, or {classes.NO_LABEL} for none) and are {fate}"
+                f"{name} rows without a label (empty, or {classes.NO_LABEL} for none): {count} of {total}, {fate}"
                 + (
                     f'; if {classes.NO_LABEL} is a class, name all classes: labels = ["{classes.NO_LABEL}", ...]'
-                    if split.rows
-                    else ""
+                    * bool(split.rows)
                 )
             )
     return said

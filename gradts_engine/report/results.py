@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,7 @@ def caveat(axis: str) -> str:
 @dataclass(frozen=True)
 class TaskResults:
     """Sizes of a task's splits (None: it has none), bad rows left out (`skipped`), texts longer than max_length (`cut`), and the
-    best dev score of the model that was tuned on it alone."""
+    best dev score of the model that was tuned on it alone. What else there is: see `events.TaskRead`."""
 
     task: str
     type: str
@@ -51,6 +51,11 @@ class TaskResults:
     cut: int
     metric: str
     dev_score: float | None
+    classes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    overlap: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    duplicates: int = 0
+    constant: float | None = None
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -163,6 +168,13 @@ def results_of(store: Store, view: RunView, run: str, state: str) -> RunResults:
 
 def _data(store: Store, view: RunView, task: TaskRead, warn: Callable[[str], None]) -> TaskResults:
     scored = artifact(store, view, "score", task.task, warn, files=False)
+    dev = scored.result["dev"] if scored else None
+    said = []
+    if dev is not None and task.chance is not None and task.constant is not None and dev <= task.chance:
+        said.append(
+            f"the tuned model may have learned nothing: {task.metric} {dev:.4f} on dev cannot be told from the "
+            f"{task.constant:.4f} of an answer that is always the same, and its ranking may be one of noise"
+        )
     return TaskResults(
         task=task.task,
         type=task.type,
@@ -172,7 +184,12 @@ def _data(store: Store, view: RunView, task: TaskRead, warn: Callable[[str], Non
         skipped=sum(task.skipped.values()),
         cut=sum(n for (name, _), n in view.truncated.items() if name == task.task),
         metric=task.metric,
-        dev_score=round(scored.result["dev"], 4) if scored else None,
+        dev_score=None if dev is None else round(dev, 4),
+        classes=task.classes,
+        overlap=task.overlap,
+        duplicates=task.duplicates,
+        constant=task.constant,
+        warnings=(*task.warnings, *said),
     )
 
 

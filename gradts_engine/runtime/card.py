@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 
 from gradts_engine.contracts import Selection
-from gradts_engine.events import FinalModel
+from gradts_engine.events import FinalModel, TaskRead
 from gradts_engine.printing import printable
 from gradts_engine.runtime.trials import sizes
 from gradts_engine.runtime.workbench import Workbench
@@ -19,8 +19,11 @@ def markdown(text: str) -> str:
     return re.sub(r"[\\`*<>\[\]|&#~$!]|(?<![^\W_])_|_(?![^\W_])", r"\\\g<0>", printable(text))
 
 
-def model_card(bench: Workbench, selection: Selection, final: FinalModel, alone: float, versions: Mapping[str, str]) -> str:
-    """Markdown with the metadata block of the Hugging Face Hub. `alone`: best dev score of the primary trained alone."""
+def model_card(
+    bench: Workbench, selection: Selection, final: FinalModel, alone: float, versions: Mapping[str, str], read: TaskRead
+) -> str:
+    """Markdown with the metadata block of the Hugging Face Hub. `alone`: best dev score of the primary trained alone; `read`: the
+    primary's data."""
     from huggingface_hub import ModelCardData
 
     experiment, data = bench.experiment, bench.data[final.primary]
@@ -52,6 +55,7 @@ def model_card(bench: Workbench, selection: Selection, final: FinalModel, alone:
             f"| split | metric | this model | {primary} alone, {equal} |",
             "| --- | --- | --- | --- |",
             *rows,
+            *_said(read),
             "\nOne seed; a difference smaller than the spread over seeds means nothing.\n",
             "## Settings\n",
             f"```json\n{json.dumps(settings, indent=2)}\n```\n",
@@ -60,3 +64,14 @@ def model_card(bench: Workbench, selection: Selection, final: FinalModel, alone:
             "",
         ]
     )
+
+
+def _said(read: TaskRead) -> list[str]:
+    """Texts in common, and warnings about the primary's data."""
+    common = [
+        f"- {split} texts that are train texts of {markdown(task)}: {n}"
+        for split, of_tasks in read.overlap.items()
+        for task, n in of_tasks.items()
+        if n
+    ]
+    return ["\n## Data\n", *common, *(f"- {markdown(line)}" for line in read.warnings)] if common or read.warnings else []

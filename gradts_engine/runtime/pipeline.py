@@ -16,11 +16,13 @@ from gradts_engine.config import Experiment
 from gradts_engine.contracts import Auxiliary, Evidence, Executor, Repeats, Selection, Trials, Verdict
 from gradts_engine.errors import Cancelled, Interrupted, RunError, Terminated, TrainingDiverged, WaitingForConfirmation
 from gradts_engine.hooks.catalog import Catalog
+from gradts_engine.learning.overlap import left_out, usable
 from gradts_engine.runtime import stages, trials
 from gradts_engine.runtime.artifacts import Artifact
 from gradts_engine.runtime.card import model_card
 from gradts_engine.runtime.cleaning import sweep
 from gradts_engine.runtime.control import Control
+from gradts_engine.runtime.described import describe
 from gradts_engine.runtime.inbox import Confirm
 from gradts_engine.runtime.journal import Journal
 from gradts_engine.runtime.listening import Listener
@@ -59,6 +61,7 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
     where a primary has no result. Everything finished before is kept in each case.
     """
     devices, types, data, encoder = prepare(experiment, catalog)
+    described = describe(experiment, types, data)
     name = run_id(experiment, data, encoder.digest)
     if not store.folder(name).events.exists():  # a run that was begun was checked then, and may have nothing left to do
         check(experiment, types, data, encoder)
@@ -81,9 +84,10 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
         )
         if kind := network_file_system(store.root):
             journal.emit(events.Warned(f"{store.root} is on a network file system ({kind}): safe, but slower than a local disk"))
-        for name, task in data.items():
-            counts = {split: len(rows) for split, rows in task.splits.items()}
-            journal.emit(events.TaskRead(name, task.type, task.metric, counts, task.skipped))
+        for task in described:
+            journal.emit(task)
+            for warning in task.warnings:
+                journal.emit(events.Warned(f"task '{task.task}': {warning}"))
         bench = Workbench(experiment, data, types, encoder, store.artifacts, journal.emit, options.control)
 
         def ask(run: RunFolder, primary: str) -> Sequence[str] | None:
@@ -203,11 +207,11 @@ class Pipeline:
             self.experiment.candidates(primary),
             self.experiment.selection,
             self.catalog,
-            correlation.arrays(stages.TAU).__getitem__,
+            lambda task: self.instance_tau(primary, correlation, task),
         )
         strategy = self.catalog.strategies[self.experiment.selection.strategy].load()
         runs = Trials(lambda selections, repeats: self.evaluate(primary, selections, repeats), _no_judge)
-        chosen = strategy(ranking, runs, self.experiment.strategy)
+        chosen = self.usable(primary, strategy(ranking, runs, self.experiment.strategy))
         proposal = trials.propose(self.bench, primary, correlation, chosen)
         self.proposed[primary] = Proposal(chosen, proposal.key, correlation)
         self.bench.emit(events.Proposed(primary, proposal.key, trials.sizes(self.bench, chosen)))
@@ -215,7 +219,7 @@ class Pipeline:
     def evaluate(self, primary: str, selections: Sequence[Selection], repeats: Sequence[int]) -> list[Repeats]:
         """Dev scores of trials, NaN for one that failed."""
         assert list(repeats) == [0], "one seed a run, so far"
-        futures = [self.executor.submit(partial(trials.trial, self.bench, primary, s)) for s in selections]
+        futures = [self.executor.submit(partial(trials.trial, self.bench, primary, self.usable(primary, s))) for s in selections]
         scores = []
         for future in futures:
             try:
@@ -223,6 +227,17 @@ class Pipeline:
             except TrainingDiverged:
                 scores.append(Repeats((math.nan,)))
         return scores
+
+    def instance_tau(self, primary: str, correlation: Artifact, task: str) -> np.ndarray:
+        """Tau of a primary with every train instance of a candidate, NaN for those that it cannot be trained with."""
+        tau = np.array(correlation.arrays(stages.TAU)[task])
+        if self.experiment.data.overlap == "drop":
+            tau[left_out(self.bench.data[primary], self.bench.data[task])] = math.nan
+        return tau
+
+    def usable(self, primary: str, selection: Selection) -> Selection:
+        """A selection without rows that the primary is judged by."""
+        return usable(selection, primary, self.bench.data, self.experiment.data.overlap)
 
     # --- decision -----------------------------------------------------------------------------------------------------
 
@@ -238,13 +253,13 @@ class Pipeline:
                 if answer is None:
                     return None
                 names, by = list(answer), "person"
-            counts = trials.sizes(self.bench, proposal.edited(names))
+            counts = trials.sizes(self.bench, self.usable(primary, proposal.edited(names)))
             self.bench.emit(events.Confirmed(primary, proposal.digest, counts, by))
         with self.watch.looking:  # the last word before the training begins
             decision = self.folder.view().confirmed(primary)
             self.decided.add(primary)
         assert decision is not None
-        return proposal.edited(list(decision.auxiliaries), decision.keep, decision.threshold)
+        return self.usable(primary, proposal.edited(list(decision.auxiliaries), decision.keep, decision.threshold))
 
     def decide(self, command: Confirm) -> str | None:
         """Take a person's confirmation: why it is refused, or nothing; None while there may still be a proposal to come."""
@@ -255,7 +270,8 @@ class Pipeline:
         reason = self.objection(proposal, command) if proposal else "there is no proposal"
         if proposal and not reason:
             names = command.auxiliaries if command.auxiliaries is not None else [a.task for a in proposal.selection]
-            counts = trials.sizes(self.bench, proposal.edited(names, command.keep, command.threshold))
+            chosen = self.usable(primary, proposal.edited(names, command.keep, command.threshold))
+            counts = trials.sizes(self.bench, chosen)
             decision = events.Confirmed(primary, command.digest, counts, "person", command.keep, command.threshold)
             self.bench.emit(decision)
         else:
@@ -291,7 +307,7 @@ class Pipeline:
             test = trials.test_score(bench, primary, selection, device)
             alone_test = None if math.isnan(alone) else trials.test_score(bench, primary, (), device)
             result = events.FinalModel(primary, final, str(folder), test, alone_test)
-            card = model_card(bench, selection, result, alone, self.options.versions)
+            card = model_card(bench, selection, result, alone, self.options.versions, self.folder.view().tasks[primary])
             trials.export(bench, primary, selection, device, folder, card)
             return result
 

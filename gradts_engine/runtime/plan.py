@@ -10,6 +10,7 @@ from gradts_engine.config import Experiment
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.runtime import stages, trials
 from gradts_engine.runtime.control import Control
+from gradts_engine.runtime.described import data_facts, describe
 from gradts_engine.runtime.prepare import check, prepare, run_id
 from gradts_engine.runtime.store import Store
 from gradts_engine.runtime.view import RunView
@@ -25,20 +26,21 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
     """
     devices, types, data, encoder = prepare(experiment, catalog)
     check(experiment, types, data, encoder)
+    described = describe(experiment, types, data)
     bench = Workbench(experiment, data, types, encoder, store.artifacts, lambda event: None, Control())
     run = store.folder(run_id(experiment, data, encoder.digest))
     views = [folder.view() for folder in store.runs()]
     pace = {stage: _pace(views, stage, encoder.name, devices[0]) for stage in ("tune", "score", "trial")}
     tasks: list[dict[str, Any]] = []
-    for name, task in data.items():
+    for read in described:
+        name, task = read.task, data[read.task]
         keys = {"tune": stages.tune_key(bench, name, devices[0]), "score": stages.score_key(bench, name, devices[0])}
         found = [stage for stage, key in keys.items() if store.artifacts.find(stage, key, files=False)]
         needed = [stage for stage in keys if stage not in found and "score" not in found]
         rows = {"tune": experiment.training.epochs * len(task.splits["train"]), "score": len(task.splits["train"])}
-        sizes = {split: len(task.splits[split]) if split in task.splits else None for split in ("train", "dev", "test")}
         tasks.append(
-            {"task": name, "type": task.type, "metric": task.metric, **sizes, "found": found}
-            | {"seconds": _sum(_times(pace[stage], rows[stage]) for stage in needed)}
+            data_facts(read, task, types[name], encoder.tokenizer_for(types[name].word_level), experiment.data.max_length)
+            | {"found": found, "seconds": _sum(_times(pace[stage], rows[stage]) for stage in needed)}
         )
     multitask = experiment.multitask
     updates = sum(trials.trial_steps(bench, p) * multitask.batch_size * multitask.accumulation for p in experiment.primaries)

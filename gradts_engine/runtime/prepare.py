@@ -86,4 +86,5 @@ def method_settings(experiment: Experiment) -> dict[str, Any]:
     sections = ("training", "multitask", "scoring", "selection")
     settings = {name: getattr(experiment, name).model_dump(mode="json") for name in sections}
     settings["selection"][experiment.selection.strategy] = experiment.strategy.model_dump(mode="json")
-    return settings | {"seed": experiment.run.seed, "max_length": experiment.data.max_length}
+    data = {"max_length": experiment.data.max_length, "overlap": experiment.data.overlap}
+    return settings | {"seed": experiment.run.seed} | data
