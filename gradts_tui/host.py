@@ -105,6 +105,7 @@ class Host(App[int]):
     @on(Send)
     def send(self, message: Send) -> None:
         """Send a command. Its answer may be there before this is told that it was sent."""
+        self.notify(f"{message.words}: asked, after the present step" if message.run.engine else f"{message.words}: asked")
         self.desk.sent[message.command.id] = message.words
         self.run_worker(partial(deliver, message, self.post_message), thread=True)
 

@@ -6,12 +6,19 @@ import secrets
 import shlex
 import socket
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from aiohttp import web
 from textual_serve.server import Server
 
 HOST = "127.0.0.1"
+HEAD = """<title>GradTS</title><script>
+const wait = setInterval(() => {
+  const keys = document.querySelector(".xterm-helper-textarea");
+  if (keys) { keys.focus(); clearInterval(wait); }
+}, 100);
+</script>"""
+"""What textual-serve's page lacks: without a focus it ignores keys until somebody clicks."""
 
 
 class Guarded(Server):  # type: ignore[misc]  # textual-serve has no types
@@ -29,8 +36,24 @@ class Guarded(Server):  # type: ignore[misc]  # textual-serve has no types
     async def _make_app(self) -> web.Application:
         outer, inner = web.Application(), await super()._make_app()
         inner.on_response_prepare.append(self.from_here_alone)
+        inner.middlewares.append(self.titled)
+        outer.router.add_get(f"/{self.token}", self.with_slash)
         outer.add_subapp(f"/{self.token}/", inner)
         return outer
+
+    async def with_slash(self, request: web.Request) -> web.StreamResponse:
+        """An address whose last slash was lost on the way."""
+        raise web.HTTPFound(self.address)
+
+    @web.middleware
+    async def titled(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        """Give the page its title, and the keys to its terminal."""
+        response = await handler(request)
+        if isinstance(response, web.Response) and response.content_type == "text/html":
+            response.text = (response.text or "").replace("<head>", f"<head>{HEAD}", 1)
+        return response
 
     async def from_here_alone(self, request: web.Request, response: web.StreamResponse) -> None:
         """Forbid what textual-serve's page loads from elsewhere: a font, for which it waits where there is no network."""

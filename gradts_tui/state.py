@@ -124,10 +124,10 @@ def log_line(when: float, event: Event) -> Line | None:
             return Line(when, ERROR if state == "failed" else INFO, f"run {state}{': ' + reason if reason else ''}")
         case events.StageStarted(stage, subject):
             return Line(when, DETAIL, f"{stage} {subject}: started")
-        case events.StageFinished(cached=True) | events.Tokenised():
-            level = DETAIL
+        case events.StageFinished(cached=True) | events.Tokenised() | events.StageFinished("trial"):
+            level = DETAIL  # a trial's score is told next
         case events.TrialScored(primary, auxiliaries, score, _, reason):
-            names = " + ".join([primary, *auxiliaries])
+            names = " + ".join([primary, *sorted(auxiliaries)])  # as its stage is named
             return Line(when, INFO, f"trial {names}: {f'{score:.4f}' if score == score else reason}")
         case _:
             level = INFO

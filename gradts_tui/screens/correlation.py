@@ -12,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.widgets import Sparkline
 
-from gradts_engine import report, tables
+from gradts_engine import report, tables, words
 from gradts_tui.desk import Desk
 from gradts_tui.screens.page import Page
 from gradts_tui.shelf import Problem
@@ -75,7 +75,7 @@ class Correlation(Page):
             self.empty(self.unmatched)
             return
         number = {t: str(i) for i, t in enumerate(self.order, 1)}
-        row = {t: f"{number[t]:>2} {'*' if t in primaries else ''}{t}"[:LONGEST] for t in shown}
+        row = {t: f"{number[t]:>2} {'*' if t in primaries else ''}{words.shortened(t, LONGEST - 4)}" for t in shown}
         values: Values = {(row[a], number[b]): x for (a, b), x in tau.items() if a in row}
         matrix.show(list(row.values()), [number[t] for t in self.order], values, "   tau")
         matrix.styles.max_width = matrix.whole + ROOM  # the pair stands beside it, not at the far edge of a wide screen

@@ -18,6 +18,8 @@ from gradts_tui.widgets.lines import Lines
 from gradts_tui.widgets.looks import colour
 from gradts_tui.widgets.say import Say
 
+STAMP = len("01 Jan 00:00:00  ")
+
 
 class Log(Page):
     """Follows the end until one scrolls."""
@@ -31,7 +33,7 @@ class Log(Page):
     ]
 
     def body(self) -> ComposeResult:
-        yield Lines(self.text, id="main")
+        yield Lines(self.text, STAMP, id="main")
         yield Say(id="status")
 
     def draw(self, run: RunState) -> None:

@@ -7,7 +7,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.widgets import DataTable, Static
+from textual.widgets import DataTable
 
 from gradts_engine import tables, words
 from gradts_tui.messages import Attach
@@ -15,8 +15,11 @@ from gradts_tui.screens.page import Page, plain
 from gradts_tui.state import RunState, Snapshot
 from gradts_tui.tree import branches, progress, running
 from gradts_tui.widgets.looks import look
+from gradts_tui.widgets.say import Say
 from gradts_tui.widgets.table import Table
 
+LONGEST = 30
+"""Columns of a run's name."""
 COLUMNS = ("run", "state", "progress", "age", "primary", "encoder")
 
 
@@ -36,7 +39,7 @@ class Runs(Page):
     CSS_PATH = "runs.tcss"
 
     def body(self) -> ComposeResult:
-        yield Static(id="empty", markup=False)
+        yield Say(id="empty")
         yield RunTable(COLUMNS)
 
     def refresh_run(self) -> None:
@@ -44,12 +47,12 @@ class Runs(Page):
         snapshot = self.desk.snapshot
         if not self.is_mounted or snapshot is None:
             return
-        self.query_one("#empty").display = not snapshot.runs
-        self.query_one("#main").display = bool(snapshot.runs)
-        if not snapshot.runs:
-            self.query_one("#empty", Static).update(nothing(snapshot))
-            return
         wanted = [run for run in snapshot.runs if self.lets_through(run.id, run.state)]
+        self.query_one("#empty").display = not wanted
+        self.query_one("#main").display = bool(wanted)
+        if not wanted:
+            self.query_one("#empty", Say).say(self.unmatched if snapshot.runs else nothing(snapshot))
+            return
         self.query_one(Table).fill({run.id: self.cells(run, snapshot.now) for run in wanted}, self.desk.selected)
 
     def cells(self, run: RunState, now: float) -> list[Text]:
@@ -65,7 +68,7 @@ class Runs(Page):
         primaries = list(started.primaries) if started else []
         more = f" +{len(primaries) - 2}" if len(primaries) > 2 else ""
         return [
-            tables.label(run.id, "bold" if run.engine or run.waiting else ""),
+            tables.label(words.shortened(run.id, LONGEST), "bold" if run.engine or run.waiting else ""),
             state,
             share,
             Text(seen, justify="right"),

@@ -1,4 +1,4 @@
-"""A long list of lines, of which only those in sight are drawn."""
+"""A long list of lines, of which only those in sight are drawn; what is too long for one line goes on below it."""
 
 from __future__ import annotations
 
@@ -13,30 +13,47 @@ from gradts_tui.state import Line
 
 
 class Lines(ScrollView, can_focus=True):
-    """Draws each line with `text`; stays at the end while `follow` holds."""
+    """Draws each line with `text`, which puts `indent` columns in front of its words; stays at the end while `follow` holds."""
 
-    def __init__(self, text: Callable[[Line], Text], *, id: str | None = None) -> None:  # noqa: A002 (textual's name)
+    def __init__(self, text: Callable[[Line], Text], indent: int, *, id: str | None = None) -> None:  # noqa: A002 (textual's name)
         super().__init__(id=id)
         self.text = text
+        self.indent = indent
         self.lines: Sequence[Line] = ()
+        self.rows: list[tuple[int, int]] = []
+        """Line and part of it that each row shows."""
         self.follow = True
 
     def show(self, lines: Sequence[Line]) -> None:
         """Show these from now on."""
-        if lines == self.lines:
-            return
-        self.lines = lines
-        width = max((len(line.text) for line in lines), default=0) + 20
-        self.virtual_size = Size(width, len(lines))
+        if lines != self.lines:
+            self.lines = lines
+            self.lay_out()
+
+    def lay_out(self) -> None:
+        """Find the rows, and stay at the end."""
+        room = self.room
+        self.rows = [(i, part) for i, line in enumerate(self.lines) for part in range(-(-len(line.text) // room) or 1)]
+        self.virtual_size = Size(self.scrollable_content_region.width, len(self.rows))
         self.refresh()
         if self.follow:
             self.scroll_end(animate=False)
 
+    @property
+    def room(self) -> int:
+        """Columns of a line's words."""
+        return max(self.scrollable_content_region.width - self.indent, 10)
+
+    def on_resize(self) -> None:
+        self.call_after_refresh(self.lay_out)
+
     def render_line(self, y: int) -> Strip:
-        left, top = self.scroll_offset
-        row = y + top
-        width = self.size.width
-        if row >= len(self.lines):
+        row, width = y + self.scroll_offset.y, self.size.width
+        if row >= len(self.rows):
             return Strip.blank(width, self.rich_style)
-        segments = self.text(self.lines[row]).render(self.app.console)
-        return Strip(segments).crop_extend(left, left + width, self.rich_style).apply_style(self.rich_style)
+        line, part = self.rows[row]
+        text, at = self.text(self.lines[line]), self.indent + part * self.room
+        if len(text) > self.indent + self.room:
+            head = text[: self.indent] if part == 0 else Text(" " * self.indent)
+            text = Text.assemble(head, text[at : at + self.room])
+        return Strip(text.render(self.app.console)).crop_extend(0, width, self.rich_style).apply_style(self.rich_style)

@@ -40,19 +40,22 @@ class Stages(Tree[Branch | Leaf]):
         self.follow = True
         self.folded: set[str] = set()
         """Branches that were folded because they were done."""
+        self.filtered = False
+        self.shut: set[Key | str] = set()
+        """Branches that were folded when a filter was begun, or when all lines were last made anew without one."""
 
     def show(self, found: Sequence[Branch], wanted: str, now: float) -> None:
         """Bring the tree to these branches; `wanted` narrows it to leaves with that in their name."""
-        kept = [(b, [x for x in b.leaves if wanted in f"{b.label} {x.label}".lower()]) for b in found]
+        kept = [(b, [x for x in b.leaves if wanted in f"{b.label} {x.label} {x.key[1]}".lower()]) for b in found]
         kept = [(b, leaves) for b, leaves in kept if leaves]
         shape: list[Key | str] = []
         for branch, leaves in kept:
             shape += [branch.key, *(leaf.key for leaf in leaves)]
         if shape != list(self.nodes):
-            self.rebuild(kept)
+            self.rebuild(kept, bool(wanted))
         for branch, leaves in kept:
             self.say(self.nodes[branch.key], branch, _branch(self, branch))
-            if branch.state == "done" and branch.key not in self.folded and self.folds(branch, len(shape)):
+            if not wanted and branch.state == "done" and branch.key not in self.folded and self.folds(branch, len(shape)):
                 self.folded.add(branch.key)
                 self.nodes[branch.key].collapse()
             for leaf in leaves:
@@ -66,14 +69,16 @@ class Stages(Tree[Branch | Leaf]):
         """Whether a finished branch makes room for the others."""
         return lines > self.size.height and branch.key.split()[0] not in KEPT_OPEN
 
-    def rebuild(self, kept: Sequence[tuple[Branch, Sequence[Leaf]]]) -> None:
-        """Make all lines anew, with the cursor and folded branches where they were."""
-        folded = {key for key, node in self.nodes.items() if node.allow_expand and not node.is_expanded}
+    def rebuild(self, kept: Sequence[tuple[Branch, Sequence[Leaf]]], filtered: bool) -> None:
+        """Make all lines anew, with the cursor and folded branches where they were; what was looked for is not folded."""
+        if not self.filtered:
+            self.shut = {key for key, node in self.nodes.items() if node.allow_expand and not node.is_expanded}
+        self.filtered = filtered
         before = self.cursor_node.data.key if self.cursor_node and self.cursor_node.data else None
         self.clear()
         self.nodes = {}
         for branch, leaves in kept:
-            node = self.root.add("", branch, expand=branch.key not in folded)
+            node = self.root.add("", branch, expand=filtered or branch.key not in self.shut)
             self.nodes[branch.key] = node
             for leaf in leaves:
                 self.nodes[leaf.key] = node.add_leaf("", leaf)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.style import Style
 from rich.text import Text
 from textual.app import App
 
@@ -52,10 +53,15 @@ def title(app: App[object], snapshot: Snapshot | None, run: RunState | None) -> 
 
 def tabs(page: str, width: int) -> Text:
     """The screens with their keys, the present one marked; the list of runs in front of them, where there is room."""
-    names = [Text(f"{number} {name.title()}", "bold reverse" if name == page else "") for number, name in enumerate(PAGES, 1)]
+    names = [tab(f"{i} {name.title()}", f"app.page('{name}')", marked=name == page) for i, name in enumerate(PAGES, 1)]
     if width < ROOMY:
         return Text(" ").join(names)
-    return Text("  ").join([Text("r Runs"), *names])
+    return Text("  ").join([tab("r Runs", "app.runs"), *names])
+
+
+def tab(label: str, action: str, *, marked: bool = False) -> Text:
+    """What a click does too."""
+    return Text(label, Style(bold=marked or None, reverse=marked or None) + Style.from_meta({"@click": action}))
 
 
 class Title(Say):

@@ -62,6 +62,9 @@ def test_only_who_knows_the_token_is_let_in(address):
     status, policy = get(address)
     assert status == 200
     assert policy.startswith("default-src 'self'"), "the page loads a font from elsewhere"
+    assert get(address.rstrip("/"))[0] == 200  # the slash was lost on the way
+    with urllib.request.urlopen(address, timeout=20) as answer:
+        assert b"<title>GradTS</title>" in answer.read()
     for wrong in (root + "/", f"{root}/ws", f"{root}/{token[:-1]}x/", f"{root}/static/"):
         assert get(wrong)[0] == 404, wrong
 

@@ -1,13 +1,18 @@
 """What was found by looking at the screens: filters that let nothing through, wide terminals, light ones."""
 
+from pathlib import Path
+
 import pytest
 from textual.color import Color
 
+from gradts_engine import events
 from gradts_tui.screens.help import Help
+from gradts_tui.state import INFO, RunState, advance
 from gradts_tui.themes import THEMES
 from gradts_tui.widgets.looks import colour
 from gradts_tui.widgets.matrix import MatrixView
 from tests.tui.conftest import screen_text, settle
+from tests.tui.invented import RUN
 
 pytestmark = pytest.mark.anyio
 
@@ -19,6 +24,7 @@ def anyio_backend() -> str:
 
 async def press(app, pilot, *keys: str) -> str:
     """The screen after some keys."""
+    await settle(app, pilot)
     for key in keys:
         await pilot.press(key)
         await settle(app, pilot)
@@ -81,3 +87,86 @@ async def test_help_leaves_out_keys_that_everybody_knows(ui):
         assert isinstance(app.screen, Help)
         assert "Compare" in text
         assert "pgdn" not in text
+
+
+async def test_what_a_filter_finds_is_not_folded_and_what_was_folded_is_again(ui):
+    app = ui("done")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show(app.first)
+        before = await press(app, pilot)
+        assert "wnut17  " not in before
+        assert await press(app, pilot, "slash", *"wnut", "enter") != before
+        assert screen_text(app).count("✓ wnut17") == 3  # embedded, tuned, scored
+        assert await press(app, pilot, "escape") == before
+
+
+async def test_a_list_of_runs_without_a_match_says_so(ui):
+    app = ui("done", run=None)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show(app.first)
+        assert "Nothing here has 'mrs' in its name" in await press(app, pilot, "slash", *"mrs", "enter")
+        assert "glue-5f3a91c7" in await press(app, pilot, "escape")
+
+
+async def test_tabs_can_be_clicked(ui):
+    app = ui("done")
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show(app.first)
+        line = (await press(app, pilot)).splitlines()[1]
+        for name in ("Results", "Log", "Runs"):
+            await pilot.click(offset=(line.index(name) + 1, 1))
+            await settle(app, pilot)
+            assert name.lower() == app.screen.NAME
+            if name != "Runs":
+                line = screen_text(app).splitlines()[1]
+
+
+async def test_a_log_that_follows_is_at_its_end_whatever_its_size(ui):
+    app = ui("done")
+    async with app.run_test(size=(100, 30)) as pilot:
+        app.show(app.first)
+        await press(app, pilot, "6")
+        for size in ((80, 24), (61, 17), (140, 40), (62, 20)):
+            await pilot.resize_terminal(*size)
+            await settle(app, pilot)
+            lines = screen_text(app).splitlines()
+            assert lines[-3].split("  ")[1].strip() == "run done", lines
+            assert "following" in lines[-2]
+        words = "".join("".join(line.rstrip("▁▂▃▄▅▆▇█") for line in lines).split())  # without the scroll bar
+        assert f"in/home/ada/experiments/.gradts/runs/{RUN}/models/rte" in words  # wrapped, not cut
+
+
+async def test_a_trial_is_told_once_and_as_its_stage_is_named(ui):
+    app = ui("done")
+    run = app.first.runs[0]
+    told = [line.text for line in run.log if line.level >= INFO and "mrpc + qnli" in line.text and "epoch" not in line.text]
+    assert told == ["trial rte + mnli + mrpc + qnli: 0.6931"]
+
+
+async def test_names_that_differ_at_their_ends_can_be_told_apart(ui):
+    sizes = {"rte": 24} | {f"a_very_long_name_of_a_task_{i:02}": 24 for i in range(6)}
+    app = ui("scored", sizes=sizes)
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show(app.first)
+        text = await press(app, pilot, "3")
+        for i in range(6):
+            assert f"task_{i:02}" in text
+        assert "a_very_l" in text
+
+
+def test_time_of_work_is_not_that_of_nights_and_pauses():
+    started = events.RunStarted("r", "/t.toml", "e", ("a",), ("a",), ("cpu",), {}, {})
+    told = [
+        (100.0, started),
+        (110.0, events.Warned("x")),
+        (120.0, events.RunEnded("waiting")),
+        (9000.0, started),
+        (9005.0, events.RunPaused()),
+        (9500.0, events.RunResumed()),
+        (9507.0, events.RunEnded("done")),
+    ]
+    run = RunState("r", Path("/r"))
+    for seq, (when, event) in enumerate(told, 1):
+        run = advance(run, [(seq, when, event)])
+    at_once = advance(RunState("r", Path("/r")), [(i, when, event) for i, (when, event) in enumerate(told, 1)])
+    assert run.worked == at_once.worked == 20 + 5 + 7
