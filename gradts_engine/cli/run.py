@@ -189,6 +189,9 @@ def confirm(
     if auxiliaries is not None:
         primary = primary or next(iter(view.proposals), None)
     chosen = _to_decide(folder, view, primary)
+    config = Path(view.started.config if view.started else "tasks.toml")
+    if not folder.engine():
+        _check_unchanged(folder, config)
     names = () if alone else _candidates(view, primary, auxiliaries) if auxiliaries is not None else None
     cut = f", instances with tau >= {threshold}" if threshold is not None else f", the {keep:.0%} nearest" if keep else ""
     for p in chosen:
@@ -198,7 +201,6 @@ def confirm(
     commands = [
         Confirm(primary=p, digest=view.proposals[p].digest, auxiliaries=names, keep=keep, threshold=threshold) for p in chosen
     ]
-    config = Path(view.started.config if view.started else "tasks.toml")
     engine = folder.engine()
     for command in commands:
         order(folder, command) if engine else send(folder.inbox, command)
@@ -206,6 +208,18 @@ def confirm(
         start_detached(config, kept)
     elif not engine:
         say(f"sent to run {folder.id}; go on with: gradts-engine run {shlex.quote(str(config))}{_named(store)}")
+
+
+def _check_unchanged(folder: RunFolder, config: Path) -> None:
+    """Raises `UsageError` where tasks.toml, its data or its encoder are no longer those of the run: no engine would take up its
+    proposals again."""
+    from gradts_engine.runtime.prepare import current_run
+
+    if (now := current_run(config)) != folder.id:
+        raise UsageError(
+            f"{config}: changed since run {folder.id} made its proposal (settings, data or encoder); this would be run {now}: "
+            f"give `gradts-engine run {shlex.quote(str(config))}` first, or undo the change"
+        )
 
 
 def _candidates(view: RunView, primary: str | None, text: str) -> tuple[str, ...]:

@@ -374,7 +374,7 @@ class TaskTable(Section):
     )
     labels: Annotated[tuple[_Filled, ...], *_LIST] | None = Field(
         default=None,
-        description="All classes, in the order of the model's outputs; default: those of the data, sorted.",
+        description="All classes, in the order of the model's outputs; default: those of the train rows, sorted.",
     )
     metric: str | None = Field(default=None, description="Main metric, one of the task type's; default: its first.")
     positive: _Filled | None = Field(

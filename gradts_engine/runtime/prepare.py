@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from gradts_engine.config import Experiment
+from gradts_engine.config import Experiment, load_experiment
 from gradts_engine.contracts import TaskData, TaskType
 from gradts_engine.digests import digest
 from gradts_engine.errors import ProblemsError, UsageError
-from gradts_engine.hooks.catalog import Catalog
+from gradts_engine.hooks.catalog import Catalog, load_catalog
 from gradts_engine.names import slug
 from gradts_engine.runtime.executors import resolve_devices
 
@@ -79,6 +80,16 @@ def run_id(experiment: Experiment, data: Mapping[str, TaskData], encoder: str) -
     del settings["selection"]["confirm"], settings["scoring"]["batch_tokens"]  # these change no result
     content = [settings, tasks, encoder, experiment.primaries]
     return f"{slug(experiment.path.stem, 48)}-{digest(content)[:8]}"
+
+
+def current_run(config: Path) -> str:
+    """The run that a tasks.toml is now, with data and encoder as they are. Raises `UsageError` where they cannot be read."""
+    from gradts_engine.learning.encoders import load_encoder
+
+    catalog = load_catalog()
+    experiment = load_experiment(config, catalog)
+    types = {name: catalog.task_types[spec.type].load() for name, spec in experiment.tasks.items()}
+    return run_id(experiment, read_tasks(experiment, catalog, types), load_encoder(experiment.encoder).digest)
 
 
 def method_settings(experiment: Experiment) -> dict[str, Any]:

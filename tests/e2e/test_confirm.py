@@ -236,3 +236,32 @@ def test_asked_and_not_answered(waiting, monkeypatch):
     assert result.code == 130
     assert list(waiting.latest.inbox.iterdir()) == []
     assert json.loads(waiting("results --json").out)["state"] == "waiting"
+
+
+@pytest.mark.parametrize("change", ["data", "settings", "gone"])
+def test_what_has_changed_since_is_not_confirmed(waiting, change):
+    run = waiting.latest.id
+    if change == "data":
+        waiting.rows["mood"]["train"][0]["label"] = "good"
+        waiting.rows["mood"]["train"][1]["label"] = "bad"
+    elif change == "settings":
+        waiting.settings["multitask"]["learning_rate"] = 0.001
+    waiting.write()
+    if change == "gone":
+        waiting.config.unlink()
+    line = waiting(f"confirm {run} --yes").line
+    if change == "gone":
+        assert line == f"{waiting.config}: no such file"
+        return
+    other = waiting("plan --json", str(waiting.config)).json["run"]
+    assert f"changed since run {run}" in line
+    assert f"this would be run {other}" in line
+    assert other != run
+    assert not list(waiting.latest.inbox.glob("*"))
+    assert waiting("results --json").json["primaries"]["mood"]["confirmed"] is None
+
+
+def test_what_changes_no_result_changes_no_confirmation(waiting):
+    waiting.settings["scoring"]["batch_tokens"] = 100
+    waiting.write()
+    assert waiting("confirm --yes").code == 0
