@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from gradts_engine.cli.base import cli, json_option, say, show
+from gradts_engine.errors import UsageError
 
 
 @cli.command("import-pickle")
@@ -66,8 +67,9 @@ def import_pickle(source: Path, out: Path, as_json: bool) -> None:
 def import_mtdnn(definition: Path, data: Path, out: Path, encoder: str, as_json: bool) -> None:
     """Turn MT-DNN's task definitions and data into a tasks.toml.
 
-    DATA_DIR has its canonical data, TASK_SPLIT.tsv or TASK_SPLIT.json with texts (not the tokenised files). OUT gets tasks.toml
-    and data/mtdnn-TASK/SPLIT.jsonl, labels by name. What could not be carried over is listed.
+    DATA_DIR has its canonical data, TASK_SPLIT.tsv, .json or .txt with texts (not the tokenised files), or SQuAD's JSON. OUT gets
+    tasks.toml and data/mtdnn-TASK/SPLIT.jsonl, labels by name. What could not be carried over is listed. A task with a row that
+    cannot be read is left out, with a line that says which, and the exit code is 2.
 
     \b
       gradts-engine import-mtdnn glue_task_def.yml canonical_data imported
@@ -88,3 +90,6 @@ def import_mtdnn(definition: Path, data: Path, out: Path, encoder: str, as_json:
     lost = [tables.label(line) for line in found.lost]
     show(facts, as_json, lambda: Group(table, *([tables.label("not carried over:", "bold"), *lost] if lost else [])))
     say(f"wrote {out / 'tasks.toml'}", err=True)
+    if found.damaged:
+        left_out = "1 task was" if found.damaged == 1 else f"{found.damaged} tasks were"
+        raise UsageError(f"{left_out} left out because of rows that cannot be read, see above; the others are written")

@@ -115,7 +115,7 @@ def test_everything_that_we_know_is_carried_over(source: Path, capsys: pytest.Ca
     }
     lost = "\n".join(said["not carried over"])
     for words in (
-        "cola: test: no cola_test.json or .tsv",
+        "cola: test: no cola_test.json, .tsv or .txt",
         "cola: metric_meta: mcc is the main metric, accuracy can be chosen",
         "cola: dropout_p: 0.05 has no counterpart",
         "mnli: enable_san: True has no counterpart",
@@ -146,11 +146,6 @@ def test_the_report_as_a_table(source: Path, capsys: pytest.CaptureFixture[str])
         ("def.yml", "- cola", "has no task definitions"),
         ("def.yml", "gen: {task_type: SeqenceGeneration}", "no task could be imported: gen: left out"),
         ("def.yml", "../up: {task_type: Classification}", "left out: its name"),
-        ("data/cola_train.tsv", "0\t1\n", "cola_train.tsv:1: 2 fields, expected 3"),
-        ("data/cola_train.tsv", "0\tgood\tText\n", "cola_train.tsv:1: ValueError"),
-        ("data/mnli_train.json", "{", "mnli_train.json:1: broken JSON"),
-        ("data/mnli_train.json", "[1]", "mnli_train.json:1: expected a JSON object a line"),
-        ("data/ner_train.tsv", "0\t[B\t['a']\n", "ner_train.tsv:1: SyntaxError"),
     ],
 )
 def test_what_cannot_be_read_names_its_place(
@@ -170,3 +165,80 @@ def test_tokenised_files_have_lost_their_text(source: Path, capsys: pytest.Captu
     said = capsys.readouterr().out
     assert "cola: train: is tokenised: its text is gone" in said
     assert "cola: left out: no train rows" in said
+
+
+@pytest.mark.parametrize(
+    ("task", "name", "content", "message"),
+    [
+        ("cola", "cola_train.tsv", "0\t1\n", "cola_train.tsv:1: 2 fields, expected 3"),
+        ("cola", "cola_train.tsv", b"0\t1\tcaf\xe9\n", "cola_train.tsv:1: is not UTF-8"),
+        ("cola", "cola_train.tsv", "0\t1\t" + "x" * 2**20 + "\n", "cola_train.tsv:1: the line is longer than 1 MiB"),
+        ("mnli", "mnli_train.json", "{", "mnli_train.json: broken JSON"),
+        ("mnli", "mnli_train.json", "[1]", "mnli_train.json: row 1: expected an object"),
+        ("mnli", "mnli_train.json", '{"label": 1}', "mnli_train.json:1: no field 'premise'"),
+        ("mnli", "mnli_matched_dev.tsv", "0\tmaybe\tA.\tB.\n", "mnli_matched_dev.tsv:1: label 'maybe' is none of the labels"),
+        ("ner", "ner_train.tsv", "0\t[B\t['a']\n", "ner_train.tsv:1: "),
+        ("ner", "ner_train.tsv", "0\t['B-LOC']\t['Rome']\n", "ner_train.tsv:1: label 'B-LOC' is none of the labels O, B-PER"),
+        ("ner", "ner_train.tsv", "0\t['O', 'O']\t['Rome']\n", "ner_train.tsv:1: 1 words but 2 labels"),
+    ],
+)
+def test_damage_stops_its_task_alone(
+    source: Path, task: str, name: str, content: str | bytes, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (source / "data" / name).write_bytes(content.encode() if isinstance(content, str) else content)
+    assert run(source, "--json") == 2
+    said = capsys.readouterr()
+    (line,) = (lost for lost in json.loads(said.out)["not carried over"] if lost.startswith(f"{task}: "))
+    assert line.startswith(f"{task}: left out: ")
+    assert message in line
+    assert "1 task was left out because of rows that cannot be read" in said.err
+    assert not (source / "out" / "data" / f"mtdnn-{task}").exists()
+    assert f"mtdnn-{task}" not in load_experiment(source / "out" / "tasks.toml", load_catalog()).tasks
+
+
+def test_shapes_of_today(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """As the present version of MT-DNN defines and writes its tasks."""
+    (tmp_path / "data").mkdir()
+    (tmp_path / "def.yml").write_text("""
+squad: {data_format: MRC, metric_meta: [EmF1], task_type: SpanClassification}
+squad-v2: {data_format: MRC, metric_meta: [EmF1], task_type: SpanClassificationYN}
+wiki: {data_format: MLM, task_type: MaskLM}
+topics: {data_format: PremiseOnly, metric_meta: [F1], n_class: 11, task_type: Classification}
+kinds: {data_format: PremiseOnly, metric_meta: [F1MIC], labels: [a, b], n_class: 2, task_type: Classification}
+anli:
+  data_format: PremiseAndOneHypothesis
+  labels: [n, e]
+  split_names: [r1_train, r1_dev, r2_train, r2_dev, r3_train, r3_dev, r3_test]
+  task_type: Classification
+best: {data_format: PremiseAndMultiHypothesis, labels: [bad, good], metric_meta: [ACC], task_type: Ranking}
+copa: {data_format: PremiseAndMultiHypothesis, task_type: ClozeChoice}
+""")
+    article = {"title": "t", "paragraphs": [{"context": "In Rome.", "qas": [{"id": "1", "question": "Where?", "answers": []}]}]}
+    answered = {"id": "2", "question": "Where?", "answers": [{"text": "Rome", "answer_start": 3}]}
+    other = {"title": "u", "paragraphs": [{"context": "In Rome.", "qas": [answered]}]}
+    document = json.dumps({"version": "2", "data": [article, other]})
+    texts = {"wiki_train.txt": "One text.\nAnother\ttext.\n", "wiki_dev.txt": "A third one.\n"}
+    for split in ("train", "dev"):
+        texts |= {f"{name}_{split}.json": document for name in ("squad", "squad-v2")}
+        texts[f"topics_{split}.tsv"] = "0\t10\tten\n1\t2\ttwo\n"
+        texts[f"kinds_{split}.tsv"] = "0\ta\tten\n1\t1\ttwo\n"
+        texts[f"best_{split}.tsv"] = "0\t1,2\t1\tq\ta\tb\n1\t1,2\t1,0\tq\ta\tb\n2\t1,2\tbad,good\tq\ta\tb\n"
+        texts |= {f"anli_r{i}_{split}.tsv": f"0\te\tr{i} {split}\th\n1\tn\tx\ty\n" for i in (1, 2, 3)}
+    for name, text in texts.items():
+        (tmp_path / "data" / name).write_text(text)
+    assert run(tmp_path, "--encoder", "minilm-l6", "--json") == 0, capsys.readouterr()
+    lost = json.loads(capsys.readouterr().out)["not carried over"]
+    assert [line for line in lost if line.startswith("copa")] == ["copa: left out: task_type ClozeChoice has no counterpart"]
+    assert "topics: metric_meta: F1 becomes macro_f1, since there are more than two classes" in lost
+    catalog = load_catalog()
+    experiment = load_experiment(tmp_path / "out" / "tasks.toml", catalog)
+    types = {name: catalog.task_types[spec.type].load() for name, spec in experiment.tasks.items()}
+    data = {name.removeprefix("mtdnn-"): task for name, task in read_tasks(experiment, catalog, types).items()}
+    assert [i.label for i in data["squad-v2"].splits["train"]] == [(), (("Rome", 3),)]
+    assert [i.text for i in data["wiki"].splits["train"]] == [("One text.",), ("Another\ttext.",)]
+    assert data["topics"].labels == tuple(map(str, range(11)))
+    assert [data[name].metric for name in ("topics", "kinds")] == ["macro_f1", "micro_f1"]
+    assert [i.label for i in data["kinds"].splits["train"]] == ["a", "b"]
+    assert [i.text[0] for i in data["anli"].splits["train"]] == ["r1 train", "x", "r2 train", "x", "r3 train", "x"]
+    assert len(data["anli"].splits["dev"]) == 6
+    assert [i.label for i in data["best"].splits["train"]] == ["1", "0", "1"]
