@@ -40,14 +40,14 @@ def cli(what: str | None, store: Path | None, plain: bool, serve: bool, port: in
     if serve:
         return serve_in_browser([*([what] if what else []), *(["--store", str(store)] if store else [])], port)
     check_terminal()
-    from gradts_engine.runtime.store import Store
+    from gradts_engine.runtime.store import open_store
     from gradts_tui.app import GradTS
     from gradts_tui.driver import utf8
     from gradts_tui.preferences import Preferences
     from gradts_tui.reader import Reader
 
     config = Path(what) if what and (what.endswith(".toml") or Path(what).is_file()) else None
-    kept = Store(store or (config.parent if config else Path()) / ".gradts")
+    kept = open_store(store, config)
     name = kept.run(what).id if what and not config else None
     app = GradTS(kept, Reader(kept), name, Preferences.load(), config, plain or not utf8())
     app.run()

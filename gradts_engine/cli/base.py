@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
     from gradts_engine.runtime.store import RunFolder, Store
 
-STORE = ".gradts"
 UNBOUNDED = 100_000
 """Columns of what goes to a file or a pipe, unless COLUMNS says another number: no line is folded."""
 
@@ -34,12 +33,10 @@ run_argument = click.argument("run", required=False)
 
 
 def open_store(folder: Path | None, beside: Path | None = None) -> Store:
-    """The store that was named, or the one beside a file or in this folder. From now on this process makes no file that others
-    may read: what is kept holds people's data."""
-    os.umask(0o077)
-    from gradts_engine.runtime.store import Store
+    """See `runtime.store.open_store`."""
+    from gradts_engine.runtime import store
 
-    return Store(folder or (beside.parent if beside else Path()) / STORE)
+    return store.open_store(folder, beside)
 
 
 def say(text: str, *, err: bool = False) -> None:

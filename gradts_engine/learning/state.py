@@ -143,9 +143,11 @@ def _random_state(device: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 
 def _restore_random_state(device: str, tensors: Mapping[str, Tensor], values: Mapping[str, Any]) -> None:
+    """Of the device alone. Trainings on GPUs share the process's generators with each other and draw nothing from them."""
+    if device.startswith("cuda"):
+        torch.cuda.set_rng_state(tensors["random.device"], device)
+        return
     version, internal, gauss = values["python"]
     random.setstate((version, tuple(internal), gauss))
     np.random.set_state(("MT19937", tensors["random.numpy"].numpy(), *values["numpy"]))
     torch.set_rng_state(tensors["random.cpu"])
-    if device.startswith("cuda"):
-        torch.cuda.set_rng_state(tensors["random.device"], device)

@@ -25,7 +25,9 @@ def used_words_alone(model: MultiTaskModel, splits: Iterable[Encoded], device: s
     there, those of other words decayed as an optimiser would have done; up to rounding, it is the same training.
 
     Leaves alone what may read the embeddings in another way: modules that are not transformers' own, weights that are tied, and
-    heads that are made from the encoder.
+    heads that are made from the encoder. It excludes wrappers that compile a model or copy it to several devices
+    (`torch.compile`, `DataParallel`, `DistributedDataParallel`): they are not to be made or called inside, since the weights they
+    know are not those that are trained.
     """
     splits = list(splits)
     words = _words(model)

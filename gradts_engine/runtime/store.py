@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -126,3 +127,10 @@ class Store:
         if found:
             raise UsageError(f"{name!r} is the beginning of several runs: {', '.join(run.id for run in found)}")
         raise UsageError(f"{unknown('run', name, [run.id for run in runs])} (in {self.root})")
+
+
+def open_store(folder: Path | None, beside: Path | None = None) -> Store:
+    """The store that was named, or `.gradts` beside a file or in this folder. From now on this process makes no file that others
+    may read: what is kept holds people's data."""
+    os.umask(0o077)
+    return Store(folder or (beside.parent if beside else Path()) / ".gradts")

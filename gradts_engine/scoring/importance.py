@@ -7,6 +7,7 @@ raw[i, l, h] = mean |dL_i/dW_K| + mean |dL_i/dW_V| over the weights of the head.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from typing import Any
@@ -38,6 +39,37 @@ def instance_importance(
 ) -> np.ndarray:
     """Raw importance [N, L, H], float32, of every head for every instance of `data`: a `GradientPass` with `options`, whole."""
     return GradientPass(model, data, sites, **options).importance(progress=progress)
+
+
+class _Exact:
+    """While entered, in any thread, products of float32 are not cut to TF32. The flag is the process's: the first to enter sets
+    it, the last to leave sets it back."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._before = False
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._before, torch.backends.cuda.matmul.allow_tf32 = torch.backends.cuda.matmul.allow_tf32, False
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                torch.backends.cuda.matmul.allow_tf32 = self._before
+
+
+_EXACT = _Exact()
+
+
+def free_memory(device: str) -> int:
+    """Bytes of a GPU that a new tensor can have: what no program holds, and what torch keeps from tensors that are gone."""
+    kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(torch.cuda.mem_get_info(device)[0] + kept)
 
 
 class GradientPass:
@@ -92,7 +124,7 @@ class GradientPass:
         self.gradients.drop()
         tokens = int(self.data.lengths[longest]) / max(size, 1)  # a byte
         if self.device.startswith("cuda"):
-            most = tokens * GPU_SHARE * torch.cuda.mem_get_info(self.device)[0]
+            most = tokens * GPU_SHARE * free_memory(self.device)
         else:
             most = min(tokens * MEMORY, INSTANCES * float(self.data.lengths.mean()))
         return int(min(max(most, LEAST), MOST))
@@ -151,12 +183,9 @@ class GradientPass:
     @contextmanager
     def _frozen(self) -> Iterator[None]:
         """No parameter needs a gradient, and float32 is float32."""
-        tf32 = torch.backends.cuda.matmul.allow_tf32
-        torch.backends.cuda.matmul.allow_tf32 = False
         self.model.requires_grad_(False)
         try:
-            with self.gradients:
+            with _EXACT, self.gradients:
                 yield
         finally:
-            torch.backends.cuda.matmul.allow_tf32 = tf32
             self.model.requires_grad_(True)

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from gradts_engine import events
+from gradts_engine.config.schema import MultitaskSettings, ScoringSettings, TrainingSettings
 
 TASKS = ("mood", "pair", "stars", "tags")
 SCORED = {*(("tune", task) for task in TASKS), *(("score", task) for task in TASKS), ("correlate", "mood")}
@@ -102,6 +103,15 @@ CHANGES = {
     "multitask.length": ("epochs", FINAL),
     "multitask.auxiliary_ratio": (0.5, FINAL),
     "multitask.learning_rate": (0.001, FINAL),
+    "multitask.batch_size": (8, FINAL),
+    "multitask.accumulation": (2, FINAL),
+    "multitask.optimizer": ("adamax", FINAL),
+    "multitask.weight_decay": (0.5, FINAL),
+    "multitask.warmup": (0.5, FINAL),
+    "multitask.max_grad_norm": (0.01, FINAL),
+    "multitask.dropout": (0.5, FINAL),
+    "multitask.precision": ("bf16", set()),
+    "scoring.precision": ("bf16", {*(k for k in SCORED if k[0] != "tune"), *PROPOSAL}),
     "scoring.head_axis": ("input", {*(k for k in SCORED if k[0] != "tune"), *PROPOSAL}),
     "scoring.projections": (["query"], {*(k for k in SCORED if k[0] != "tune"), *PROPOSAL}),
     "scoring.batch_tokens": (100, set()),
@@ -114,6 +124,12 @@ CHANGES = {
         {("tune", "stars"), ("score", "stars"), ("correlate", "mood"), *PROPOSAL},
     ),
 }
+
+
+def test_the_table_has_every_setting_of_what_is_computed():
+    sections = {"training": TrainingSettings, "multitask": MultitaskSettings, "scoring": ScoringSettings}
+    settings = {f"{section}.{name}" for section, kind in sections.items() for name in kind.model_fields}
+    assert settings <= CHANGES.keys()
 
 
 def test_a_change_computes_what_depends_on_it_and_nothing_else(everything):

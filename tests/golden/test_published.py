@@ -10,8 +10,6 @@ from safetensors.numpy import load_file
 
 from gradts_engine.__main__ import main
 
-CASES = ["corr_tiny_bert", "corr_ties_72"]
-
 
 def old(content: bytes) -> bytes:
     """As numpy before 2.0 wrote it. The shorter name is padded where its length is written before it."""
@@ -19,12 +17,11 @@ def old(content: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("protocol", [2, 3, 4, 5])
-@pytest.mark.parametrize("case", CASES)
-def test_gradient_files_are_imported_to_the_bit(golden_dir: Path, tmp_path: Path, capsys, case, protocol):
+def test_gradient_files_are_imported_to_the_bit(correlation_case: Path, tmp_path: Path, capsys, protocol):
     source = tmp_path / "gradient_files" / "bert"
-    matrices = np.load(golden_dir / case / "matrices.npz")
-    tau = json.loads((golden_dir / case / "task_level.json").read_text())["task_level"]
-    instance_tau = np.load(golden_dir / case / "instance_level.npz")
+    matrices = np.load(correlation_case / "matrices.npz")
+    tau = json.loads((correlation_case / "task_level.json").read_text())["task_level"]
+    instance_tau = np.load(correlation_case / "instance_level.npz")
     tasks = sorted({name.partition("__")[0] for name in matrices})
 
     def dump(value: object, *place: str) -> None:

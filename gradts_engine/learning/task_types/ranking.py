@@ -60,10 +60,6 @@ class Ranking:
         target = np.array([int(str(instance.label)), count], np.int64)
         return Tokens(encoding.data, target, any(e.overflowing for e in encoding.encodings))
 
-    def targets(self, label: Label, labels: Sequence[str], word_ids: Sequence[int | None]) -> np.ndarray:
-        """The position of the best candidate, where the number of candidates is not told."""
-        return np.array([int(str(label)), np.iinfo(np.int64).max], np.int64)
-
     def collate(self, targets: Sequence[np.ndarray], length: int) -> Tensor:
         """[B, 2]: the best candidate's position, and how many there are."""
         return torch.from_numpy(np.stack(targets))

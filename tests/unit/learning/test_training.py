@@ -16,6 +16,7 @@ from torch import Tensor
 
 from gradts_engine.contracts import EncoderSpec, Instance
 from gradts_engine.errors import Interrupted, RunError, TrainingDiverged
+from gradts_engine.learning import state
 from gradts_engine.learning.batches import Batch, Encoded, Plan, Step, encode, plan_epochs
 from gradts_engine.learning.encoders import Encoder, load_encoder
 from gradts_engine.learning.model import MultiTaskModel, initialise_head
@@ -451,3 +452,20 @@ def test_too_little_memory_for_one_instance(run, model, data, monkeypatch):
     Small(model, 0, monkeypatch)
     with pytest.raises(RunError, match=r"^out of memory on cpu with one instance at a time: lower "):
         run(plan_of(data, "classes"))
+
+
+def test_going_on_with_a_training_on_a_gpu_moves_no_generator_but_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trainings on other devices of the process would lose their place. (The GPU is played by a list.)"""
+    restored: list[tuple[Tensor, str]] = []
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda value, device: restored.append((value, device)))
+    tensors, values = state._random_state("cpu")
+    tensors["random.device"] = torch.arange(4, dtype=torch.uint8)
+    before = (random.random(), np.random.random(), torch.rand(1).item())  # so that all have moved on
+    kept = (random.getstate(), np.random.get_state(legacy=True)[1].copy(), torch.get_rng_state())
+    state._restore_random_state("cuda:1", tensors, values)
+    assert restored == [(tensors["random.device"], "cuda:1")]
+    assert random.getstate() == kept[0]
+    np.testing.assert_array_equal(np.random.get_state(legacy=True)[1], kept[1])
+    assert torch.equal(torch.get_rng_state(), kept[2])
+    state._restore_random_state("cpu", tensors, values)
+    assert (random.random(), np.random.random(), torch.rand(1).item()) == before

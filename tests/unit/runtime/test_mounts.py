@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gradts_engine.runtime.mounts import network_file_system
@@ -29,15 +30,16 @@ short line
         ("/", ""),
     ],
 )
-def test_the_innermost_mount_counts(tmp_path, folder, kind):
-    (tmp_path / "mounts").write_text(TABLE)
-    assert network_file_system(Path(folder), tmp_path / "mounts") == kind
+def test_the_innermost_mount_counts(tmp_path, monkeypatch, folder, kind):
+    (tmp_path / "self").mkdir()
+    (tmp_path / "self" / "mounts").write_text(TABLE)
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
+    assert network_file_system(Path(folder)) == kind
 
 
-def test_no_table_and_an_empty_one(tmp_path):
-    assert network_file_system(Path("/"), tmp_path / "nothing") == ""
-    (tmp_path / "mounts").touch()
-    assert network_file_system(Path("/"), tmp_path / "mounts") == ""
+def test_no_table(tmp_path, monkeypatch):
+    monkeypatch.setattr(psutil, "PROCFS_PATH", str(tmp_path))
+    assert network_file_system(Path("/")) == ""
 
 
 def test_this_machine_has_a_table_that_is_understood():

@@ -371,3 +371,31 @@ def test_a_tasks_importance_from_pieces(raw: np.ndarray, size: int) -> None:
     """float32 summed in float64 is exact here, whatever the pieces."""
     pieces = [raw[i : i + size] for i in range(0, len(raw), size)]
     assert np.array_equal(task_importance(pieces), task_importance([raw]), equal_nan=True)
+
+
+# --- several devices in one process ----------------------------------------------------------------------------------
+
+
+def test_float32_stays_exact_until_the_last_pass_has_ended() -> None:
+    """Passes on two devices overlap: the first to end must not give the other one TF32, nor the last keep it from the rest."""
+    flags, exact = torch.backends.cuda.matmul, importance._EXACT
+    before = flags.allow_tf32
+    try:
+        for wanted in (True, False):
+            flags.allow_tf32 = wanted
+            exact.__enter__()
+            exact.__enter__()
+            exact.__exit__()
+            assert not flags.allow_tf32
+            exact.__exit__()
+            assert flags.allow_tf32 == wanted
+    finally:
+        flags.allow_tf32 = before
+
+
+def test_memory_that_torch_keeps_for_itself_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a training, torch's cache holds most of a GPU: 1 GB is left to others, 60 of its 70 are in no tensor."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (10**9, 80 * 10**9))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 70 * 10**9)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 10 * 10**9)
+    assert importance.free_memory("cuda:1") == 61 * 10**9
