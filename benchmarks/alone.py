@@ -10,19 +10,20 @@ from dataclasses import replace
 from pathlib import Path
 
 from gradts_engine.config import load_experiment
+from gradts_engine.contracts import Device
 from gradts_engine.hooks.catalog import load_catalog
-from gradts_engine.runtime import stages
-from gradts_engine.runtime.control import Control
+from gradts_engine.runtime.jobs import Embed, Score, Task, Tune, key
 from gradts_engine.runtime.prepare import prepare
-from gradts_engine.runtime.store import Store
-from gradts_engine.runtime.workbench import Workbench
+from gradts_engine.runtime.worker import Worker
 
 if __name__ == "__main__":
     folder, task = Path(sys.argv[1]), sys.argv[2]
     catalog = load_catalog()
     experiment = load_experiment(folder / "tasks.toml", catalog)
     experiment = replace(experiment, tasks={task: experiment.tasks[task]})
-    (device,), types, data, encoder = prepare(experiment, catalog)
-    bench = Workbench(experiment, data, types, encoder, Store(folder).artifacts, lambda event: None, Control())
-    stages.embed(bench, task, device)
-    stages.score(bench, task, device)
+    devices = (Device("cpu"),)
+    prepared = prepare(experiment, catalog, devices)
+    worker = Worker(config=str(experiment.path), store=str(folder))
+    for job in (Embed(task=task), Tune(task=task), Score(task=task)):
+        text = Task(job=job, key=key(job, prepared.facts), devices=devices).model_dump_json()
+        print(worker.work(text, "cpu", lambda record: None))

@@ -22,8 +22,19 @@ A plugin is a module, named by an entry point in the group `{group}`. It marks i
 """
 
 RECORDS = """TaskSpec TaskTypeSpec EncoderSpec HeadSites Projection PredictorSpec Evidence StoredTrial Repeats StrategySpec
-Ranking Trials Verdict Auxiliary ExecutorSpec""".split()
-PROTOCOLS = ("TaskType", "PlainInputs", "OwnInputs", "PlainHead", "OwnHead", "TextAnswers", "Predictor", "Strategy", "Executor")
+Ranking Trials Verdict Auxiliary ExecutorSpec Setup Device""".split()
+PROTOCOLS = (
+    "TaskType",
+    "PlainInputs",
+    "OwnInputs",
+    "PlainHead",
+    "OwnHead",
+    "TextAnswers",
+    "Predictor",
+    "Strategy",
+    "Executor",
+    "Worker",
+)
 
 
 def hooks() -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, NoReturn, Protocol, runtime_checkable
 
 from gradts_engine.repeats import Repeats as Repeats
 from gradts_engine.repeats import Verdict as Verdict
@@ -463,27 +463,73 @@ class StrategySpec:
 
 # --- executors -------------------------------------------------------------------------------------------------------
 
-T = TypeVar("T")
+
+@dataclass(frozen=True)
+class Device:
+    """A device (`cpu`, `cuda:0`, ...) and the number formats that it computes in by itself, without emulation."""
+
+    name: str
+    formats: tuple[str, ...] = ("fp32",)
+
+    @property
+    def kind(self) -> str:
+        """`cpu`, `cuda`, ...: what two devices of one kind compute is the same."""
+        return self.name.partition(":")[0]
+
+
+Order = Literal["pause", "resume", "save", "stop"]
+"""What workers are to do at their next safe point."""
+
+Say = Callable[[str], None]
+"""Takes a record of what happens, as JSON. Never raises."""
+
+
+class Worker(Protocol):
+    """Computes tasks for an executor, which has one for every process at least. Called from one thread a device."""
+
+    def work(self, task: str, device: str, say: Say) -> str:
+        """The outcome of a task, both as JSON. A task that fails has an outcome, too: whatever is raised is a bug."""
+
+    def order(self, order: Order) -> None:
+        """May be called from any thread, while `work` runs."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What an executor is made for: `devices` as in tasks.toml; workers are made by the function that `worker` names
+    (`module:function`) from the text `arguments`, wherever they are; their records go to `hear`."""
+
+    devices: tuple[str, ...]
+    worker: str
+    arguments: str
+    hear: Say
 
 
 class Executor(Protocol):
-    """Runs jobs, at most one at a time on a device. `submit` may be called from several threads."""
+    """Has workers compute tasks, at most one at a time on a device. What is in a task is not the executor's concern.
 
-    devices: tuple[str, ...]
+    `devices` are of one kind. All methods may be called from any thread.
+    """
 
-    def submit(self, job: Callable[[str], T]) -> Future[T]:
-        """Run `job(device)` on the next free device, in the order of submission."""
+    devices: tuple[Device, ...]
+
+    def submit(self, task: str) -> Future[str]:
+        """The outcome of a task, computed on the next free device, in the order of submission. Records of the task that are more
+        than progress have been heard when it is there."""
+
+    def order(self, order: Order) -> None:
+        """Give an order to all workers, those to come too."""
 
     def close(self) -> None:
-        """Wait for running jobs and drop those not yet started."""
+        """Wait for running tasks and cancel those not yet started."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutorSpec:
-    """A way to run jobs on devices (`cpu`, `cuda:0`, ...)."""
+    """A way to have jobs computed. `load` raises `UsageError` for devices that are not there."""
 
     name: str
-    load: Callable[[Sequence[str]], Executor]
+    load: Callable[[Setup], Executor]
     version: int = 1
     description: str = ""
 

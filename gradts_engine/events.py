@@ -131,13 +131,14 @@ class StageFailed(Event):
 
 @dataclass(frozen=True)
 class TrialScored(Event):
-    """Best dev score of a primary trained with auxiliaries (task to number of instances), or NaN and the reason."""
+    """Best dev score of a primary trained with auxiliaries (task to number of instances) in a repeat, or NaN and the reason."""
 
     primary: str
     auxiliaries: Mapping[str, int]
     score: float
     key: str
     reason: str = ""
+    repeat: int = 0
 
 
 @dataclass(frozen=True)

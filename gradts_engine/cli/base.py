@@ -75,17 +75,10 @@ def show_results(store: Store, folder: RunFolder) -> None:
     say(f"All results: gradts-engine results {folder.id} --store {shlex.quote(str(store.root))}")
 
 
-def versions() -> dict[str, str]:
-    """Versions of engine, torch, transformers and plugins, read from their metadata without importing them."""
-    from importlib.metadata import version
-
-    from gradts_engine.hooks.catalog import distribution, installed
-
-    return {name: version(name) for name in ("gradts", "torch", "transformers")} | dict(map(distribution, installed()))
-
-
 def _print_versions(context: click.Context, _: click.Parameter, wanted: bool) -> None:
     if wanted:
+        from gradts_engine.hooks.catalog import versions
+
         for name, number in versions().items():
             say(f"{name} {number}")
         context.exit()

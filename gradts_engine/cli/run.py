@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradts_engine.cli.base import cli, open_store, run_argument, say, show_results, store_option, versions
+from gradts_engine.cli.base import cli, open_store, run_argument, say, show_results, store_option
 from gradts_engine.cli.engine import order
 from gradts_engine.errors import GradTSError, Interrupted, UsageError
 from gradts_engine.nearest import unknown
@@ -63,7 +63,7 @@ def run(config: Path, store: Path | None, yes: bool, plain: bool, detach: bool, 
 def _run(config: Path, store: Path | None, yes: bool, plain: bool, announce: Listener = lambda event: None) -> None:
     """Run in this process, and print the results."""
     from gradts_engine.config import load_experiment
-    from gradts_engine.hooks.catalog import load_catalog, observers
+    from gradts_engine.hooks.catalog import load_catalog, observers, versions
 
     catalog = load_catalog()
     for plugin in catalog.plugins:

@@ -248,6 +248,7 @@ class TrainingSettings(Section):
     max_grad_norm: float = Field(default=1.0, gt=0, description="Gradients are clipped to this norm.")
     dropout: float = Field(default=0.1, ge=0, lt=1, description="Dropout of the heads, as a share of units.")
     precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(default="auto", description="Number format of the forward pass.")
+    seeds: int = Field(default=1, ge=1, description="How often each training is made, each time with another seed.")
 
 
 class MultitaskSettings(TrainingSettings):

@@ -132,7 +132,7 @@ def gradts_executors() -> Sequence[ExecutorSpec]:
     return [
         ExecutorSpec(
             name="threads",
-            load=_late("gradts_engine.runtime.executors", "ThreadExecutor"),
+            load=_late("gradts_engine.runtime.executors", "threads"),
             description="one worker thread a device, in this process",
         )
     ]

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, entry_points, version
 from typing import Any, TypeVar, overload
 
 import pluggy
@@ -121,6 +121,11 @@ def distribution(entry: EntryPoint) -> tuple[str, str]:
         return (entry.dist.name or "?", entry.dist.version or "?") if entry.dist else ("?", "?")
     except Exception:  # metadata are read when they are asked for, and each kind of damage has an error of its own
         return "?", "?"
+
+
+def versions() -> dict[str, str]:
+    """Versions of engine, torch, transformers and plugins, read from their metadata without importing them."""
+    return {name: version(name) for name in ("gradts", "torch", "transformers")} | dict(map(distribution, installed()))
 
 
 def _names(variable: str) -> set[str]:

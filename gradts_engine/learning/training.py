@@ -63,15 +63,6 @@ class Progress:
     resumed: Callable[[int, int, Sequence[float]], None] = lambda done, total, scores: None
 
 
-def resolve_precision(precision: str, device: str) -> str:
-    """`auto` is bf16 on a CUDA device that has it, fp16 on an older one, fp32 elsewhere; only CUDA computes in fewer bits."""
-    if not device.startswith("cuda"):
-        return "fp32"
-    if precision != "auto":
-        return precision
-    return "bf16" if torch.cuda.is_bf16_supported() else "fp16"
-
-
 def seed_device(seed: int, device: str) -> None:
     """Seed the generator that dropout draws from on this device, leaving other devices' trainings alone."""
     if device.startswith("cuda"):
@@ -82,7 +73,7 @@ def seed_device(seed: int, device: str) -> None:
 
 
 def _autocast(precision: str, device: str) -> AbstractContextManager[Any]:
-    if precision == "fp32":
+    if precision not in ("bf16", "fp16"):
         return nullcontext()
     return torch.autocast(device.partition(":")[0], torch.bfloat16 if precision == "bf16" else torch.float16)
 
@@ -106,10 +97,26 @@ def evaluate(model: MultiTaskModel, dev: Dev, device: str, precision: str = "fp3
     return explained(model, dev, device, precision)[0]
 
 
-@torch.inference_mode()
 def explained(model: MultiTaskModel, dev: Dev, device: str, precision: str = "fp32") -> tuple[float, str]:
     """`evaluate`, and why the score is NaN."""
+    _, gold, predicted = _answers_of(model, dev, device, precision)
+    if not np.isfinite([p for p in predicted if isinstance(p, float | list)]).all():
+        raise TrainingDiverged(f"a prediction of {dev.split.task} is not finite")
+    return METRICS[dev.metric].explained(gold, predicted, dev.split.labels, dev.rules)
+
+
+def predictions(model: MultiTaskModel, dev: Dev, device: str, precision: str = "fp32") -> tuple[list[Any], list[Any]]:
+    """What the metric takes of each row of a split, in its order: the true answers, and the predicted ones or their scores."""
+    rows, gold, predicted = _answers_of(model, dev, device, precision)
+    order = np.argsort(rows)
+    return [gold[i] for i in order], [predicted[i] for i in order]
+
+
+@torch.inference_mode()
+def _answers_of(model: MultiTaskModel, dev: Dev, device: str, precision: str) -> tuple[list[int], list[Any], list[Any]]:
+    """Rows of a split in the order of its batches, with their true and predicted answers."""
     model.eval()
+    order: list[int] = []
     gold: list[Any] = []
     predicted: list[Any] = []
     split, metric = dev.split, METRICS[dev.metric]
@@ -118,11 +125,10 @@ def explained(model: MultiTaskModel, dev: Dev, device: str, precision: str = "fp
         with _autocast(precision, device):
             logits = model(split.task, inputs)
         true, found = answers(split, rows, logits, targets)
+        order += map(int, rows)
         gold += true
         predicted += split.type.scores(logits).tolist() if metric.scores and isinstance(split.type, ClassScores) else found
-    if not np.isfinite([p for p in predicted if isinstance(p, float | list)]).all():
-        raise TrainingDiverged(f"a prediction of {split.task} is not finite")
-    return metric.explained(gold, predicted, split.labels, dev.rules)
+    return order, gold, predicted
 
 
 def train(
@@ -145,7 +151,7 @@ def train(
     """
     progress, keeper = progress or Progress(), keeper or NoKeeper()
     total = sum(map(len, plan))
-    precision = resolve_precision(settings.precision, device)
+    precision = settings.precision
     with used_words_alone(model, [*data.values(), dev.split], device):
         model.to(device)
         scaled = precision == "fp16"  # a scaler has the place where a fused optimiser would learn by how much to clip

@@ -13,9 +13,8 @@ from gradts_engine.durable import keep, why
 from gradts_engine.errors import UsageError
 from gradts_engine.events import Confirmed
 from gradts_engine.nearest import unknown
-from gradts_engine.runtime.artifacts import Artifact
+from gradts_engine.runtime.artifacts import RAW, ROWS, TAU, Artifact
 from gradts_engine.runtime.shards import read_raw
-from gradts_engine.runtime.stages import RAW, ROWS, TAU
 from gradts_engine.runtime.store import RunFolder, Store
 from gradts_engine.runtime.view import RunView
 from gradts_engine.selection.strategies import keep_instances

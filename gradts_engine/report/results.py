@@ -14,8 +14,7 @@ import numpy as np
 
 from gradts_engine.events import TaskRead
 from gradts_engine.report.arrays import artifact, count_kept
-from gradts_engine.runtime.artifacts import Artifact
-from gradts_engine.runtime.stages import TAU
+from gradts_engine.runtime.artifacts import TAU, Artifact
 from gradts_engine.runtime.store import RunFolder, Store
 from gradts_engine.runtime.view import RunView
 from gradts_engine.words import number

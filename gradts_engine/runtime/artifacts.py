@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,11 @@ from gradts_engine.errors import RunError
 from gradts_engine.names import inside, is_name
 
 META = "meta.json"
+MODEL, PREDICTIONS = "model.safetensors", "predictions.json"
+RAW, STATE, TAU, ROWS = "raw.safetensors", "state.safetensors", "instance_tau.safetensors", "rows.safetensors"
+"""Files of results: weights; true and predicted answers to each dev row; raw importance; mean state; tau of instances; chosen
+rows."""
+
 MAX_META = 1 << 24
 """Bytes of a `meta.json`; a larger one is not ours."""
 
@@ -29,6 +34,9 @@ REMOVALS = 5
 
 UNFINISHED, WORK, DAMAGED = "unfinished", "work", "damaged"
 """Folders beside those of the stages: artifacts that are being written, workspaces, and what was set aside."""
+
+Result = tuple[Mapping[str, Any], Callable[[Path], None]]
+"""What was computed: small values, and a function that writes the files into a folder."""
 
 
 def content_key(stage: str, version: int, **parts: Any) -> str:
@@ -49,6 +57,8 @@ class Artifact:
     folder: Path
     result: Mapping[str, Any]
     files: Mapping[str, str]
+    made: Mapping[str, Any] = field(default_factory=dict)
+    """What it was made with: versions of libraries and plugins, kind of device, threads. No part of its key."""
 
     def verify(self) -> None:
         """Raises `DamagedArtifact` if a file is not as it was written."""
@@ -139,14 +149,22 @@ class ArtifactStore:
             return f"it cannot be moved away: {error.strerror}"
         return f"moved to {aside}, to be computed again"
 
-    def save(self, stage: str, key: str, result: Mapping[str, Any], write: Callable[[Path], None] = lambda _: None) -> Artifact:
+    def save(
+        self,
+        stage: str,
+        key: str,
+        result: Mapping[str, Any],
+        write: Callable[[Path], None] = lambda _: None,
+        made: Mapping[str, Any] | None = None,
+    ) -> Artifact:
         """Store a result: `write(folder)` puts files into a temporary folder, which then becomes the artifact at once. Raises
         `RunError` where that is not possible."""
         with storing(self.root):
-            self._save(stage, key, result, write)
+            self._save({"stage": stage, "key": key, "result": dict(result), "made": dict(made or {})}, write)
         return self._read(self.root / stage / key)
 
-    def _save(self, stage: str, key: str, result: Mapping[str, Any], write: Callable[[Path], None]) -> None:
+    def _save(self, body: dict[str, Any], write: Callable[[Path], None]) -> None:
+        stage, key = body["stage"], body["key"]
         temporary = self.folder(UNFINISHED) / f"{stage}-{unique()}"
         make_folder(temporary)
         try:
@@ -155,7 +173,7 @@ class ArtifactStore:
             for path in sorted(temporary.iterdir()):
                 fsync(path)
                 files[path.name] = file_digest(path)
-            body = {"stage": stage, "key": key, "result": dict(result), "files": files}
+            body = body | {"files": files}
             meta = temporary / META
             meta.write_bytes(canonical({**body, "sha256": digest(body)}))
             fsync(meta)
@@ -204,4 +222,4 @@ class ArtifactStore:
             intact = False
         if not intact:
             raise DamagedArtifact(f"{path} is damaged")
-        return Artifact(body["stage"], body["key"], folder, body["result"], body["files"])
+        return Artifact(body["stage"], body["key"], folder, body["result"], body["files"], body.get("made", {}))

@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from gradts_engine.contracts import Selection
 from gradts_engine.events import FinalModel, TaskRead
 from gradts_engine.printing import printable
-from gradts_engine.runtime.trials import sizes
-from gradts_engine.runtime.workbench import Workbench
+from gradts_engine.runtime.prepare import Prepared
 from gradts_engine.words import score
 
 
@@ -20,21 +19,22 @@ def markdown(text: str) -> str:
 
 
 def model_card(
-    bench: Workbench, selection: Selection, final: FinalModel, alone: float, versions: Mapping[str, str], read: TaskRead
+    run: Prepared, selection: Selection, final: FinalModel, alone: float, versions: Mapping[str, str], read: TaskRead
 ) -> str:
     """Markdown with the metadata block of the Hugging Face Hub. `alone`: best dev score of the primary trained alone; `read`: the
     primary's data."""
     from huggingface_hub import ModelCardData
 
-    experiment, data = bench.experiment, bench.data[final.primary]
-    primary, encoder, metric = map(markdown, (final.primary, bench.encoder.name, data.metric))
+    experiment, data = run.experiment, run.data[final.primary]
+    primary, encoder, metric = map(markdown, (final.primary, run.encoder.name, data.metric))
     meta = ModelCardData(library_name="transformers", tags=["gradts", "multi-task"], metrics=[printable(data.metric)])
     rows = [
         f"| {split} | {metric} | {score(with_)} | {score(without)} |"
         for split, with_, without in (("dev (chose the auxiliaries)", final.score, alone), ("test", final.test, final.alone_test))
         if with_ is not None
     ]
-    auxiliaries = ", ".join(f"{markdown(task)} ({count} instances)" for task, count in sizes(bench, selection).items()) or "none"
+    counts = run.facts.instances(selection)
+    auxiliaries = ", ".join(f"{markdown(task)} ({count} instances)" for task, count in counts.items()) or "none"
     equal = "equally many optimiser steps" if experiment.multitask.length == "steps" else "its own epochs"
     settings = {
         "seed": experiment.run.seed,

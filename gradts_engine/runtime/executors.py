@@ -1,51 +1,73 @@
-"""Runs jobs in worker threads, one a device."""
+"""Has tasks computed in worker threads of this process, one a device."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from pkgutil import resolve_name
 
-T = TypeVar("T")
+from gradts_engine.contracts import Device, Order, Setup, Worker
+from gradts_engine.errors import UsageError
+
+
+def threads(setup: Setup) -> ThreadExecutor:
+    """Threads for the devices that were asked for."""
+    return ThreadExecutor(resolve_devices(setup.devices), setup)
 
 
 class ThreadExecutor:
-    """One worker thread for each device, since torch's random state is a device's: two trainings on one device in one process
-    could not be reproduced."""
+    """One thread for each device, since torch's random state is a device's: two trainings on one device in one process could not
+    be reproduced. They share a worker, so that data are in memory once."""
 
-    def __init__(self, devices: Sequence[str]) -> None:
+    def __init__(self, devices: Sequence[Device], setup: Setup) -> None:
         self.devices = tuple(devices)
+        self._worker: Worker = resolve_name(setup.worker)(setup.arguments)
+        self._hear = setup.hear
         self._free: queue.SimpleQueue[str] = queue.SimpleQueue()
         for device in self.devices:
-            self._free.put(device)
+            self._free.put(device.name)
         self._own = threading.local()
         self._pool = ThreadPoolExecutor(len(self.devices), thread_name_prefix="worker", initializer=self._claim)
 
     def _claim(self) -> None:
         self._own.device = self._free.get()
 
-    def submit(self, job: Callable[[str], T]) -> Future[T]:
-        """Run `job(device)` on the next free device, in the order of submission."""
-        return self._pool.submit(lambda: job(self._own.device))
+    def submit(self, task: str) -> Future[str]:
+        """The outcome of a task, computed on the next free device, in the order of submission."""
+        return self._pool.submit(lambda: self._worker.work(task, self._own.device, self._hear))
+
+    def order(self, order: Order) -> None:
+        """Give an order to all workers."""
+        self._worker.order(order)
 
     def close(self) -> None:
-        """Wait for running jobs and drop those not yet started."""
+        """Wait for running tasks and cancel those not yet started."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def resolve_devices(wanted: Sequence[str]) -> tuple[str, ...]:
-    """`auto` is every CUDA device or else the CPU, `cuda` every CUDA device. Raises ValueError for one that is not there."""
+def resolve_devices(wanted: Sequence[str]) -> tuple[Device, ...]:
+    """`auto` is every CUDA device or else the CPU, `cuda` every CUDA device. Raises `UsageError` for one that is not there."""
     if tuple(wanted) == ("cpu",):
-        return ("cpu",)
+        return (Device("cpu"),)
     import torch
 
     cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
-    found: list[str] = []
+    found: dict[str, Device] = {}
     for name in wanted:
         known = {"auto": cuda or ["cpu"], "cuda": cuda, "cpu": ["cpu"]}.get(name, [name] if name in cuda else [])
         if not known:
-            raise ValueError(f"device {name!r} is not there; this machine has {', '.join(['cpu', *cuda])}")
-        found += [device for device in known if device not in found]
-    return tuple(found)
+            raise UsageError(f"run.devices: device {name!r} is not there; this machine has {', '.join(['cpu', *cuda])}")
+        found |= {device: Device(device, native_formats(device)) for device in known if device not in found}
+    return tuple(found.values())
+
+
+def native_formats(device: str) -> tuple[str, ...]:
+    """Number formats that a device computes in by itself. torch's own question after bfloat16 is of another device, the current
+    one, and is answered with yes where it is only emulated."""
+    if device == "cpu":
+        return ("fp32",)
+    import torch
+
+    return ("bf16", "fp16", "fp32") if torch.cuda.get_device_capability(device) >= (8, 0) else ("fp16", "fp32")

@@ -18,6 +18,7 @@ from pydantic_core import from_json
 from gradts_engine.errors import RunError
 from gradts_engine.events import Event, StageProgress, Warned, from_record
 from gradts_engine.runtime.listening import Listener, Listening
+from gradts_engine.runtime.view import RunView, fold
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS event (seq INTEGER PRIMARY KEY, time REAL NOT NULL, record TEXT NOT NULL, crc INTEGER) STRICT;
@@ -34,6 +35,24 @@ Item = tuple[Event | None, threading.Event]
 """An event to write, or nothing but the wish to know when all before it is written; and what is set then."""
 
 
+class Thinner:
+    """Drops progress that comes too often."""
+
+    def __init__(self) -> None:
+        self.last: dict[tuple[str, str], float] = {}
+
+    def passes(self, event: Event) -> bool:
+        """Whether an event is kept. May be called from several threads, from one for a stage and subject."""
+        if not isinstance(event, StageProgress):
+            return True
+        now = time.monotonic()
+        key = (event.stage, event.subject)
+        if 0 < event.done < event.total and now - self.last.get(key, -1e9) < PROGRESS_INTERVAL:
+            return False
+        self.last[key] = now
+        return True
+
+
 class Journal:
     """Appends events to `path`, and shows them to listeners, each in a thread of its own (see `listening`). `emit` may be called
     from any thread; for a state event it returns when the disk has it.
@@ -44,7 +63,9 @@ class Journal:
     def __init__(self, path: Path, listeners: tuple[Listener, ...] = ()) -> None:
         self.path = path
         self.queue: queue.SimpleQueue[Item | None] = queue.SimpleQueue()
-        self.last: dict[tuple[str, str], float] = {}
+        self.thinner = Thinner()
+        self.view = RunView()
+        """What the events add up to that are written, as of the last one; readers of the file see the same a moment later."""
         self.failure: BaseException | None = None
         self.closed = False
         self.closing = threading.Lock()
@@ -54,6 +75,10 @@ class Journal:
         self.listening: list[Listening] = []
 
     def __enter__(self) -> Journal:
+        try:
+            self.view = fold((when, event) for _, when, event in read_events(self.path))
+        except RunError as error:  # told to whoever emits
+            self.failure = error.__cause__ or error
         self.listening = [Listening(listener, self._complain) for listener in self.listeners]
         self.thread.start()
         return self
@@ -72,7 +97,7 @@ class Journal:
         """Record an event. Raises `RunError` if the journal cannot be written any more."""
         if self.failure:
             raise self._error()
-        if isinstance(event, StageProgress) and not self._due(event):
+        if not self.thinner.passes(event):
             return
         written = self._put(event)
         if not event.progress:
@@ -110,14 +135,6 @@ class Journal:
         with suppress(RunError):
             self._put(Warned(message))
 
-    def _due(self, event: StageProgress) -> bool:
-        now = time.monotonic()
-        key = (event.stage, event.subject)
-        if 0 < event.done < event.total and now - self.last.get(key, -1e9) < PROGRESS_INTERVAL:
-            return False
-        self.last[key] = now
-        return True
-
     def _write(self) -> None:
         waiting: list[Item] = []
         try:
@@ -127,9 +144,10 @@ class Journal:
                 database.executescript(SCHEMA)
                 while (first := self.queue.get()) is not None:
                     waiting = [first, *self._more()]
-                    records = [json.dumps(event.as_record()) for event, _ in waiting if event]
+                    written_now = [event for event, _ in waiting if event]
                     with database:
-                        append(database, records)
+                        times = append(database, [json.dumps(event.as_record()) for event in written_now])
+                    self.view = fold(zip(times, written_now, strict=True), self.view)
                     for event, written in waiting:
                         if event:
                             self._tell(event)
@@ -154,11 +172,12 @@ class Journal:
             yield item
 
 
-def append(database: sqlite3.Connection, records: Sequence[str]) -> None:
-    """Add events, as JSON, to a journal's table, within the caller's transaction."""
+def append(database: sqlite3.Connection, records: Sequence[str]) -> list[float]:
+    """Add events, as JSON, to a journal's table, within the caller's transaction; their times."""
     (last,) = database.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()
     rows = [(seq, now := time.time(), record, _crc(seq, now, record)) for seq, record in enumerate(records, last + 1)]
     database.executemany("INSERT INTO event (seq, time, record, crc) VALUES (?, ?, ?, ?)", rows)
+    return [when for _, when, _, _ in rows]
 
 
 def read_events(path: Path, after: int = 0) -> Iterator[tuple[int, float, Event]]:

@@ -3,38 +3,48 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+import queue
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from contextlib import closing, suppress
-from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 
 from gradts_engine import events
 from gradts_engine.config import Experiment
-from gradts_engine.contracts import Auxiliary, Evidence, Executor, Repeats, Selection, Trials, Verdict
-from gradts_engine.errors import Cancelled, Interrupted, RunError, Terminated, TrainingDiverged, WaitingForConfirmation
+from gradts_engine.contracts import Evidence, Repeats, Selection, Trials, Verdict
+from gradts_engine.errors import (
+    Cancelled,
+    GradTSError,
+    Interrupted,
+    RunError,
+    Terminated,
+    TrainingDiverged,
+    WaitingForConfirmation,
+)
 from gradts_engine.hooks.catalog import Catalog
-from gradts_engine.learning.overlap import left_out, usable
-from gradts_engine.runtime import stages, trials
-from gradts_engine.runtime.artifacts import Artifact
+from gradts_engine.learning.overlap import left_out
+from gradts_engine.runtime import jobs
+from gradts_engine.runtime.artifacts import RAW, STATE, TAU, Artifact
 from gradts_engine.runtime.card import model_card
 from gradts_engine.runtime.cleaning import sweep
 from gradts_engine.runtime.control import Control
+from gradts_engine.runtime.decisions import Decisions
 from gradts_engine.runtime.described import describe
-from gradts_engine.runtime.inbox import Confirm
+from gradts_engine.runtime.driver import Driver
+from gradts_engine.runtime.jobs import Embed, Export, Score, Test, Trial
 from gradts_engine.runtime.journal import Journal
 from gradts_engine.runtime.listening import Listener
 from gradts_engine.runtime.mounts import network_file_system
-from gradts_engine.runtime.prepare import check, method_settings, prepare, run_id
+from gradts_engine.runtime.prepare import Prepared, check, load_executor, method_settings, prepare, run_id
+from gradts_engine.runtime.proposals import correlate, propose
 from gradts_engine.runtime.ranking import rank
 from gradts_engine.runtime.shards import read_raw
 from gradts_engine.runtime.store import RunFolder, Store
 from gradts_engine.runtime.watch import Watch, refuse_old_commands
-from gradts_engine.runtime.workbench import Workbench
 from gradts_engine.scoring.normalise import mean_importance
-from gradts_engine.selection.strategies import keep_instances
 
 Ask = Callable[[RunFolder, str], Sequence[str] | None]
 """Asks a person to confirm a primary's proposal, with the run to look at: the names of the auxiliaries to train with, or None to
@@ -60,51 +70,57 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
     Raises `WaitingForConfirmation` where a person has to decide first, `Interrupted` where it was asked to stop, and `RunError`
     where a primary has no result. Everything finished before is kept in each case.
     """
-    devices, types, data, encoder = prepare(experiment, catalog)
-    described = describe(experiment, types, data)
-    name = run_id(experiment, data, encoder.digest)
-    if not store.folder(name).events.exists():  # a run that was begun was checked then, and may have nothing left to do
-        check(experiment, types, data, encoder)
-    run = store.create(name)
-    with run.locked(), Journal(run.events, options.listeners) as journal:
-        sweep(store, run)
-        refuse_old_commands(run, journal.emit)
-        journal.emit(
-            events.RunStarted(
-                run=run.id,
-                config=str(experiment.path.absolute()),
-                encoder=encoder.name,
-                tasks=tuple(data),
-                primaries=experiment.primaries,
-                devices=devices,
-                settings=method_settings(experiment),
-                versions=options.versions,
-                store=str(store.root.absolute()),
-            )
-        )
-        if kind := network_file_system(store.root):
-            journal.emit(events.Warned(f"{store.root} is on a network file system ({kind}): safe, but slower than a local disk"))
-        for task in described:
-            journal.emit(task)
-            for warning in task.warnings:
-                journal.emit(events.Warned(f"task '{task.task}': {warning}"))
-        bench = Workbench(experiment, data, types, encoder, store.artifacts, journal.emit, options.control)
-
-        def ask(run: RunFolder, primary: str) -> Sequence[str] | None:
-            journal.wait()  # a person is asked once all is shown that was said before
-            return options.ask(run, primary)
-
-        try:
-            with closing(catalog.executors[experiment.run.executor].load(devices)) as executor:
-                pipeline = Pipeline(bench, executor, run, catalog, replace(options, ask=ask))
-                with pipeline.watch:
-                    pipeline.run()
-        except BaseException as error:
-            with suppress(RunError):  # a journal that cannot be written either does not hide why
-                journal.emit(_ended(error))
-            raise
-        journal.emit(events.RunEnded("done"))
+    with closing(load_executor(experiment, catalog, store.root, lambda record: driver.hear(record))) as executor:
+        prepared = prepare(experiment, catalog, executor.devices)
+        described = describe(experiment, prepared.types, prepared.data)
+        name = run_id(prepared)
+        if not store.folder(name).events.exists():  # a run that was begun was checked then, and may have nothing left to do
+            check(prepared)
+        run = store.create(name)
+        with run.locked(), Journal(run.events, options.listeners) as journal:
+            sweep(store, run)
+            refuse_old_commands(run, journal)
+            devices = tuple(device.name for device in executor.devices)
+            for event in _beginning(run, store, prepared, described, devices, options.versions):
+                journal.emit(event)
+            driver = Driver(prepared.facts, executor, store.artifacts, journal.emit, options.control)
+            try:
+                with driver:
+                    Pipeline(prepared, driver, run, journal, catalog, options).run()
+            except BaseException as error:
+                with suppress(RunError):  # a journal that cannot be written either does not hide why
+                    journal.emit(_ended(error))
+                raise
+            journal.emit(events.RunEnded("done"))
     return run
+
+
+def _beginning(
+    run: RunFolder,
+    store: Store,
+    prepared: Prepared,
+    described: Sequence[events.TaskRead],
+    devices: tuple[str, ...],
+    versions: Mapping[str, str],
+) -> Iterable[events.Event]:
+    """What is said before the first stage."""
+    experiment = prepared.experiment
+    yield events.RunStarted(
+        run=run.id,
+        config=str(experiment.path.absolute()),
+        encoder=prepared.encoder.name,
+        tasks=tuple(prepared.data),
+        primaries=experiment.primaries,
+        devices=devices,
+        settings=method_settings(experiment),
+        versions=versions,
+        store=str(store.root.absolute()),
+    )
+    if kind := network_file_system(store.root):
+        yield events.Warned(f"{store.root} is on a network file system ({kind}): safe, but slower than a local disk")
+    for task in described:
+        yield task
+        yield from (events.Warned(f"task '{task.task}': {warning}") for warning in task.warnings)
 
 
 def _ended(error: BaseException) -> events.RunEnded:
@@ -117,25 +133,6 @@ def _ended(error: BaseException) -> events.RunEnded:
     return events.RunEnded("failed", str(error) or type(error).__name__)
 
 
-@dataclass(frozen=True)
-class Proposal:
-    """What a strategy selected for a primary, from which correlations."""
-
-    selection: Selection
-    digest: str
-    correlation: Artifact
-
-    def edited(self, names: Sequence[str], keep: float | None = None, threshold: float | None = None) -> Selection:
-        """Auxiliaries by name: with the proposed instances where they were proposed, with all where they were added; or, with
-        `keep` or `threshold`, each with the instances that these choose, left out where that is none."""
-        proposed = {a.task: a.instances for a in self.selection}
-        if keep is None and threshold is None:
-            return tuple(Auxiliary(name, proposed.get(name)) for name in names)
-        taus = self.correlation.arrays(stages.TAU)
-        rows = {name: keep_instances(taus[name], threshold=threshold, keep=keep or 1.0) for name in names}
-        return tuple(Auxiliary(name, kept) for name, kept in rows.items() if kept)
-
-
 def _no_judge(selections: Sequence[Selection], repeats: Sequence[int]) -> Sequence[Verdict]:
     raise RunError("verdicts need several seeds, which runs do not have yet")
 
@@ -143,64 +140,135 @@ def _no_judge(selections: Sequence[Selection], repeats: Sequence[int]) -> Sequen
 class Pipeline:
     """One execution of a run."""
 
-    def __init__(self, bench: Workbench, executor: Executor, run: RunFolder, catalog: Catalog, options: Options) -> None:
-        self.bench = bench
-        self.experiment = bench.experiment
-        self.executor = executor
+    def __init__(
+        self, prepared: Prepared, driver: Driver, run: RunFolder, journal: Journal, catalog: Catalog, options: Options
+    ) -> None:
+        self.prepared = prepared
+        self.experiment = prepared.experiment
+        self.facts = prepared.facts
+        self.driver = driver
         self.folder = run
+        self.journal = journal
+        self.emit = journal.emit
         self.catalog = catalog
         self.options = options
-        self.watch = Watch(run, options.control, bench.emit, self.decide)
-        self.proposed: dict[str, Proposal] = {}
-        self.proposing = True
-        self.decided: set[str] = set()
+        self.news: queue.SimpleQueue[tuple[str, int, BaseException | None]] = queue.SimpleQueue()
+        """Primaries that were decided on (0), or have come to the end of a step (1), with what it failed of."""
+        self.decisions = Decisions(prepared, journal, lambda primary: self.news.put((primary, 0, None)))
+        self.watch = Watch(run, options.control, journal, self.decisions.decide)
 
     def run(self) -> None:
-        """Score every task once; then, for each primary: rank, propose, confirm, train."""
-        scores, states = self.score_tasks()
-        primaries = [p for p in self.experiment.primaries if p in scores]
-        correlations = stages.correlate(self.bench, primaries, scores, states)
-        # Primaries wait for each other's devices, not for each other: a thread each, of which the devices' workers do the work.
-        with ThreadPoolExecutor(max(1, len(primaries)), "primary") as pool:
-            list(pool.map(lambda p: self.propose(p, correlations[p], scores, states), primaries))
-            self.proposing = False
-            decisions = {p: self.confirm(p) for p in primaries}
-            confirmed = {p: selection for p, selection in decisions.items() if selection is not None}
-            list(pool.map(lambda p: self.finish(p, confirmed[p]), confirmed))
-        if failed := [p for p in self.experiment.primaries if p not in scores]:
-            raise RunError(f"no result for {', '.join(failed)}: the fine-tuning failed (see above)")
-        if waiting := [p for p in primaries if p not in confirmed]:
+        """Score every task once; then each primary goes its own way: rank, propose, confirm, train."""
+        with self.watch:
+            try:
+                scores, states = self.score_tasks()
+                for primary in self.experiment.primaries:
+                    if primary not in scores:
+                        self.decisions.withdraw(primary)
+                first = {task: artifact for task, (artifact, *_) in scores.items() if artifact}
+                correlations = correlate(self.driver, self.experiment, first, states)
+                failed = self.primaries(correlations, scores, states)
+            except BaseException:
+                self.options.control.stop()  # nobody waits for what is computed now
+                raise
+        if without := [p for p in self.experiment.primaries if p not in scores]:
+            reason = f"no result for {', '.join(without)}: the fine-tuning failed (see above)"
+            failed = {**failed, ", ".join(without): RunError(reason)}
+        _raise(failed.values())
+        if waiting := [p for p in correlations if p not in self.decisions.begun]:
             run = f"{self.folder.id} --store {self.folder.store}"
             raise WaitingForConfirmation(
                 f"waiting for confirmation of {', '.join(waiting)}: look with `gradts-engine results {run}`, "
                 f"decide with `gradts-engine confirm {run}`, then give the same command again"
             )
 
+    def primaries(
+        self,
+        correlations: Mapping[str, Artifact],
+        scores: Mapping[str, Sequence[Artifact | None]],
+        states: Mapping[str, Artifact],
+    ) -> dict[str, BaseException]:
+        """Propose, confirm and finish for each primary, in a thread each, of which the devices' workers do the work; what the
+        failed ones failed of. A person at the terminal is asked here, in the caller's thread, which signals reach."""
+        busy = len(correlations)
+        failed: dict[str, BaseException] = {}
+        with ThreadPoolExecutor(max(1, len(correlations)), "primary") as pool:
+            try:
+                for primary in correlations:
+                    pool.submit(self._step, primary, self.propose, correlations[primary], scores, states)
+                while not self._over(busy):
+                    primary, ended, error = self.news.get()
+                    busy -= ended
+                    if error:
+                        failed[primary] = error
+                        self.decisions.withdraw(primary)
+                        if busy and not isinstance(error, Interrupted):
+                            self.emit(events.Warned(f"{primary} has no result: {error}"))
+                    elif primary not in self.decisions.begun and (selection := self.confirm(primary)) is not None:
+                        busy += 1
+                        pool.submit(self._step, primary, self.finish, selection)
+            except BaseException:
+                self.options.control.stop()
+                raise
+        return failed
+
+    def _step(self, primary: str, step: Callable[..., None], *arguments: object) -> None:
+        error: BaseException | None = None
+        try:
+            step(primary, *arguments)
+        except BaseException as failure:
+            error = failure
+        self.news.put((primary, 1, error))
+
+    def _over(self, busy: int) -> bool:
+        """Whether nothing is left to do; decisions that come later are then left to the next engine."""
+        with self.watch.looking:
+            self.decisions.closed = not busy and self.news.empty()
+        return self.decisions.closed
+
     # --- evidence -----------------------------------------------------------------------------------------------------
 
-    def score_tasks(self) -> tuple[dict[str, Artifact], dict[str, np.ndarray]]:
-        """Importance and mean state of every task; a task whose training failed is left out (its events say why)."""
-        embedding = {t: self.executor.submit(partial(stages.embed, self.bench, t)) for t in self.bench.data}
-        scoring = {t: self.executor.submit(partial(stages.score, self.bench, t)) for t in self.bench.data}
-        scores = {}
-        for task, future in scoring.items():
-            try:
-                scores[task] = future.result()
-            except TrainingDiverged as error:
-                self.bench.emit(events.Warned(f"{task} is left out: {error}"))
+    def score_tasks(self) -> tuple[dict[str, list[Artifact | None]], dict[str, Artifact]]:
+        """Importance of every task in each repeat, None where a training failed, and its mean state. A task whose first training
+        failed is left out (its events say why)."""
+        embedding = {task: self.driver.get(Embed(task=task), files=True) for task in self.facts.tasks}
+        repeats = range(self.facts.training.seeds)
+        scoring = {t: [self.driver.get(Score(task=t, repeat=r), files=True) for r in repeats] for t in self.facts.tasks}
+        scores: dict[str, list[Artifact | None]] = {}
+        for task, futures in scoring.items():
+            found = [self._scored(task, repeat, future) for repeat, future in enumerate(futures)]
+            if found[0]:
+                scores[task] = found
         return scores, {task: future.result() for task, future in embedding.items()}
 
+    def _scored(self, task: str, repeat: int, future: Future[Artifact]) -> Artifact | None:
+        try:
+            return future.result()
+        except TrainingDiverged as error:
+            self.emit(events.Warned(f"{task} is left out{f' of repeat {repeat}' if repeat else ''}: {error}"))
+            return None
+
     def propose(
-        self, primary: str, correlation: Artifact, scores: Mapping[str, Artifact], states: Mapping[str, np.ndarray]
+        self,
+        primary: str,
+        correlation: Artifact,
+        scores: Mapping[str, Sequence[Artifact | None]],
+        states: Mapping[str, Artifact],
     ) -> None:
         """Run the strategy, and keep and announce its selection."""
         found = [primary, *correlation.result["tau"]]
-        importance = cache(lambda task: mean_importance(read_raw(scores[task].folder / stages.RAW)))
+
+        @cache
+        def importance(task: str, repeat: int) -> np.ndarray:
+            artifact = scores[task][repeat]
+            return mean_importance(read_raw(artifact.folder / RAW)) if artifact else importance(task, 0) * math.nan
+
         evidence = Evidence(
             primary=primary,
             candidates=tuple(c for c in self.experiment.candidates(primary) if c in found),
-            importance=lambda task, repeat: importance(task),
-            state=states.__getitem__,
+            repeats=self.facts.training.seeds,
+            importance=importance,
+            state=lambda task: states[task].arrays(STATE)["state"],
         )
         ranking = rank(
             evidence,
@@ -209,90 +277,56 @@ class Pipeline:
             self.catalog,
             lambda task: self.instance_tau(primary, correlation, task),
         )
-        strategy = self.catalog.strategies[self.experiment.selection.strategy].load()
+        spec = self.catalog.strategies[self.experiment.selection.strategy]
         runs = Trials(lambda selections, repeats: self.evaluate(primary, selections, repeats), _no_judge)
-        chosen = self.usable(primary, strategy(ranking, runs, self.experiment.strategy))
-        proposal = trials.propose(self.bench, primary, correlation, chosen)
-        self.proposed[primary] = Proposal(chosen, proposal.key, correlation)
-        self.bench.emit(events.Proposed(primary, proposal.key, trials.sizes(self.bench, chosen)))
+        chosen = self.prepared.usable(primary, spec.load()(ranking, runs, self.experiment.strategy))
+        proposal = propose(self.driver, self.experiment, primary, correlation, chosen, spec.version)
+        self.decisions.offer(primary, proposal)
 
     def evaluate(self, primary: str, selections: Sequence[Selection], repeats: Sequence[int]) -> list[Repeats]:
-        """Dev scores of trials, NaN for one that failed."""
-        assert list(repeats) == [0], "one seed a run, so far"
-        futures = [self.executor.submit(partial(trials.trial, self.bench, primary, self.usable(primary, s))) for s in selections]
-        scores = []
-        for future in futures:
-            try:
-                scores.append(Repeats((float(future.result().result["score"]),)))
-            except TrainingDiverged:
-                scores.append(Repeats((math.nan,)))
-        return scores
+        """Dev scores of trials, NaN for one that failed. Each is told as soon as it is known."""
+        selections = [self.prepared.usable(primary, selection) for selection in selections]
+        asked = {(i, r): self.driver.get(_trial(primary, s, r)) for i, s in enumerate(selections) for r in repeats}
+        places = {future: place for place, future in reversed(asked.items())}  # the same trial may be asked for twice
+        scores: dict[Future[Artifact], float] = {}
+        for future in as_completed(places):
+            i, repeat = places[future]
+            scores[future] = self._tell(primary, selections[i], repeat, future)
+        return [Repeats(tuple(scores[asked[i, r]] for r in repeats)) for i in range(len(selections))]
 
     def instance_tau(self, primary: str, correlation: Artifact, task: str) -> np.ndarray:
         """Tau of a primary with every train instance of a candidate, NaN for those that it cannot be trained with."""
-        tau = np.array(correlation.arrays(stages.TAU)[task])
+        tau = np.array(correlation.arrays(TAU)[task])
         if self.experiment.data.overlap == "drop":
-            tau[left_out(self.bench.data[primary], self.bench.data[task])] = math.nan
+            tau[left_out(self.prepared.data[primary], self.prepared.data[task])] = math.nan
         return tau
 
-    def usable(self, primary: str, selection: Selection) -> Selection:
-        """A selection without rows that the primary is judged by."""
-        return usable(selection, primary, self.bench.data, self.experiment.data.overlap)
+    def _tell(self, primary: str, selection: Selection, repeat: int, future: Future[Artifact]) -> float:
+        counts = self.facts.instances(selection)
+        try:
+            score, reason = float(future.result().result["score"]), ""
+        except TrainingDiverged as error:
+            score, reason = math.nan, str(error)
+        key = jobs.key(_trial(primary, selection, repeat), self.facts)
+        self.emit(events.TrialScored(primary, counts, score, key, reason, repeat))
+        return score
 
-    # --- decision -----------------------------------------------------------------------------------------------------
+    # --- decision and final training ----------------------------------------------------------------------------------
 
     def confirm(self, primary: str) -> Selection | None:
         """What to train: the proposal or a person's edit of it; None where nobody has decided yet."""
         self.watch.look()
-        proposal = self.proposed[primary]
-        if not self.folder.view().confirmed(primary):
+        if not self.decisions.decided(primary):
             if self.options.accept or self.experiment.selection.confirm == "auto":
-                names, by = [a.task for a in proposal.selection], "policy"
+                self.decisions.accept(primary, None, "policy")
             else:
+                self.journal.wait()  # a person is asked once all is shown that was said before
                 answer = self.options.ask(self.folder, primary)
                 if answer is None:
                     return None
-                names, by = list(answer), "person"
-            counts = trials.sizes(self.bench, self.usable(primary, proposal.edited(names)))
-            self.bench.emit(events.Confirmed(primary, proposal.digest, counts, by))
+                self.decisions.accept(primary, answer, "person")
         with self.watch.looking:  # the last word before the training begins
-            decision = self.folder.view().confirmed(primary)
-            self.decided.add(primary)
-        assert decision is not None
-        return self.usable(primary, proposal.edited(list(decision.auxiliaries), decision.keep, decision.threshold))
-
-    def decide(self, command: Confirm) -> str | None:
-        """Take a person's confirmation: why it is refused, or nothing; None while there may still be a proposal to come."""
-        primary = command.primary
-        proposal = self.proposed.get(primary)
-        if proposal is None and self.proposing and primary in self.experiment.primaries:
-            return None
-        reason = self.objection(proposal, command) if proposal else "there is no proposal"
-        if proposal and not reason:
-            names = command.auxiliaries if command.auxiliaries is not None else [a.task for a in proposal.selection]
-            chosen = self.usable(primary, proposal.edited(names, command.keep, command.threshold))
-            counts = trials.sizes(self.bench, chosen)
-            decision = events.Confirmed(primary, command.digest, counts, "person", command.keep, command.threshold)
-            self.bench.emit(decision)
-        else:
-            self.bench.emit(events.Warned(f"confirmation of {primary} refused: {reason}"))
-        return reason
-
-    def objection(self, proposal: Proposal, command: Confirm) -> str:
-        """What is wrong with a confirmation, if anything."""
-        if proposal.digest != command.digest:
-            return "it answers another proposal than the present one; look again and confirm again"
-        if command.primary in self.decided:
-            return "the final training has begun; confirm again after it, and give the run's command again"
-        candidates, taus = self.experiment.candidates(command.primary), proposal.correlation.result["tau"]
-        if unknown := [n for n in command.auxiliaries or () if n not in candidates]:
-            return f"{', '.join(unknown)} not among the candidates of {command.primary}"
-        cut = command.keep is not None or command.threshold is not None
-        if without := [n for n in command.auxiliaries or () if cut and n not in taus]:
-            return f"{', '.join(without)} cannot be cut by tau: its fine-tuning failed"
-        return ""
-
-    # --- final training -----------------------------------------------------------------------------------------------
+            return self.decisions.begin(primary)
 
     def finish(self, primary: str, selection: Selection) -> None:
         """Train with the confirmed selection (a trial that was run before is taken as it is), compare with the primary alone, and
@@ -300,15 +334,30 @@ class Pipeline:
         alone, final = (found.mean for found in self.evaluate(primary, [(), selection], [0]))
         if math.isnan(final):
             raise RunError(f"the final training of {primary} failed (see above)")
-        folder = (self.folder.models / primary).absolute()
-        bench = self.bench
+        test = self.test_score(primary, selection)
+        alone_test = None if math.isnan(alone) else self.test_score(primary, ())
+        folder = str((self.folder.models / primary).absolute())
+        result = events.FinalModel(primary, final, folder, test, alone_test)
+        card = model_card(self.prepared, selection, result, alone, self.options.versions, self.journal.view.tasks[primary])
+        self.driver.act(Export(primary=primary, auxiliaries=selection, folder=folder, card=card)).result()
+        self.emit(result)
 
-        def job(device: str) -> events.FinalModel:
-            test = trials.test_score(bench, primary, selection, device)
-            alone_test = None if math.isnan(alone) else trials.test_score(bench, primary, (), device)
-            result = events.FinalModel(primary, final, str(folder), test, alone_test)
-            card = model_card(bench, selection, result, alone, self.options.versions, self.folder.view().tasks[primary])
-            trials.export(bench, primary, selection, device, folder, card)
-            return result
+    def test_score(self, primary: str, selection: Selection) -> float | None:
+        """Score on the test split of a trial's model; None where the task has no test split."""
+        if "test" not in self.facts.tasks[primary].sizes:
+            return None
+        return float(self.driver.get(Test(primary=primary, auxiliaries=selection)).result().result["score"])
 
-        bench.emit(self.executor.submit(job).result())
+
+def _trial(primary: str, selection: Selection, repeat: int) -> Trial:
+    return Trial(primary=primary, auxiliaries=selection, repeat=repeat)
+
+
+def _raise(failures: Iterable[BaseException]) -> None:
+    """Raise what primaries failed of: a bug, or what the run was stopped by, or else all reasons."""
+    errors = list(failures)
+    for error in sorted(errors, key=lambda e: (isinstance(e, GradTSError), not isinstance(e, Interrupted))):
+        if isinstance(error, Interrupted) or not isinstance(error, GradTSError) or len(errors) == 1:
+            raise error
+    if errors:
+        raise RunError("; ".join(map(str, errors)))

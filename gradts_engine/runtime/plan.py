@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from contextlib import closing
 from typing import Any
 
 from gradts_engine.config import Experiment
 from gradts_engine.hooks.catalog import Catalog
-from gradts_engine.runtime import stages, trials
-from gradts_engine.runtime.control import Control
 from gradts_engine.runtime.described import data_facts, describe
-from gradts_engine.runtime.prepare import check, prepare, run_id
+from gradts_engine.runtime.jobs import Job, Score, Tune, key
+from gradts_engine.runtime.prepare import check, load_executor, prepare, run_id
 from gradts_engine.runtime.store import Store
 from gradts_engine.runtime.view import RunView
-from gradts_engine.runtime.workbench import Workbench
 
 
 def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, Any]:
@@ -24,31 +23,33 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
     devices share them. How many trials there will be is not known before they are made, so `trials` is the most, and
     `trials found` how many of them this run has made.
     """
-    devices, types, data, encoder = prepare(experiment, catalog)
-    check(experiment, types, data, encoder)
+    with closing(load_executor(experiment, catalog, store.root, lambda record: None)) as executor:
+        devices = [device.name for device in executor.devices]
+        prepared = prepare(experiment, catalog, executor.devices)
+    check(prepared)
+    types, data, encoder, facts = prepared.types, prepared.data, prepared.encoder, prepared.facts
     described = describe(experiment, types, data)
-    bench = Workbench(experiment, data, types, encoder, store.artifacts, lambda event: None, Control())
-    run = store.folder(run_id(experiment, data, encoder.digest))
+    run = store.folder(run_id(prepared))
     views = [folder.view() for folder in store.runs()]
     pace = {stage: _pace(views, stage, encoder.name, devices[0]) for stage in ("tune", "score", "trial")}
     tasks: list[dict[str, Any]] = []
     for read in described:
         name, task = read.task, data[read.task]
-        keys = {"tune": stages.tune_key(bench, name, devices[0]), "score": stages.score_key(bench, name, devices[0])}
-        found = [stage for stage, key in keys.items() if store.artifacts.find(stage, key, files=False)]
-        needed = [stage for stage in keys if stage not in found and "score" not in found]
+        wanted: tuple[Job, ...] = (Tune(task=name), Score(task=name))
+        found = [job.stage for job in wanted if store.artifacts.find(job.stage, key(job, facts), files=False)]
+        needed = [job.stage for job in wanted if job.stage not in found and "score" not in found]
         rows = {"tune": experiment.training.epochs * len(task.splits["train"]), "score": len(task.splits["train"])}
         tasks.append(
             data_facts(read, task, types[name], encoder.tokenizer_for(types[name].word_level), experiment.data.max_length)
             | {"found": found, "seconds": _sum(_times(pace[stage], rows[stage]) for stage in needed)}
         )
     multitask = experiment.multitask
-    updates = sum(trials.trial_steps(bench, p) * multitask.batch_size * multitask.accumulation for p in experiment.primaries)
+    updates = sum(facts.trial_steps(p) * multitask.batch_size * multitask.accumulation for p in experiment.primaries)
     return {
         "run": run.id,
         "state": run.state() if run.events.exists() else "new",
         "encoder": encoder.name,
-        "devices": list(devices),
+        "devices": devices,
         "primaries": list(experiment.primaries),
         "strategy": experiment.selection.strategy,
         "confirm": experiment.selection.confirm,

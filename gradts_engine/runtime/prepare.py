@@ -1,35 +1,87 @@
-"""What a run needs before its first stage: devices, task types, data, encoder, and its name."""
+"""What a run needs before its first job: task types, data and encoder, found and read, the facts that follow, and its name."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 from gradts_engine.config import Experiment, load_experiment
-from gradts_engine.contracts import TaskData, TaskType
+from gradts_engine.contracts import Device, Executor, Say, Selection, Setup, TaskData, TaskType
 from gradts_engine.digests import digest
 from gradts_engine.errors import ProblemsError, UsageError
 from gradts_engine.hooks.catalog import Catalog, load_catalog
 from gradts_engine.names import slug
-from gradts_engine.runtime.executors import resolve_devices
+from gradts_engine.runtime.facts import Facts, facts_of
 
 if TYPE_CHECKING:
     from gradts_engine.learning.encoders import Encoder
 
 
-def prepare(
-    experiment: Experiment, catalog: Catalog
-) -> tuple[tuple[str, ...], Mapping[str, TaskType], Mapping[str, TaskData], Encoder]:
-    """Devices, task types, data and encoder, found and read."""
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """An experiment with all that it names."""
+
+    experiment: Experiment
+    types: Mapping[str, TaskType]
+    data: Mapping[str, TaskData]
+    encoder: Encoder
+    facts: Facts
+
+    def usable(self, primary: str, selection: Selection) -> Selection:
+        """A selection without rows that the primary is judged by, where these are to be dropped."""
+        from gradts_engine.learning.overlap import usable
+
+        return usable(selection, primary, self.data, self.experiment.data.overlap)
+
+
+WORKER = "gradts_engine.runtime.worker:make"
+"""Where executors find the function that makes workers."""
+
+_HERE: WeakValueDictionary[tuple[Path, tuple[Device, ...]], Prepared] = WeakValueDictionary()
+"""What was prepared last in this process and is still in use, so that a worker beside its driver need not read everything again.
+That it is the same is known by the keys of its jobs."""
+
+
+def load_executor(experiment: Experiment, catalog: Catalog, store: Path, hear: Say) -> Executor:
+    """The executor of an experiment, whose workers keep what they compute in a store and tell `hear` what happens. Raises
+    `UsageError` for devices that are not there, or of several kinds."""
+    arguments = json.dumps({"config": str(experiment.path.absolute()), "store": str(store.absolute())})
+    try:
+        executor = catalog.executors[experiment.run.executor].load(Setup(experiment.run.devices, WORKER, arguments, hear))
+    except UsageError as error:
+        raise UsageError(f"{experiment.path}: {error}") from error
+    if len({device.kind for device in executor.devices}) > 1:
+        executor.close()
+        raise UsageError(
+            f"{experiment.path}: run.devices: {' and '.join(d.name for d in executor.devices)} are of several kinds, and what "
+            "one kind computes is not what another computes to the last bit: name devices of one kind"
+        )
+    return executor
+
+
+def prepare(experiment: Experiment, catalog: Catalog, devices: Sequence[Device]) -> Prepared:
+    """Task types, data and encoder, found and read."""
     from gradts_engine.learning.encoders import load_encoder
 
-    try:
-        devices = resolve_devices(experiment.run.devices)
-    except ValueError as error:
-        raise UsageError(f"{experiment.path}: run.devices: {error}") from error
     types = {name: catalog.task_types[spec.type].load() for name, spec in experiment.tasks.items()}
-    return devices, types, read_tasks(experiment, catalog, types), load_encoder(experiment.encoder)
+    data, encoder = read_tasks(experiment, catalog, types), load_encoder(experiment.encoder)
+    versions = {spec.type: catalog.task_types[spec.type].version for spec in experiment.tasks.values()}
+    found = Prepared(experiment, types, data, encoder, facts_of(experiment, data, encoder.digest, versions, devices))
+    _HERE[experiment.path.absolute(), tuple(devices)] = found
+    return found
+
+
+def prepared(config: Path, devices: Sequence[Device]) -> Prepared:
+    """What `prepare` has found for a tasks.toml in this process, or finds now."""
+    found = _HERE.get((config.absolute(), tuple(devices)))
+    if found is None:
+        catalog = load_catalog()
+        found = prepare(load_experiment(config, catalog), catalog, devices)
+    return found
 
 
 def read_tasks(experiment: Experiment, catalog: Catalog, types: Mapping[str, TaskType]) -> dict[str, TaskData]:
@@ -52,15 +104,16 @@ def read_tasks(experiment: Experiment, catalog: Catalog, types: Mapping[str, Tas
     return data
 
 
-def check(experiment: Experiment, types: Mapping[str, TaskType], data: Mapping[str, TaskData], encoder: Encoder) -> None:
+def check(prepared: Prepared) -> None:
     """Raises UsageError where encoder and data are each right but do not go together, or a primary could never have a score."""
     from gradts_engine.learning.batches import has_tokens
     from gradts_engine.learning.judging import hopeless
 
+    experiment, data, encoder = prepared.experiment, prepared.data, prepared.encoder
     max_length = experiment.data.max_length
     encoder.check(max_length)
     for name, task in data.items():
-        if types[name].word_level:
+        if prepared.types[name].word_level:
             tokenizer = encoder.tokenizer_for(word_level=True)
             for split, rows in task.splits.items():
                 if not has_tokens(rows, tokenizer, max_length):
@@ -73,23 +126,23 @@ def check(experiment: Experiment, types: Mapping[str, TaskType], data: Mapping[s
             raise UsageError(f"{why}; use another metric, or other dev rows")
 
 
-def run_id(experiment: Experiment, data: Mapping[str, TaskData], encoder: str) -> str:
+def run_id(prepared: Prepared) -> str:
     """The file's name and a digest of settings, data and encoder: the same content is the same run, wherever it lies."""
-    tasks = [[name, task.judged_by, dict(task.digests)] for name, task in data.items()]
+    experiment = prepared.experiment
+    tasks = [[name, task.judged_by, dict(task.digests)] for name, task in prepared.data.items()]
     settings = method_settings(experiment)
     del settings["selection"]["confirm"], settings["scoring"]["batch_tokens"]  # these change no result
-    content = [settings, tasks, encoder, experiment.primaries]
+    for section in ("training", "multitask"):
+        if settings[section]["seeds"] == 1:  # as runs were before there were several
+            del settings[section]["seeds"]
+    content = [settings, tasks, prepared.encoder.digest, experiment.primaries]
     return f"{slug(experiment.path.stem, 48)}-{digest(content)[:8]}"
 
 
 def current_run(config: Path) -> str:
     """The run that a tasks.toml is now, with data and encoder as they are. Raises `UsageError` where they cannot be read."""
-    from gradts_engine.learning.encoders import load_encoder
-
     catalog = load_catalog()
-    experiment = load_experiment(config, catalog)
-    types = {name: catalog.task_types[spec.type].load() for name, spec in experiment.tasks.items()}
-    return run_id(experiment, read_tasks(experiment, catalog, types), load_encoder(experiment.encoder).digest)
+    return run_id(prepare(load_experiment(config, catalog), catalog, (Device("cpu"),)))  # whatever the devices are
 
 
 def method_settings(experiment: Experiment) -> dict[str, Any]:

@@ -1,196 +1,243 @@
-"""The stages up to the ranking: for each, its key (all that its result depends on) and what it computes if that is not there.
-
-No key holds a path, a time or a device: data, encoders and earlier results are known by their content.
-"""
+"""What each job computes, as functions of the work at hand: small values, and a function that writes the files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache, partial
-from typing import Any
+import json
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradts_engine import events
 from gradts_engine.config import TrainingSettings
-from gradts_engine.runtime.artifacts import Artifact, content_key
-from gradts_engine.runtime.shards import read_raw, stored_shards, write_raw
-from gradts_engine.runtime.workbench import Result, Workbench
+from gradts_engine.durable import storing
+from gradts_engine.learning.seeds import derive_seed
+from gradts_engine.runtime.artifacts import MODEL, PREDICTIONS, RAW, STATE, Result
+from gradts_engine.runtime.checkpoints import Checkpoints, expected_size
+from gradts_engine.runtime.jobs import Embed, Export, Score, Test, Trial, Tune, needs
+from gradts_engine.runtime.shards import stored_shards, write_raw
+from gradts_engine.runtime.workbench import Work
 
-VERSIONS = {"embed": 1, "tune": 4, "score": 3, "correlate": 1, "trial": 4, "proposal": 1, "test": 2}
-"""Raised when a stage computes something else from the same inputs, so that older results are not taken for its own."""
-
-RAW = "raw.safetensors"
-TAU = "instance_tau.safetensors"
-ROWS = "rows.safetensors"
-STATE = "state.safetensors"
-
-
-def stage_key(stage: str, **parts: Any) -> str:
-    """Key of a stage's result, from everything that this depends on."""
-    return content_key(stage, VERSIONS[stage], **parts)
+if TYPE_CHECKING:
+    from gradts_engine.learning.batches import Encoded, Plan
+    from gradts_engine.learning.model import MultiTaskModel
+    from gradts_engine.learning.training import Progress
 
 
-def split_content(bench: Workbench, task: str, split: str) -> dict[str, Any]:
-    """A split as the encoder sees it."""
-    return {
-        "encoder": bench.encoder.digest,
-        "max_length": bench.experiment.data.max_length,
-        "data": bench.data[task].digests[split],
-    }
+def compute(work: Work) -> Result:
+    """The result of a job, without asking whether it is there."""
+    match work.job:
+        case Embed():
+            return embed(work, work.job)
+        case Tune():
+            return tune(work, work.job)
+        case Score():
+            return score(work, work.job)
+        case Trial():
+            return trial(work, work.job)
+        case Test():
+            return test(work, work.job)
+    raise TypeError(f"{work.job.stage} has no result")
 
 
-def settings_content(settings: TrainingSettings, device: str) -> dict[str, Any]:
-    """Settings of a training, with the precision that they come to on a device."""
-    from gradts_engine.learning.training import resolve_precision
-
-    return settings.model_dump(mode="json") | {"precision": resolve_precision(settings.precision, device)}
-
-
-# --- one task --------------------------------------------------------------------------------------------------------
-
-
-def embed(bench: Workbench, task: str, device: str) -> np.ndarray:
+def embed(work: Work, job: Embed) -> Result:
     """Mean state [D] of a task's train split under the pretrained encoder."""
+    from safetensors.numpy import save_file
 
-    def compute() -> Result:
-        from safetensors.numpy import save_file
+    from gradts_engine.learning.embedding import mean_state
 
-        from gradts_engine.learning.embedding import mean_state
-
-        state = mean_state(bench.encoder.build(), bench.encoded(task, "train"), device)
-        return {}, lambda folder: save_file({"state": state}, folder / STATE)
-
-    artifact = bench.run("embed", task, stage_key("embed", **split_content(bench, task, "train")), compute)
-    return np.asarray(artifact.arrays(STATE)["state"])
+    state = mean_state(work.bench.encoder.build(), work.encoded(job.task, "train"), work.device)
+    return {}, lambda folder: save_file({"state": state}, folder / STATE)
 
 
-def tune_key(bench: Workbench, task: str, device: str) -> str:
-    """Key of `tune`."""
-    return stage_key(
-        "tune",
-        task=task,
-        train=split_content(bench, task, "train"),
-        dev=split_content(bench, task, "dev"),
-        metric=bench.data[task].judged_by,
-        settings=settings_content(bench.experiment.training, device),
-        seed=bench.experiment.run.seed,
+def tune(work: Work, job: Tune) -> Result:
+    """A fresh encoder fine-tuned on one task alone (design: step 1)."""
+    from gradts_engine.learning.batches import plan_epochs
+
+    settings, task = work.bench.facts.training, job.task
+    seed = derive_seed(work.bench.facts.repeat_seed(job.repeat), "tune", task)
+    train = {task: work.encoded(task, "train")}
+    plan = plan_epochs(
+        {task: train[task].lengths},
+        epochs=settings.epochs,
+        batch_size=settings.batch_size,
+        accumulation=settings.accumulation,
+        seed=seed,
+    )
+    _, result, write = _train(work, task, train, plan, settings, seed)
+    return result, write
+
+
+def score(work: Work, job: Score) -> Result:
+    """Raw importance [N, L, H] of every head for every train instance (step 2); `dev` is the dev score of the tuned model."""
+    from gradts_engine.scoring.importance import GradientPass
+
+    bench, task = work.bench, job.task
+    scoring = bench.facts.scoring
+    (before,) = needs(job)
+    tuned = work.result(before)
+    model = bench.load_model((task,), tuned)
+    data = work.encoded(task, "train")
+    passing = GradientPass(
+        model,
+        data,
+        bench.encoder.head_sites(model.encoder),
+        projections=scoring.projections,
+        axis=scoring.head_axis,
+        batch_tokens=scoring.batch_tokens,
+        device=work.device,
+        precision=scoring.precision,
     )
 
+    def progress(done: int) -> None:
+        work.check_stop()
+        work.emit(events.StageProgress("score", job.words, done, len(data)))
 
-def tune(bench: Workbench, task: str, device: str) -> Artifact:
-    """A fresh encoder fine-tuned on one task alone (design: step 1)."""
+    def shard(rows: range) -> np.ndarray:
+        return passing.importance(rows, lambda done, _: progress(rows.start + done))
 
-    def compute() -> Result:
-        """The training."""
-        from gradts_engine.learning.batches import plan_epochs
-        from gradts_engine.learning.seeds import derive_seed
+    def shards() -> Iterator[np.ndarray]:
+        return stored_shards(work.space, len(data), shard, progress)
 
-        settings, seed = bench.experiment.training, derive_seed(bench.experiment.run.seed, "tune", task)
-        train = {task: bench.encoded(task, "train")}
-        plan = plan_epochs(
-            {task: train[task].lengths},
-            epochs=settings.epochs,
-            batch_size=settings.batch_size,
-            accumulation=settings.accumulation,
-            seed=seed,
+    for _ in shards():
+        pass
+    result = {
+        "dev": tuned.result["score"],
+        "metric": tuned.result["metric"],
+        "data": bench.data[task].digests["train"],
+        "batch_tokens": passing.batch_tokens,
+    }
+    row = np.array([i.row for i in bench.data[task].splits["train"]], np.int64)
+    return result, lambda folder: write_raw(folder / RAW, shards(), row)
+
+
+def trial(work: Work, job: Trial) -> Result:
+    """A primary trained together with auxiliaries (step 5): also the final training (step 7), which is the same thing. The
+    answers of its best epoch to each dev row are kept.
+
+    All trials of a primary share their seed, so that they differ in nothing but the auxiliaries.
+    """
+    from gradts_engine.learning.training import predictions
+
+    primary, settings = job.primary, work.bench.facts.multitask
+    seed = derive_seed(work.bench.facts.repeat_seed(job.repeat), "trial", primary)
+    train = {primary: work.encoded(primary, "train")}
+    for auxiliary in job.auxiliaries:
+        data = work.encoded(auxiliary.task, "train")
+        train[auxiliary.task] = data if auxiliary.instances is None else data.take(auxiliary.instances)
+    model, result, write = _train(work, primary, train, _trial_plan(work, primary, train, seed), settings, seed)
+    gold, predicted = predictions(model, work.judge(primary, "dev"), work.device, settings.precision)
+    answers = json.dumps({"gold": gold, "predicted": predicted}, separators=(",", ":"))
+
+    def write_all(folder: Path) -> None:
+        write(folder)
+        (folder / PREDICTIONS).write_text(answers, encoding="utf-8")
+
+    return result, write_all
+
+
+def _trial_plan(work: Work, primary: str, train: Mapping[str, Encoded], seed: int) -> Plan:
+    from gradts_engine.learning.batches import plan_epochs, plan_steps
+
+    settings = work.bench.facts.multitask
+    lengths = {task: data.lengths for task, data in train.items()}
+    sizes = {"batch_size": settings.batch_size, "accumulation": settings.accumulation, "seed": seed}
+    if settings.length == "epochs":
+        return plan_epochs(lengths, epochs=settings.epochs, **sizes)
+    most = math.ceil(settings.auxiliary_ratio * len(train[primary]))
+    limits = {task: most for task in train if task != primary}
+    steps = work.bench.facts.trial_steps(primary)
+    return plan_steps(lengths, steps=steps, evaluations=settings.epochs, limits=limits, **sizes)
+
+
+def test(work: Work, job: Test) -> Result:
+    """Score on the test split of a trial's model."""
+    from gradts_engine.learning.training import evaluate
+
+    (before,) = needs(job)
+    model = work.bench.load_model(job.tasks, work.result(before)).to(work.device)
+    return {"score": evaluate(model, work.judge(job.primary, "test"), work.device)}, lambda _: None
+
+
+def export(work: Work, job: Export) -> None:
+    """Write the model of a trial in Hugging Face format."""
+    from gradts_engine.learning.export import export_model
+
+    bench, primary, folder = work.bench, job.primary, Path(job.folder)
+    (before,) = needs(job)
+    model = bench.load_model(job.tasks, work.result(before))
+    with storing(folder):
+        export_model(
+            bench.encoder,
+            model.encoder,
+            model.head(primary),
+            word_level=bench.types[primary].word_level,
+            labels=bench.data[primary].labels,
+            max_length=bench.facts.max_length,
+            folder=folder,
+            card=job.card,
         )
-        return bench.train("tune", task, key, task, train, plan, settings, seed, device)
-
-    key = tune_key(bench, task, device)
-    return bench.run("tune", task, key, compute)
 
 
-def score_key(bench: Workbench, task: str, device: str) -> str:
-    """Key of `score`."""
-    scoring = bench.experiment.scoring
-    settings = scoring.model_dump(mode="json", exclude={"batch_tokens"}) | {"projections": sorted(scoring.projections)}
-    return stage_key("score", tune=tune_key(bench, task, device), **settings)
+# --- training --------------------------------------------------------------------------------------------------------
 
 
-def score(bench: Workbench, task: str, device: str) -> Artifact:
-    """Raw importance [N, L, H] of every head for every train instance (step 2); `result` has the dev score of the tuned model."""
-    scoring = bench.experiment.scoring
-    key = score_key(bench, task, device)
-    if not bench.has("score", key):
-        tune(bench, task, device)
+def _train(
+    work: Work, primary: str, train: Mapping[str, Encoded], plan: Plan, settings: TrainingSettings, seed: int
+) -> tuple[MultiTaskModel, Mapping[str, Any], Callable[[Path], None]]:
+    """Train a fresh model on the tasks of `train`, judged by the dev split of `primary`."""
+    from safetensors.torch import save_model
 
-    def compute() -> Result:
-        """The gradient pass, shard by shard."""
-        from gradts_engine.scoring.importance import GradientPass
+    from gradts_engine.learning import training
 
-        tuned = tune(bench, task, device)
-        model = bench.load_model((task,), tuned)
-        data = bench.encoded(task, "train")
-        sites = bench.encoder.head_sites(model.encoder)
-        passing = GradientPass(
+    metric = work.bench.data[primary].metric
+    model = work.bench.model(tuple(train), seed, settings.dropout)
+    with Checkpoints(work.space, work.bench.control, work.check_stop, work.warn, expected_size(model)) as keeper:
+        trained = training.train(
             model,
-            data,
-            sites,
-            projections=scoring.projections,
-            axis=scoring.head_axis,
-            batch_tokens=scoring.batch_tokens,
-            device=device,
-            precision=scoring.precision,
+            train,
+            plan,
+            work.judge(primary, "dev"),
+            settings,
+            device=work.device,
+            seed=seed,
+            progress=_progress(work, metric),
+            keeper=keeper,
         )
-        space = bench.artifacts.workspace("score", key)
-
-        def progress(done: int) -> None:
-            bench.check_stop()
-            bench.emit(events.StageProgress("score", task, done, len(data)))
-
-        def shard(rows: range) -> np.ndarray:
-            return passing.importance(rows, lambda done, _: progress(rows.start + done))
-
-        def shards() -> Iterator[np.ndarray]:
-            return stored_shards(space, len(data), shard, progress)
-
-        for _ in shards():
-            pass
-        result = {
-            "dev": tuned.result["score"],
-            "metric": tuned.result["metric"],
-            "data": bench.data[task].digests["train"],
-            "batch_tokens": passing.batch_tokens,
-        }
-        row = np.array([i.row for i in bench.data[task].splits["train"]], np.int64)
-        return result, lambda folder: write_raw(folder / RAW, shards(), row)
-
-    return bench.run("score", task, key, compute)
+    result = {
+        "scores": trained.scores,
+        "best": trained.best,
+        "score": trained.score,
+        "steps": trained.steps,
+        "parts": trained.parts,
+        "metric": metric,
+    }
+    return model, result, lambda folder: save_model(model.cpu(), str(folder / MODEL))
 
 
-# --- a primary and its candidates ------------------------------------------------------------------------------------
+def _progress(work: Work, metric: str) -> Progress:
+    """Says as events what happens in a training."""
+    from gradts_engine.learning.training import Progress
 
+    stage, words = work.job.stage, work.job.words
 
-def correlate(
-    bench: Workbench, primaries: Sequence[str], scores: Mapping[str, Artifact], states: Mapping[str, np.ndarray]
-) -> dict[str, Artifact]:
-    """Tau and cosine of each primary with every candidate that has a score, and tau with each of their instances (step 4)."""
-    keys = {}
-    for primary in primaries:
-        tasks = [primary, *_candidates(bench, primary, scores)]
-        inputs, texts = {t: scores[t].key for t in tasks}, {t: split_content(bench, t, "train") for t in tasks}
-        keys[primary] = stage_key("correlate", primary=primary, scores=inputs, texts=texts)
+    def step(done: int, total: int, loss: float) -> None:
+        work.emit(events.StageProgress(stage, words, done, total, loss))
 
-    @cache
-    def tau() -> Mapping[str, Mapping[str, tuple[float, np.ndarray]]]:
-        from gradts_engine.scoring.correlation import correlate_tasks
+    def epoch(number: int, score: float) -> None:
+        work.emit(events.EpochScored(stage, words, number, metric, score))
 
-        missing = [p for p in primaries if not bench.has("correlate", keys[p])]
-        candidates = {p: _candidates(bench, p, scores) for p in missing}
-        return correlate_tasks(candidates, lambda task: read_raw(scores[task].folder / RAW))
+    def resumed(done: int, total: int, scores: Sequence[float]) -> None:
+        work.emit(events.StageResumed(stage, words, done, total))
+        for number, score in enumerate(scores, 1):
+            epoch(number, score)
 
-    def compute(primary: str) -> Result:
-        from safetensors.numpy import save_file
+    def smaller(parts: int) -> None:
+        work.warn(f"{stage} {words}: out of memory on {work.device}, batches are now computed in {parts} parts")
 
-        of_tasks, of_instances, cosine = {}, {}, {}
-        for candidate, (of_tasks[candidate], of_instances[candidate]) in tau()[primary].items():
-            a, b = states[primary].astype(np.float64), states[candidate].astype(np.float64)
-            cosine[candidate] = float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
-        return {"tau": of_tasks, "embedding": cosine}, lambda folder: save_file(of_instances, folder / TAU)
+    def undefined(number: int, why: str) -> None:
+        work.warn(f"{stage} {words}: {metric} of the dev split is not defined after epoch {number}: {why}")
 
-    return {p: bench.run("correlate", p, keys[p], partial(compute, p)) for p in primaries}
-
-
-def _candidates(bench: Workbench, primary: str, scores: Mapping[str, Artifact]) -> list[str]:
-    return [c for c in bench.experiment.candidates(primary) if c in scores]
+    return Progress(step, epoch, smaller, undefined, resumed)

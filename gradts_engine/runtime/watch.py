@@ -12,6 +12,7 @@ from gradts_engine import events
 from gradts_engine.errors import Cancelled, GradTSError
 from gradts_engine.runtime.control import Control
 from gradts_engine.runtime.inbox import AnyCommand, Cancel, Confirm, Pause, Resume, read
+from gradts_engine.runtime.journal import Journal
 from gradts_engine.runtime.lock import HEARTBEAT, beat
 from gradts_engine.runtime.store import RunFolder
 
@@ -25,10 +26,10 @@ Decide = Callable[[Confirm], str | None]
 class Watch:
     """Answers the commands that are sent to an engine while it runs. `look` may be called from any thread."""
 
-    def __init__(self, run: RunFolder, control: Control, emit: Callable[[events.Event], None], decide: Decide) -> None:
+    def __init__(self, run: RunFolder, control: Control, journal: Journal, decide: Decide) -> None:
         self.run = run
         self.control = control
-        self.emit = emit
+        self.journal = journal
         self.decide = decide
         self.looking = threading.Lock()
         """Held while commands are taken."""
@@ -58,7 +59,7 @@ class Watch:
     def look(self) -> None:
         """Answer what waits in the inbox."""
         with self.looking:
-            answer_commands(self.run, self.emit, self._obey)
+            answer_commands(self.run, self.journal, self._obey)
 
     def _obey(self, command: AnyCommand) -> str | None:
         """Do what a command says: why it is refused, or nothing; None where it cannot be answered yet."""
@@ -68,30 +69,30 @@ class Watch:
             case Pause():
                 if not self.control.paused:
                     self.control.paused = True
-                    self.emit(events.RunPaused())
+                    self.journal.emit(events.RunPaused())
             case Resume():
                 if self.control.paused:
                     self.control.paused = False
-                    self.emit(events.RunResumed())
+                    self.journal.emit(events.RunResumed())
             case Cancel():
                 self.control.stop(Cancelled, "cancelled")
         return ""
 
 
-def answer_commands(run: RunFolder, emit: Callable[[events.Event], None], obey: Callable[[AnyCommand], str | None]) -> None:
+def answer_commands(run: RunFolder, journal: Journal, obey: Callable[[AnyCommand], str | None]) -> None:
     """Have `obey` answer each command that waits and was not answered before."""
     if not (commands := read(run.inbox)):
         return
-    answers = run.view().answers
+    answers = journal.view.answers
     for path, command in commands:
         if command.id not in answers:
             reason = obey(command)
             if reason is None:
                 continue
-            emit(events.CommandAnswered(command.command, command.id, not reason, reason))
+            journal.emit(events.CommandAnswered(command.command, command.id, not reason, reason))
         path.unlink(missing_ok=True)
 
 
-def refuse_old_commands(run: RunFolder, emit: Callable[[events.Event], None]) -> None:
+def refuse_old_commands(run: RunFolder, journal: Journal) -> None:
     """An engine that begins is not paused or cancelled by what was sent to one before it; confirmations wait for it."""
-    answer_commands(run, emit, lambda command: None if isinstance(command, Confirm) else "the engine it was sent to has ended")
+    answer_commands(run, journal, lambda command: None if isinstance(command, Confirm) else "the engine it was sent to has ended")

@@ -2,106 +2,110 @@
 
 from __future__ import annotations
 
+import json
 import queue
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from concurrent.futures import Future
 from contextlib import closing
+from pathlib import Path
+from typing import Any
 
-from gradts_engine.contracts import Executor, ExecutorSpec
-
-WAIT = 30
-"""Seconds until a job that does not come is given up."""
+from gradts_engine.contracts import Executor, ExecutorSpec, Say, Setup
+from gradts_engine.testing.puppet import PUPPET, WAIT
 
 
 class ExecutorContract:
-    """Subclass with `spec`. Jobs are closures of this process."""
+    """Subclass with `spec`, and `load` where the executor can be had with two devices of which nothing is asked but their names.
+    The tasks are those of a puppet."""
 
     spec: ExecutorSpec
-    devices: Sequence[str] = ("cpu",)
-    two_devices: Sequence[str] = ("cuda:0", "cuda:1")
-    """Names alone: nothing is computed on them."""
+    devices: tuple[str, ...] = ("cpu",)
 
-    def test_jobs_run_with_a_device_and_hand_over_their_result(self) -> None:
-        """The result of `job(device)`, or its exception, arrives in the future."""
-        with closing(self._load()) as executor:
-            assert tuple(executor.devices) == tuple(self.devices)
-            assert executor.submit(lambda device: device.upper()).result(WAIT) == self.devices[0].upper()
+    def load(self, setup: Setup, devices: int) -> Executor:
+        """The executor with one device, or with two."""
+        return self.spec.load(setup)
 
-            def fail(device: str) -> None:
-                raise OSError("no disk")
+    def test_what_a_task_answers_arrives(self) -> None:
+        """Workers are made with their arguments, and get the name of a device of the executor; the outcome comes as it was."""
+        with closing(self._executor()) as executor:
+            task: list[list[Any]] = [["echo", "straße \u2028", None, 0.1], ["device"], ["arguments"]]
+            answers = _done(_submit(executor, *task))
+            assert answers == ["straße \u2028", None, 0.1, executor.devices[0].name, "any text"]
 
-            assert isinstance(executor.submit(fail).exception(WAIT), OSError)
-            assert executor.submit(lambda device: 1).result(WAIT) == 1, "no job runs after one that failed"
+    def test_a_task_that_fails_has_an_outcome(self) -> None:
+        """And the device goes on."""
+        with closing(self._executor()) as executor:
+            assert json.loads(_submit(executor, ["fail", "no disk"]).result(WAIT))["failure"] == "no disk"
+            assert _done(_submit(executor, ["echo", 1])) == [1], "no task runs after one that failed"
 
-    def test_jobs_start_in_their_order_one_at_a_time_on_a_device(self) -> None:
-        """Torch's random state belongs to a device: two jobs on it at once could not be repeated."""
-        started: list[int] = []
-        running: list[int] = []
+    def test_tasks_start_in_their_order_one_at_a_time_on_a_device(self) -> None:
+        """Torch's random state belongs to a device: two trainings on it at once could not be repeated."""
+        heard: queue.Queue[str] = queue.Queue()
+        with closing(self._executor(heard.put)) as executor:
+            tasks = [_submit(executor, ["say", [n, "begins"]], ["sleep", 0.005], ["say", [n, "ends"]]) for n in range(8)]
+            for task in tasks:
+                _done(task)
+        said = [json.loads(heard.get(timeout=WAIT)) for _ in range(16)]
+        assert [n for n, what in said if what == "begins"] == list(range(8)), "tasks did not start in the order of submission"
+        assert said == [[n, what] for n in range(8) for what in ("begins", "ends")], "two tasks ran on one device at once"
 
-        def job(number: int) -> Callable[[str], int]:
-            def run(device: str) -> int:
-                started.append(number)
-                running.append(number)
-                most = len(running)
-                threading.Event().wait(0.005)
-                running.remove(number)
-                return most
+    def test_devices_work_side_by_side(self, tmp_path: Path) -> None:
+        """As many tasks at once as there are devices, each on one of its own: each waits for a file that the other one makes."""
+        one, other = str(tmp_path / "one"), str(tmp_path / "other")
+        with closing(self._executor(devices=2)) as executor:
+            if len(executor.devices) < 2:
+                return
+            tasks = [_submit(executor, ["touch", a], ["wait", b], ["device"]) for a, b in ((one, other), (other, one))]
+            used = [_done(task)[0] for task in tasks]
+            assert sorted(used) == sorted(device.name for device in executor.devices)
 
-            return run
+    def test_what_a_task_says_arrives_while_it_runs(self, tmp_path: Path) -> None:
+        """And all of it has arrived when its outcome is there."""
+        heard: queue.Queue[str] = queue.Queue()
+        go_on = tmp_path / "go on"
+        with closing(self._executor(heard.put)) as executor:
+            task = _submit(executor, ["say", {"half": "ä"}], ["wait", str(go_on)], ["say", {"all": 1}])
+            assert json.loads(heard.get(timeout=WAIT)) == {"half": "ä"}
+            assert not task.done(), "what the task said arrived when it had ended, not while it ran"
+            go_on.touch()
+            _done(task)
+            assert json.loads(heard.get_nowait()) == {"all": 1}
 
-        with closing(self._load()) as executor:
-            futures = [executor.submit(job(number)) for number in range(8)]
-            assert [future.result(WAIT) for future in futures] == [1] * 8, "two jobs ran on one device at once"
-        assert started == list(range(8)), "jobs did not start in the order of submission"
-
-    def test_devices_work_side_by_side(self) -> None:
-        """As many jobs at once as there are devices, each on one of its own."""
-        together = threading.Barrier(len(self.two_devices))
-
-        def job(device: str) -> str:
-            together.wait(WAIT)
-            return device
-
-        with closing(self.spec.load(self.two_devices)) as executor:
-            futures = [executor.submit(job) for _ in range(2 * len(self.two_devices))]
-            used = [future.result(WAIT) for future in futures]
-        assert sorted(used) == sorted([*self.two_devices] * 2)
-
-    def test_what_a_job_says_arrives_while_it_runs(self) -> None:
-        """Progress is a call from inside the job, seen before the job has ended."""
-        said: queue.Queue[str] = queue.Queue()
-        go_on = threading.Event()
-
-        def job(device: str) -> str:
-            said.put("half")
-            assert go_on.wait(WAIT), "nobody has seen the progress"
-            return "done"
-
-        with closing(self._load()) as executor:
-            future = executor.submit(job)
-            assert said.get(timeout=WAIT) == "half"
-            assert not future.done(), "what the job said arrived when it had ended, not while it ran"
-            go_on.set()
-            assert future.result(WAIT) == "done"
+    def test_orders_reach_a_task_that_runs(self) -> None:
+        """And workers that are still to come."""
+        heard: queue.Queue[str] = queue.Queue()
+        with closing(self._executor(heard.put)) as executor:
+            task = _submit(executor, ["say", "ready"], ["order"])
+            heard.get(timeout=WAIT)
+            executor.order("pause")
+            assert _done(task) == ["pause"]
+        with closing(self._executor()) as executor:
+            executor.order("save")
+            assert _done(_submit(executor, ["order"])) == ["save"]
 
     def test_close_waits_for_what_runs_and_cancels_the_rest(self) -> None:
-        """Whoever waits for a job that was dropped must not wait for ever."""
-        executor = self._load()
-        started, go_on = threading.Event(), threading.Event()
-
-        def job(device: str) -> str:
-            started.set()
-            assert go_on.wait(WAIT)
-            return "done"
-
-        first, second, third = executor.submit(job), executor.submit(job), executor.submit(job)
-        assert started.wait(WAIT)
-        assert second.cancel(), "a job that has not started cannot be cancelled"
-        timer = threading.Timer(0.1, go_on.set)
-        timer.start()
+        """Whoever waits for a task that was dropped must not wait for ever. Closing again does nothing."""
+        heard: queue.Queue[str] = queue.Queue()
+        executor = self._executor(heard.put)
+        first = _submit(executor, ["say", "started"], ["sleep", 0.1], ["echo", "done"])
+        second, third = _submit(executor, ["echo", 2]), _submit(executor, ["echo", 3])
+        heard.get(timeout=WAIT)
+        assert second.cancel(), "a task that has not started cannot be cancelled"
         executor.close()
-        assert first.result(0) == "done", "close() did not wait for a running job"
-        assert third.cancelled(), "close() did not cancel a job that had not started"
+        assert json.loads(first.result(0))["answers"] == ["done"], "close() did not wait for a running task"
+        assert third.cancelled(), "close() did not cancel a task that had not started"
+        executor.close()
 
-    def _load(self) -> Executor:
-        return self.spec.load(self.devices)
+    def _executor(self, hear: Say = lambda record: None, devices: int = 1) -> Executor:
+        return self.load(Setup(self.devices, PUPPET, "any text", hear), devices)
+
+
+def _submit(executor: Executor, *steps: Sequence[Any]) -> Future[str]:
+    return executor.submit(json.dumps(steps))
+
+
+def _done(task: Future[str]) -> list[Any]:
+    """The answers of a task that has not failed."""
+    outcome = json.loads(task.result(WAIT))
+    assert not outcome["failure"], outcome
+    return list(outcome["answers"])

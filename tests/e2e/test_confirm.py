@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gradts_engine import events
-from gradts_engine.runtime import stages
+from gradts_engine.runtime.artifacts import TAU
 from gradts_engine.runtime.inbox import Confirm, send
 
 
@@ -113,7 +113,7 @@ def test_cut_by_tau(ran, tmp_path):
     ran.write()
     assert ran.run().code == 3
     (proposed, *_) = names(mood(ran)["proposed"])
-    taus = ran.store.artifacts.find("correlate", ran.latest.view().stages["correlate", "mood"].key).arrays(stages.TAU)[proposed]
+    taus = ran.store.artifacts.find("correlate", ran.latest.view().stages["correlate", "mood"].key).arrays(TAU)[proposed]
     for option, kept in (
         ("--keep 0.5", np.argsort(-taus, kind="stable")[:18]),
         ("--threshold 0.1", np.flatnonzero(taus >= 0.1)),

@@ -9,9 +9,8 @@ import numpy as np
 from safetensors.numpy import save_file
 
 from gradts_engine import __version__, events
-from gradts_engine.runtime.artifacts import content_key
+from gradts_engine.runtime.artifacts import RAW, ROWS, TAU, content_key
 from gradts_engine.runtime.journal import Journal
-from gradts_engine.runtime.stages import RAW, ROWS, TAU
 from gradts_engine.runtime.store import RunFolder, Store
 from gradts_engine.scoring.correlation import kendall_tau
 from gradts_engine.scoring.normalise import normalise, task_importance

@@ -23,7 +23,7 @@ from gradts_engine.learning.model import MultiTaskModel, initialise_head
 from gradts_engine.learning.optimizers import schedule
 from gradts_engine.learning.state import Checkpoint
 from gradts_engine.learning.task_types import Classification, Regression, TokenClassification
-from gradts_engine.learning.training import Dev, Progress, Trained, evaluate, resolve_precision, train
+from gradts_engine.learning.training import Dev, Progress, Trained, evaluate, train
 from gradts_engine.testing import tiny_encoder
 
 TEXTS = [
@@ -325,15 +325,6 @@ def test_dev_score(
         model.train()
         assert evaluate(model, Dev(data[task], metric), "cpu") == pytest.approx(expected, abs=1e-5)
         assert not model.training
-
-
-def test_precision(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Only CUDA computes in fewer bits, and only there `auto` does."""
-    assert {resolve_precision(precision, "cpu") for precision in ("auto", "fp32", "bf16", "fp16")} == {"fp32"}
-    assert [resolve_precision(precision, "cuda:1") for precision in ("fp32", "bf16", "fp16")] == ["fp32", "bf16", "fp16"]
-    for supported, expected in ((True, "bf16"), (False, "fp16")):
-        monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda supported=supported: supported)
-        assert resolve_precision("auto", "cuda:0") == expected
 
 
 def test_a_trainings_score() -> None:

@@ -1,91 +1,10 @@
-import threading
-import time
-
 import pytest
 
-from gradts_engine.runtime import executors
-from gradts_engine.runtime.executors import ThreadExecutor, resolve_devices
+from gradts_engine.errors import UsageError
+from gradts_engine.runtime.executors import resolve_devices
+from gradts_engine.runtime.facts import resolve_precision
 
-WAIT = 20
-
-
-def test_one_job_at_a_time_on_a_device_and_as_many_as_there_are_devices():
-    devices = ("cpu", "cuda:0", "cuda:1")
-    running = dict.fromkeys(devices, 0)
-    most = dict.fromkeys(devices, 0)
-    threads = {device: set() for device in devices}
-    lock = threading.Lock()
-    together = threading.Barrier(len(devices))
-
-    def job(device: str) -> None:
-        with lock:
-            running[device] += 1
-            most[device] = max(most[device], running[device])
-            threads[device].add(threading.get_ident())
-        together.wait(WAIT)  # passes only while a job runs on every device
-        with lock:
-            running[device] -= 1
-
-    executor = ThreadExecutor(devices)
-    for future in [executor.submit(job) for _ in range(12)]:
-        future.result(WAIT)
-    executor.close()
-    assert most == dict.fromkeys(devices, 1)
-    assert [len(idents) for idents in threads.values()] == [1, 1, 1]
-    assert len(set.union(*threads.values())) == 3
-
-
-def test_jobs_start_in_the_order_of_submission():
-    started: list[int] = []
-    executor = ThreadExecutor(("cpu",))
-
-    def job(number: int):
-        def run(device: str) -> tuple[int, str]:
-            started.append(number)
-            time.sleep(0.001)
-            return number, device
-
-        return run
-
-    futures = [executor.submit(job(number)) for number in range(20)]
-    assert [future.result(WAIT) for future in futures] == [(number, "cpu") for number in range(20)]
-    executor.close()
-    assert started == list(range(20))
-
-
-def test_a_job_that_fails_hands_over_its_exception_and_the_device_goes_on():
-    executor = ThreadExecutor(("cpu",))
-
-    def fail(device: str) -> None:
-        raise OSError(device)
-
-    failed, after = executor.submit(fail), executor.submit(str.upper)
-    with pytest.raises(OSError, match="cpu"):
-        failed.result(WAIT)
-    assert after.result(WAIT) == "CPU"
-    executor.close()
-
-
-def test_close_waits_for_what_runs_and_drops_the_rest():
-    executor = ThreadExecutor(("cpu",))
-    started, go = threading.Event(), threading.Event()
-    done: list[str] = []
-
-    def job(device: str) -> None:
-        started.set()
-        assert go.wait(WAIT)
-        done.append(device)
-
-    first, second = executor.submit(job), executor.submit(job)
-    assert started.wait(WAIT)
-    threading.Timer(0.1, go.set).start()
-    executor.close()
-    assert done == ["cpu"]
-    assert first.done()
-    assert second.cancelled()
-
-
-# --- devices ---------------------------------------------------------------------------------------------------------
+CAPABILITIES = {"cuda:0": (8, 0), "cuda:1": (7, 5)}
 
 
 @pytest.fixture
@@ -96,6 +15,7 @@ def cuda(monkeypatch):
         import torch
 
         monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+        monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: CAPABILITIES[device])
 
     return install
 
@@ -108,13 +28,13 @@ def cuda(monkeypatch):
         (2, ["auto"], ("cuda:0", "cuda:1")),
         (2, ["cuda"], ("cuda:0", "cuda:1")),
         (2, ["cuda:1"], ("cuda:1",)),
-        (2, ["cuda:1", "cpu"], ("cuda:1", "cpu")),
+        (2, ["cuda:1", "cpu"], ("cuda:1", "cpu")),  # refused later, for what they are together
         (2, ["cuda:1", "cuda", "auto"], ("cuda:1", "cuda:0")),
     ],
 )
 def test_devices(cuda, count, wanted, found):
     cuda(count)
-    assert resolve_devices(wanted) == found
+    assert tuple(device.name for device in resolve_devices(wanted)) == found
 
 
 @pytest.mark.parametrize(
@@ -127,6 +47,16 @@ def test_devices(cuda, count, wanted, found):
 )
 def test_devices_that_are_not_there(cuda, count, wanted, message):
     cuda(count)
-    with pytest.raises(ValueError) as caught:  # noqa: PT011 (the whole message is compared)
-        executors.resolve_devices(wanted)
-    assert str(caught.value) == message
+    with pytest.raises(UsageError) as caught:
+        resolve_devices(wanted)
+    assert str(caught.value) == f"run.devices: {message}"
+
+
+def test_bfloat16_is_for_devices_that_compute_in_it_by_themselves(cuda):
+    """Where torch emulates it, it is slower than what it stands for: from compute capability 8.0 on it is in the hardware."""
+    cuda(2)
+    new, old = resolve_devices(["cuda"])
+    assert (new.formats, old.formats) == (("bf16", "fp16", "fp32"), ("fp16", "fp32"))
+    assert [resolve_precision("auto", devices) for devices in ([new], [old], [new, old])] == ["bf16", "fp16", "fp16"]
+    assert [resolve_precision(wanted, [old]) for wanted in ("fp32", "bf16", "fp16")] == ["fp32", "bf16", "fp16"]
+    assert {resolve_precision(wanted, resolve_devices(["cpu"])) for wanted in ("auto", "fp32", "bf16", "fp16")} == {"fp32"}

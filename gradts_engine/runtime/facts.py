@@ -1,0 +1,92 @@
+"""All that the keys of a run's jobs depend on: content, settings and versions. No path, time, device or thread, and no torch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from gradts_engine.config import STEPS_FACTOR, Experiment, MultitaskSettings, ScoringSettings, TrainingSettings
+from gradts_engine.contracts import Device, Selection, TaskData
+from gradts_engine.learning.seeds import derive_seed
+
+
+@dataclass(frozen=True)
+class TaskFacts:
+    """What is known of a task by content: rows and digest of each split, and what it is
+    judged by; `version` is that of its task type."""
+
+    type: str
+    metric: str
+    sizes: Mapping[str, int]
+    digests: Mapping[str, str]
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of a run. The precision in `training` and `multitask` is the one that is computed in."""
+
+    seed: int
+    max_length: int
+    training: TrainingSettings
+    multitask: MultitaskSettings
+    scoring: ScoringSettings
+    encoder: str
+    encoder_version: int
+    tasks: Mapping[str, TaskFacts]
+
+    def repeat_seed(self, repeat: int) -> int:
+        """The run's seed, or the one that stands in its place in a further repeat."""
+        return derive_seed(self.seed, "repeat", repeat) if repeat else self.seed
+
+    def split(self, task: str, split: str) -> dict[str, Any]:
+        """A split as the encoder sees it."""
+        known = self.tasks[task]
+        versions = {"encoder_version": self.encoder_version, "type_version": known.version}
+        content = {"encoder": self.encoder, "max_length": self.max_length, "data": known.digests[split]}
+        return content | {name: version for name, version in versions.items() if version > 1}
+
+    def trial_steps(self, primary: str) -> int:
+        """Optimiser steps of every trial of a primary, where `length = "steps"`."""
+        settings = self.multitask
+        batches = math.ceil(self.tasks[primary].sizes["train"] / settings.batch_size)
+        return settings.steps or STEPS_FACTOR * settings.epochs * math.ceil(batches / settings.accumulation)
+
+    def instances(self, selection: Selection) -> dict[str, int]:
+        """How many instances of each auxiliary a selection uses."""
+        return {a.task: self.tasks[a.task].sizes["train"] if a.instances is None else len(a.instances) for a in selection}
+
+
+def facts_of(
+    experiment: Experiment, data: Mapping[str, TaskData], encoder: str, versions: Mapping[str, int], devices: Sequence[Device]
+) -> Facts:
+    """The facts of an experiment: `encoder` is the digest of its encoder, `versions` those of its tasks' types."""
+    training, multitask = experiment.training, experiment.multitask
+    tasks = {
+        name: TaskFacts(
+            task.type, task.judged_by, {s: len(rows) for s, rows in task.splits.items()}, dict(task.digests), versions[task.type]
+        )
+        for name, task in data.items()
+    }
+    return Facts(
+        seed=experiment.run.seed,
+        max_length=experiment.data.max_length,
+        training=training.model_copy(update={"precision": resolve_precision(training.precision, devices)}),
+        multitask=multitask.model_copy(update={"precision": resolve_precision(multitask.precision, devices)}),
+        scoring=experiment.scoring,
+        encoder=encoder,
+        encoder_version=experiment.encoder.version,
+        tasks=tasks,
+    )
+
+
+def resolve_precision(wanted: str, devices: Sequence[Device]) -> str:
+    """The number format of a run's trainings: `auto` is the shortest that all its devices, of one kind, compute in by themselves.
+    CPUs compute in fp32 alone."""
+    if devices[0].kind == "cpu":
+        return "fp32"
+    if wanted != "auto":
+        return wanted
+    return next(form for form in ("bf16", "fp16", "fp32") if all(form in device.formats for device in devices))

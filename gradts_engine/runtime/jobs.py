@@ -1,0 +1,180 @@
+"""Jobs as data: what a worker can be asked to compute, what that needs, and the key of its result.
+
+A key is the SHA-256 of all that a result depends on (`facts`): so the same job has the same key wherever and for whomever it is
+computed. `Export` writes a model where it is told to, which is an action without a result, and without a key.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from gradts_engine.config import TrainingSettings
+from gradts_engine.contracts import Auxiliary, Device
+from gradts_engine.runtime.artifacts import content_key
+from gradts_engine.runtime.facts import Facts
+
+VERSIONS = {"embed": 1, "tune": 4, "score": 3, "correlate": 1, "trial": 4, "proposal": 1, "test": 2}
+"""Raised when a stage computes something else from the same inputs, so that older results are not taken for its own."""
+
+
+class _Job(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    repeat: int = Field(default=0, ge=0)
+    """Which of several computations that differ in nothing but their seed; 0 is what a run without repeats computes."""
+
+
+class _OfTask(_Job):
+    task: str
+
+    @property
+    def words(self) -> str:
+        """What it is a job of, for people."""
+        return _repeated(self.task, self.repeat)
+
+
+class _OfPrimary(_Job):
+    primary: str
+    auxiliaries: Annotated[tuple[Auxiliary, ...], AfterValidator(lambda chosen: tuple(sorted(chosen)))] = ()
+    """In one order: the order in which they were chosen changes nothing."""
+
+    @property
+    def words(self) -> str:
+        """What it is a job of, for people; how many instances it uses of an auxiliary that was cut."""
+        names = [a.task if a.instances is None else f"{a.task}[{len(a.instances)}]" for a in self.auxiliaries]
+        return _repeated(" + ".join([self.primary, *names]), self.repeat)
+
+    @property
+    def tasks(self) -> tuple[str, ...]:
+        """The tasks that its model has heads for."""
+        return (self.primary, *(a.task for a in self.auxiliaries))
+
+
+def _repeated(words: str, repeat: int) -> str:
+    return f"{words}, repeat {repeat}" if repeat else words
+
+
+class Embed(_OfTask):
+    """Mean state of a task's train split under the pretrained encoder."""
+
+    stage: Literal["embed"] = "embed"
+
+
+class Tune(_OfTask):
+    """A fresh encoder fine-tuned on one task alone."""
+
+    stage: Literal["tune"] = "tune"
+
+
+class Score(_OfTask):
+    """Raw importance of every head for every train instance of a task."""
+
+    stage: Literal["score"] = "score"
+
+
+class Trial(_OfPrimary):
+    """A primary trained together with auxiliaries: also the final training, which is the same thing."""
+
+    stage: Literal["trial"] = "trial"
+
+
+class Test(_OfPrimary):
+    """Score of a trial's model on the test split of its primary."""
+
+    stage: Literal["test"] = "test"
+
+
+class Export(_OfPrimary):
+    """The model of a trial, written to `folder` in Hugging Face format with the text `card`."""
+
+    stage: Literal["export"] = "export"
+    folder: str
+    card: str
+
+
+Job = Embed | Tune | Score | Trial | Test | Export
+
+
+class Task(BaseModel):
+    """A job on its way to a worker, with the key that the worker has to come to, too, and all devices of the run."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    job: Annotated[Job, Field(discriminator="stage")]
+    key: str
+    devices: tuple[Device, ...]
+
+
+class Outcome(BaseModel):
+    """What became of a task: `failure` is the name of an error of `gradts_engine.errors`, or `Bug` with the traceback in `trace`;
+    empty where the result is stored. `seconds` is how long it took."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    seconds: float = 0.0
+    failure: str = ""
+    reason: str = ""
+    trace: str = ""
+
+
+def needs(job: Job) -> tuple[Job, ...]:
+    """The jobs whose results it takes: they come first."""
+    match job:
+        case Score(task=task, repeat=repeat):
+            return (Tune(task=task, repeat=repeat),)
+        case Test() | Export():
+            return (trained(job),)
+    return ()
+
+
+def trained(job: Test | Export) -> Trial:
+    """The trial whose model it takes."""
+    return Trial(primary=job.primary, auxiliaries=job.auxiliaries, repeat=job.repeat)
+
+
+def key(job: Job, facts: Facts) -> str:
+    """Key of a job's result; empty where there is none."""
+    match job:
+        case Embed(task=task):
+            return stage_key("embed", **facts.split(task, "train"))
+        case Tune(task=task, repeat=repeat):
+            return stage_key(
+                "tune",
+                task=task,
+                train=facts.split(task, "train"),
+                dev=facts.split(task, "dev"),
+                metric=facts.tasks[task].metric,
+                settings=_settings(facts.training),
+                seed=facts.repeat_seed(repeat),
+            )
+        case Score():
+            scoring = facts.scoring
+            settings = scoring.model_dump(mode="json", exclude={"batch_tokens"}) | {"projections": sorted(scoring.projections)}
+            return stage_key("score", tune=key(needs(job)[0], facts), **settings)
+        case Trial(primary=primary, auxiliaries=auxiliaries, repeat=repeat):
+            return stage_key(
+                "trial",
+                primary=primary,
+                train=facts.split(primary, "train"),
+                dev=facts.split(primary, "dev"),
+                metric=facts.tasks[primary].metric,
+                auxiliaries=[[a.task, facts.split(a.task, "train"), a.instances] for a in auxiliaries],
+                settings=_settings(facts.multitask),
+                seed=facts.repeat_seed(repeat),
+            )
+        case Test():
+            return stage_key("test", trial=key(trained(job), facts), test=facts.tasks[job.primary].digests["test"])
+        case Export():
+            return ""
+
+
+def stage_key(stage: str, **parts: Any) -> str:
+    """Key of a stage's result, from everything that this depends on."""
+    return content_key(stage, VERSIONS[stage], **parts)
+
+
+def _settings(settings: TrainingSettings) -> dict[str, Any]:
+    """How often a training is repeated changes none of the repeats."""
+    return settings.model_dump(mode="json", exclude={"seeds"})

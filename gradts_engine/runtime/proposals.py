@@ -1,0 +1,94 @@
+"""What takes no device: correlations of a primary with its candidates, and the proposal, which is kept under a key of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache, partial
+
+import numpy as np
+
+from gradts_engine.config import Experiment
+from gradts_engine.contracts import Auxiliary, Selection
+from gradts_engine.runtime.artifacts import RAW, ROWS, STATE, TAU, Artifact, Result
+from gradts_engine.runtime.driver import Driver
+from gradts_engine.runtime.jobs import stage_key
+from gradts_engine.runtime.shards import read_raw
+from gradts_engine.selection.strategies import keep_instances
+
+
+def correlate(
+    driver: Driver, experiment: Experiment, scores: Mapping[str, Artifact], states: Mapping[str, Artifact]
+) -> dict[str, Artifact]:
+    """Tau and cosine of each primary that has a score with every candidate that has one, and tau with each of their instances
+    (step 4)."""
+    candidates = {p: [c for c in experiment.candidates(p) if c in scores] for p in experiment.primaries if p in scores}
+    keys = {p: _correlation_key(driver, p, others, scores) for p, others in candidates.items()}
+
+    @cache
+    def tau() -> Mapping[str, Mapping[str, tuple[float, np.ndarray]]]:
+        from gradts_engine.scoring.correlation import correlate_tasks
+
+        missing = {p: candidates[p] for p, key in keys.items() if driver.artifacts.find("correlate", key) is None}
+        return correlate_tasks(missing, lambda task: read_raw(scores[task].folder / RAW))
+
+    def compute(primary: str) -> Result:
+        from safetensors.numpy import save_file
+
+        of_tasks, of_instances, cosine = {}, {}, {}
+        for candidate, (of_tasks[candidate], of_instances[candidate]) in tau()[primary].items():
+            a, b = (states[task].arrays(STATE)["state"].astype(np.float64) for task in (primary, candidate))
+            cosine[candidate] = float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+        return {"tau": of_tasks, "embedding": cosine}, lambda folder: save_file(of_instances, folder / TAU)
+
+    return {p: driver.make("correlate", p, key, partial(compute, p)) for p, key in keys.items()}
+
+
+def _correlation_key(driver: Driver, primary: str, candidates: Sequence[str], scores: Mapping[str, Artifact]) -> str:
+    tasks = [primary, *candidates]
+    inputs, texts = {t: scores[t].key for t in tasks}, {t: driver.facts.split(t, "train") for t in tasks}
+    return stage_key("correlate", primary=primary, scores=inputs, texts=texts)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """What a strategy selected for a primary, from which correlations. `digest`, its key, is what a confirmation answers."""
+
+    selection: Selection
+    digest: str
+    correlation: Artifact
+
+    def edited(self, names: Sequence[str], keep: float | None = None, threshold: float | None = None) -> Selection:
+        """Auxiliaries by name: with the proposed instances where they were proposed, with all where they were added; or, with
+        `keep` or `threshold`, each with the instances that these choose, left out where that is none."""
+        proposed = {a.task: a.instances for a in self.selection}
+        if keep is None and threshold is None:
+            return tuple(Auxiliary(name, proposed.get(name)) for name in names)
+        taus = self.correlation.arrays(TAU)
+        rows = {name: keep_instances(taus[name], threshold=threshold, keep=keep or 1.0) for name in names}
+        return tuple(Auxiliary(name, kept) for name, kept in rows.items() if kept)
+
+
+def propose(
+    driver: Driver, experiment: Experiment, primary: str, correlation: Artifact, selection: Selection, version: int
+) -> Proposal:
+    """Keep what the strategy of that version has selected."""
+
+    def compute() -> Result:
+        from safetensors.numpy import save_file
+
+        rows = {a.task: np.array(a.instances, np.int64) for a in selection if a.instances is not None}
+        counts = driver.facts.instances(selection).values()
+        result = {"auxiliaries": [[a.task, n] for a, n in zip(selection, counts, strict=True)]}
+        return result, lambda folder: save_file(rows, folder / ROWS)
+
+    key = stage_key(
+        "proposal",
+        primary=primary,
+        correlation=correlation.key,
+        settings=experiment.selection.model_dump(mode="json", exclude={"confirm"}) | experiment.strategy.model_dump(mode="json"),
+        selection=[[a.task, a.instances] for a in selection],
+        **({"version": version} if version > 1 else {}),
+    )
+    driver.make("proposal", primary, key, compute)
+    return Proposal(selection, key, correlation)

@@ -1,0 +1,104 @@
+"""Who computes: a worker has its own catalog, data, encoder and control. It is given a job as JSON, computes it on a device,
+keeps checkpoints, saves the result, and says what happens as records; it never touches the database of a run."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gradts_engine import errors, events
+from gradts_engine.contracts import Device
+from gradts_engine.errors import GradTSError, RunError, TrainingDiverged
+from gradts_engine.hooks.catalog import versions
+from gradts_engine.runtime import jobs, stages
+from gradts_engine.runtime.control import Control
+from gradts_engine.runtime.jobs import Export, Outcome, Task
+from gradts_engine.runtime.journal import Thinner
+from gradts_engine.runtime.prepare import prepared
+from gradts_engine.runtime.store import Store
+from gradts_engine.runtime.workbench import Bench, Work
+
+
+def make(arguments: str) -> Worker:
+    """A worker for the run of a tasks.toml, from JSON: paths of `config` and `store`."""
+    return Worker(**json.loads(arguments))
+
+
+class Worker:
+    """See `gradts_engine.contracts.Worker`. Reads data and encoder when it is first given a job."""
+
+    def __init__(self, config: str, store: str) -> None:
+        self.config = Path(config)
+        self.artifacts = Store(Path(store)).artifacts
+        self.control = Control()
+        self._making = threading.Lock()
+        self._bench: Bench | None = None
+
+    def bench(self, devices: Sequence[Device]) -> Bench:
+        """Data, encoder and what is made of them."""
+        with self._making:
+            self._bench = self._bench or Bench(prepared(self.config, devices), self.artifacts, self.control)
+        return self._bench
+
+    def order(self, order: str) -> None:
+        """Hold, go on, save or stop at the next safe point."""
+        match order:
+            case "pause" | "resume":
+                self.control.paused = order == "pause"
+            case "save":
+                self.control.saves += 1
+            case "stop":
+                self.control.stop()
+
+    def work(self, task: str, device: str, say: Callable[[str], None]) -> str:
+        """Compute the job of a `Task` on a device: an `Outcome`, both as JSON."""
+        began = time.monotonic()
+        try:
+            self.control.check()
+            self._compute(Task.model_validate_json(task), device, say)
+            outcome = Outcome(seconds=time.monotonic() - began)
+        except GradTSError as error:
+            outcome = Outcome(failure=_known(error), reason=str(error))
+        except Exception as error:
+            outcome = Outcome(failure="Bug", reason=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
+        return outcome.model_dump_json()
+
+    def _compute(self, task: Task, device: str, say: Callable[[str], None]) -> None:
+        job, bench = task.job, self.bench(task.devices)
+        if task.key != jobs.key(job, bench.facts):
+            raise RunError(
+                f"{job.stage} {job.words}: the worker for {device} has other data, settings, encoder or plugins than the run; "
+                "give it the same ones"
+            )
+        thin = Thinner()
+        work = Work(
+            bench, job, task.key, device, lambda event: say(json.dumps(event.as_record())) if thin.passes(event) else None
+        )
+        if isinstance(job, Export):
+            stages.export(work, job)
+            return
+        work.emit(events.StageStarted(job.stage, job.words, task.key))
+        try:
+            self.artifacts.save(job.stage, task.key, *stages.compute(work), made=made_with(device))
+        except TrainingDiverged:
+            work.space.remove()
+            raise
+        work.space.remove()
+
+
+def made_with(device: str) -> dict[str, Any]:
+    """What a result is made with, for whoever wonders later why two are not the same."""
+    import torch
+
+    return {"versions": versions(), "device": device.partition(":")[0], "threads": torch.get_num_threads()}
+
+
+def _known(error: GradTSError) -> str:
+    """The nearest error that the driver knows by name."""
+    names: list[str] = [kind.__name__ for kind in type(error).__mro__ if kind is getattr(errors, kind.__name__, None)]
+    return names[0]
