@@ -389,6 +389,7 @@ class Evidence:
     primary: str
     candidates: tuple[str, ...]
     repeats: int = 1
+    seed: int = 0
     importance: Callable[[str, int], np.ndarray] = field(default=_not_asked_for)
     state: Callable[[str], np.ndarray] = field(default=_not_asked_for)
     states: Callable[[str, str | None, int], np.ndarray] = field(default=_not_asked_for)

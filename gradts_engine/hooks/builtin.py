@@ -89,6 +89,20 @@ def gradts_predictors() -> Sequence[PredictorSpec]:
             cost=".02 a task",
             correlation=True,
         ),
+        PredictorSpec(
+            name="main-effect",
+            load=_late_function("gradts_engine.prediction.main_effect", "main_effect"),
+            needs=("trials",),
+            description="what a candidate does for other primaries, from stored trials",
+            cost="0, or a trial a candidate and pilot",
+        ),
+        PredictorSpec(
+            name="random",
+            load=_late_function("gradts_engine.prediction.chance", "chance"),
+            needs=(),
+            description="baseline: any order",
+            cost="0",
+        ),
     ]
 
 
@@ -120,6 +134,13 @@ def gradts_strategies() -> Sequence[StrategySpec]:
             load=_late_function(module, "trial"),
             predictor="embedding",
             description="baseline: as trial, by the cosine of mean encoder states instead of tau",
+        ),
+        StrategySpec(
+            name="halving",
+            load=_late_function("gradts_engine.selection.halving", "halving"),
+            settings=_late_function("gradts_engine.selection.halving", "HalvingSettings"),
+            predictor="embedding",
+            description="a shortlist, more seeds for the better half, and a verdict on fresh seeds and rows",
         ),
         StrategySpec(name="all", load=_late_function(module, "every"), description="baseline: every candidate"),
         StrategySpec(name="none", load=_late_function(module, "none"), description="baseline: no candidate"),

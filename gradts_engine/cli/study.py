@@ -1,0 +1,119 @@
+"""`study`: how good predictors and strategies are, against tables of true gains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from gradts_engine.cli.base import cli, json_option, say, show
+from gradts_engine.errors import UsageError
+
+if TYPE_CHECKING:
+    from gradts_engine.contracts import StrategySpec
+    from gradts_engine.settings import Section
+
+FROM_TABLES = ("main-effect", "random")
+"""Predictors that a table has evidence for: they read stored trials, or nothing."""
+
+
+@cli.group()
+def study() -> None:
+    """Find out how far predictors and strategies can be believed."""
+
+
+@study.command()
+@click.argument("table", type=click.Path(path_type=Path))
+@click.option("--strategy", default="halving", show_default=True, help="A registered strategy; see gradts-engine strategies.")
+@click.option(
+    "--predictor", type=click.Choice(FROM_TABLES), default=FROM_TABLES[0], show_default=True, help="What orders sources."
+)
+@click.option("--budget", type=click.IntRange(2), default=12, show_default=True, help="Trials of one seed to choose by.")
+@click.option(
+    "--pilots", type=click.IntRange(1), default=3, show_default=True, help="Other targets to learn from, one seed each."
+)
+@click.option("--margin", type=click.FloatRange(0), default=1.0, show_default=True, help="A gain that is no gain, in points.")
+@click.option("--repetitions", type=click.IntRange(1), default=20, show_default=True, help="Deals of each target's seeds.")
+@click.option("--limit", type=click.IntRange(1), help="Play the first so many targets alone, for a quick look.")
+@json_option
+def replay(
+    table: Path,
+    strategy: str,
+    predictor: str,
+    budget: int,
+    pilots: int,
+    margin: float,
+    repetitions: int,
+    limit: int | None,
+    as_json: bool,
+) -> None:
+    """Play a strategy against TABLE, a CSV file of true scores: target, source, seed, score.
+
+    Trials draw from five in eight seeds of a target and the others judge what was chosen; what a predictor knows comes from other
+    targets alone. Regret and gain are in points, means over targets and repetitions: regret against the best source there is,
+    gain against the target alone (where the table has no such row, whose source is the target itself, against the mean source).
+    The strategy is to name what looks best, and no sets, of which the table knows nothing.
+
+    \b
+      gradts-engine study replay scores.csv --budget 12 --pilots 3
+      gradts-engine study replay scores.csv --predictor random --limit 5 --json
+    """
+    from gradts_engine import tables
+    from gradts_engine.hooks.catalog import load_catalog
+    from gradts_engine.nearest import unknown
+    from gradts_engine.studies import replay as replays
+    from gradts_engine.studies.replay import points, read_table
+
+    catalog = load_catalog()
+    if strategy not in catalog.strategies:
+        raise UsageError(unknown("strategy", strategy, catalog.strategies))
+    spec = catalog.strategies[strategy]
+    targets = read_table(table)
+    with click.progressbar(length=len(targets[:limit]), label="targets", file=click.get_text_stream("stderr")) as bar:
+        played = replays.replay(
+            targets,
+            spec,
+            _settings(spec, budget),
+            catalog.predictors[predictor],
+            budget=budget,
+            pilot_count=pilots,
+            margin=margin / 100,
+            repetitions=repetitions,
+            limit=limit,
+            progress=lambda done, total: bar.update(1),
+        )
+    given, wrong = (sum(getattr(o, name) for o in played.strategy) for name in ("verdicts", "wrong"))
+    found: dict[str, Any] = {
+        "table": str(table),
+        "strategy": strategy,
+        "predictor": predictor,
+        "budget": budget,
+        "pilots": pilots,
+        "targets": len(targets[:limit]),
+        "repetitions": repetitions,
+        "trials": round(sum(o.trials for o in played.strategy) / len(played.strategy), 2),
+        "regret": points(o.regret for o in played.strategy),
+        "uniform_regret": points(o.regret for o in played.uniform),
+        "random_regret": points(o.regret for o in played.random),
+        "gain": points(o.gain for o in played.strategy),
+        "oracle_gain": points(played.oracle),
+        "wrong_verdicts": round(wrong / given, 4) if given else None,
+        "verdicts": given,
+    }
+    show(found, as_json, lambda: tables.facts(found))
+    if not as_json and not any(target.alone for target in targets):
+        say("gains are against the mean source: the table has no rows whose source is the target itself", err=True)
+
+
+def _settings(spec: StrategySpec, budget: int) -> Section:
+    """A strategy's settings for a table: single sources, and what looks best whatever its verdict."""
+    from pydantic import ValidationError
+
+    model = spec.settings()
+    wanted = {"budget": budget, "largest": 1, "propose": "best"}
+    try:
+        return model(**{key: value for key, value in wanted.items() if key in model.model_fields})
+    except ValidationError as error:
+        key = error.errors()[0]["loc"][-1]
+        raise UsageError(f"strategy {spec.name} needs {key}, which cannot be set here; play another") from None

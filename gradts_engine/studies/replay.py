@@ -1,0 +1,249 @@
+"""Plays a registered strategy against a table of true scores: what would it have chosen, and what was that worth?
+
+The strategy runs as in a run; only its trials are drawn from the table. Of each target's seeds, five in eight are there to be
+drawn and the others judge what was chosen, in another order every repetition. What a predictor knows comes from other targets
+alone.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from gradts_engine.contracts import (
+    Evidence,
+    PredictorSpec,
+    Ranking,
+    Repeats,
+    Selection,
+    StoredTrial,
+    StrategySpec,
+    Trials,
+    Verdict,
+)
+from gradts_engine.errors import UsageError
+from gradts_engine.selection.verdicts import judge
+from gradts_engine.settings import Section
+
+ALONE = ("", "alone", "none")
+"""What the column `source` says of a training of the target by itself, as does the target's own name."""
+
+DRAWN = 5 / 8
+"""Share of a target's seeds that trials draw from."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """True scores of one target, in the unit of the metric: `scores` [C + 1, S], of the target alone in row 0, then of each of
+    `sources`. Where the table does not have the target alone, the mean over the sources stands in for it."""
+
+    name: str
+    sources: tuple[str, ...]
+    scores: np.ndarray
+    alone: bool
+    """Whether the table has the target alone."""
+
+
+@dataclass
+class Outcome:
+    """What one repetition with one target came to, in the unit of the metric."""
+
+    gain: float
+    regret: float
+    trials: int
+    verdicts: int = 0
+    wrong: int = 0
+
+
+def read_table(path: Path) -> list[Target]:
+    """The targets of a table `target,source,seed,score`; other columns are ignored, cells that are there twice are averaged.
+
+    Scores are in per cent, unless none is above 1. Raises `UsageError` with the file and line of what is wrong.
+    """
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            lines = list(csv.DictReader(file))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise UsageError(f"{path}: cannot be read: {error}") from error
+    if not lines or not {"target", "source", "seed", "score"} <= set(lines[0]):
+        raise UsageError(f"{path}:1: expected a table with the columns target, source, seed and score")
+    cells: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
+    for number, line in enumerate(lines, 2):
+        try:
+            score = float(line["score"])
+        except (TypeError, ValueError):
+            raise UsageError(f"{path}:{number}: score: got {line['score']!r}, expected a number") from None
+        target = line["target"]
+        source = "" if line["source"] in (*ALONE, target) else line["source"]
+        cells[target][source][line["seed"]].append(score)
+    scores = [s for of in cells.values() for found in of.values() for values in found.values() for s in values]
+    highest = max((abs(s) for s in scores if math.isfinite(s)), default=1.0)
+    return [_target(path, name, of, 1.0 if highest <= 1 else 100.0) for name, of in cells.items()]
+
+
+def _target(path: Path, name: str, of: Mapping[str, Mapping[str, Sequence[float]]], unit: float) -> Target:
+    seeds = sorted({seed for found in of.values() for seed in found})
+    if len(seeds) < 2:
+        raise UsageError(f"{path}: target {name} has {len(seeds)} seed, expected at least 2: trials draw from some, others judge")
+    sources = tuple(sorted(source for source in of if source))
+    rows = [[np.mean(of[s][seed]) / unit if s in of and seed in of[s] else np.nan for seed in seeds] for s in ("", *sources)]
+    scores = np.array(rows, np.float64)
+    if "" not in of:
+        scores[0] = np.nanmean(scores[1:], 0)
+    return Target(name, sources, scores, "" in of)
+
+
+@dataclass
+class Game:
+    """One target with its seeds dealt: what trials draw from, and what judges."""
+
+    target: Target
+    drawn: np.ndarray
+    held: np.ndarray
+    margin: float
+    trials: int = 0
+    given: dict[int, Verdict] = field(default_factory=dict)
+
+    def row(self, selection: Selection) -> int | None:
+        """Where a selection stands in the table, which has no sets and no parts of tasks."""
+        if not selection:
+            return 0
+        known = len(selection) == 1 and selection[0].instances is None and selection[0].task in self.target.sources
+        return 1 + self.target.sources.index(selection[0].task) if known else None
+
+    def _score(self, row: int | None, repeat: int) -> float:
+        return float(self.drawn[row, repeat]) if row is not None and repeat < self.drawn.shape[1] else math.nan
+
+    def evaluate(self, selections: Sequence[Selection], repeats: Sequence[int]) -> list[Repeats]:
+        """Trials: scores of the table, NaN where it has none."""
+        found = [Repeats(tuple(self._score(self.row(s), r) for r in repeats)) for s in selections]
+        drawn = [scores for s, scores in zip(selections, found, strict=True) if s or self.target.alone]
+        self.trials += sum(len(scores.finite) for scores in drawn)
+        return found
+
+    def judge(self, selections: Sequence[Selection], repeats: Sequence[int]) -> list[Verdict]:
+        """Verdicts on seeds that are there to be drawn; the table knows nothing of single rows."""
+        rows = [self.row(s) for s in selections]
+        seeds = [r for r in repeats if r < self.drawn.shape[1]]
+        alone = np.array([[self._score(0, r)] for r in seeds]).reshape(-1, 1)
+        tables = [np.array([[self._score(row, r)] for r in seeds]).reshape(-1, 1) - alone for row in rows]
+        verdicts = judge(tables, self.margin)
+        self.given |= {row: verdict for row, verdict in zip(rows, verdicts, strict=True) if row is not None}
+        return verdicts
+
+    def outcome(self, chosen: int) -> Outcome:
+        """What a row of the table was worth, judged by seeds that no trial drew from."""
+        truth = np.array([Repeats(tuple(row)).mean for row in self.held])
+        gains = truth - truth[0]
+        told = [(gains[row], verdict) for row, verdict in self.given.items() if verdict.verdict != "undecided"]
+        wrong = sum(not _right(verdict.verdict, gain, self.margin) for gain, verdict in told)
+        return Outcome(float(gains[chosen]), float(np.nanmax(truth) - truth[chosen]), self.trials, len(told), wrong)
+
+
+def _right(verdict: str, gain: float, margin: float) -> bool:
+    return {"helps": gain > 0, "hurts": gain < 0, "neutral": abs(gain) <= margin}[verdict]
+
+
+def deal(target: Target, draw: np.random.Generator, margin: float) -> Game:
+    """A target with its seeds in another order."""
+    seeds = target.scores.shape[1]
+    scores = target.scores[:, draw.permutation(seeds)]
+    count = min(max(1, round(DRAWN * seeds)), seeds - 1)
+    return Game(target, scores[:, :count], scores[:, count:], margin)
+
+
+def pilots(targets: Sequence[Target], primary: Target, count: int, draw: np.random.Generator) -> list[StoredTrial]:
+    """One seed of every source with each of `count` other targets."""
+    others = [t for t in targets if t.name != primary.name]
+    found = []
+    for place in draw.permutation(len(others))[:count]:
+        other = others[place]
+        seed = int(draw.integers(other.scores.shape[1]))
+        found += [
+            StoredTrial(primary=other.name, auxiliaries=(source,) if source else (), repeat=0, score=float(score))
+            for source, score in zip(("", *other.sources), other.scores[:, seed], strict=True)
+        ]
+    return found
+
+
+def play(game: Game, strategy: StrategySpec, settings: Section, predictor: PredictorSpec, evidence: Evidence) -> Outcome:
+    """Run a strategy, as a run does, on trials of the table."""
+    ranking = Ranking(
+        primary=evidence.primary,
+        candidates=evidence.candidates,
+        predictor=predictor.name,
+        predicted={predictor.name: predictor.load()(evidence)},
+        instance_tau=lambda task: np.empty(0),
+    )
+    chosen = strategy.load()(ranking, Trials(game.evaluate, game.judge), settings)
+    row = game.row(chosen)
+    if row is None:
+        raise UsageError(f"strategy {strategy.name} chose a set, of which the table knows nothing; try another")
+    return game.outcome(row)
+
+
+def uniform(game: Game, budget: int, draw: np.random.Generator) -> Outcome:
+    """The baseline: one trial each of as many sources as the budget has trials, in any order; then further seeds."""
+    rows, seeds = np.arange(0 if game.target.alone else 1, len(game.drawn)), game.drawn.shape[1]
+    order = [row for _ in range(seeds) for row in draw.permutation(rows)][:budget]
+    scores: dict[int, list[float]] = defaultdict(list)
+    for row in order:
+        scores[row].append(game.drawn[row, len(scores[row])])
+    means = {row: Repeats(tuple(found)).mean for row, found in scores.items()}
+    return game.outcome(max(means, key=lambda row: -math.inf if math.isnan(means[row]) else means[row]))
+
+
+@dataclass(frozen=True)
+class Played:
+    """All repetitions of a replay, by who chose."""
+
+    strategy: list[Outcome]
+    uniform: list[Outcome]
+    random: list[Outcome]
+    oracle: list[float]
+
+
+def replay(
+    targets: Sequence[Target],
+    strategy: StrategySpec,
+    settings: Section,
+    predictor: PredictorSpec,
+    *,
+    budget: int,
+    pilot_count: int,
+    margin: float = 0.01,
+    repetitions: int = 20,
+    limit: int | None = None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Played:
+    """Play every target (the first `limit`) so many times; the same deals for every strategy and predictor."""
+    played = Played([], [], [], [])
+    chosen = targets[:limit]
+    for number, target in enumerate(chosen):
+        for repetition in range(repetitions):
+            draw = np.random.default_rng([number, repetition])
+            game = deal(target, draw, margin)
+            evidence = Evidence(
+                primary=target.name,
+                candidates=target.sources,
+                trials=tuple(pilots(targets, target, pilot_count, draw)),
+                seed=repetition,
+            )
+            played.uniform.append(uniform(game, budget, draw))
+            played.random.append(game.outcome(int(draw.integers(1, len(game.drawn)))))
+            truth = np.array([Repeats(tuple(row)).mean for row in game.held])
+            played.oracle.append(game.outcome(int(np.nanargmax(truth))).gain)
+            played.strategy.append(play(game, strategy, settings, predictor, evidence))
+        progress(number + 1, len(chosen))
+    return played
+
+
+def points(values: Iterable[float]) -> float:
+    """A mean in points of the metric, hundredths."""
+    return round(100 * Repeats(tuple(values)).mean, 3)

@@ -1,0 +1,94 @@
+"""Halving as a function of scores whose truth is known."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from gradts_engine.contracts import Auxiliary, Ranking, Repeats, Selection, Trials, Verdict
+from gradts_engine.selection.halving import HalvingSettings, affordable, halving
+from gradts_engine.selection.verdicts import judge
+
+
+class World:
+    """Trials with normal noise: an auxiliary adds its gain, a set the sum of its gains."""
+
+    def __init__(self, gains: dict[str, float], noise: float, seed: int = 0) -> None:
+        self.gains, self.noise, self.seed = gains, noise, seed
+        self.asked: list[tuple[Selection, int]] = []
+        self.judged: list[tuple[Selection, int]] = []
+
+    def score(self, selection: Selection, repeat: int) -> float:
+        place = [self.seed, repeat, *(1 + list(self.gains).index(a.task) for a in selection)]
+        return 0.5 + sum(self.gains[a.task] for a in selection) + self.noise * float(np.random.default_rng(place).normal())
+
+    def evaluate(self, selections: Sequence[Selection], repeats: Sequence[int]) -> list[Repeats]:
+        self.asked += [(s, r) for s in selections for r in repeats]
+        return [Repeats(tuple(self.score(s, r) for r in repeats)) for s in selections]
+
+    def judge(self, selections: Sequence[Selection], repeats: Sequence[int]) -> list[Verdict]:
+        self.judged += [(s, r) for s in selections for r in repeats]
+        return judge([np.array([[self.score(s, r) - self.score((), r)] for r in repeats]) for s in selections], 0.01)
+
+    def run(self, order: Sequence[str], **settings: object) -> Selection:
+        predicted = {"p": {c: Repeats((-float(i),)) for i, c in enumerate(order)}}
+        ranking = Ranking(
+            primary="main", candidates=tuple(order), predictor="p", predicted=predicted, instance_tau=lambda t: np.empty(0)
+        )
+        return halving(ranking, Trials(self.evaluate, self.judge), HalvingSettings(**settings))  # type: ignore[arg-type]
+
+
+NAMES = [f"c{i}" for i in range(20)]
+
+
+def test_the_budget_is_kept_and_no_seed_is_both_for_choosing_and_for_judging():
+    for budget in (2, 3, 7, 12, 30):
+        world = World(dict.fromkeys(NAMES, 0.0), 0.1)
+        world.run(NAMES, budget=budget)
+        assert sum(bool(s) for s, _ in world.asked) <= budget
+        assert max(Counter(world.asked).values()) == 1, "a trial was asked for twice"
+        assert not {r for _, r in world.asked} & {r for _, r in world.judged}
+        assert ((), 0) in world.asked
+
+
+def test_a_budget_is_used():
+    assert affordable(12, 4) == 10
+    world = World(dict.fromkeys(NAMES, 0.0), 0.1)
+    world.run(NAMES, budget=12, largest=1)
+    assert sum(bool(s) for s, _ in world.asked) >= 11
+
+
+def test_the_shortlist_is_the_predictors():
+    world = World(dict.fromkeys(NAMES, 0.0), 0.1)
+    world.run(NAMES[::-1], budget=30, shortlist=4)
+    assert {a.task for s, _ in world.asked for a in s} == set(NAMES[-4:])
+
+
+def test_what_helps_much_is_found_and_proposed():
+    gains = dict.fromkeys(NAMES, 0.0) | {"c5": 0.2}
+    found = [World(gains, 0.02, seed).run(NAMES, budget=20, largest=1) for seed in range(20)]
+    assert found == [(Auxiliary("c5"),)] * 20
+
+
+def test_none_is_proposed_where_nothing_helps():
+    """Each of two finalists may be called a help in 2.5% of cases."""
+    found = [World(dict.fromkeys(NAMES, 0.0), 0.05, seed).run(NAMES, budget=20) for seed in range(100)]
+    assert sum(bool(s) for s in found) <= 12
+    assert all(not World(dict.fromkeys(NAMES, -0.1), 0.01, seed).run(NAMES, budget=20, propose="best") for seed in range(20))
+
+
+def test_sets_are_tried_where_singles_help():
+    gains = {"a": 0.1, "b": 0.09, "c": -0.1, "d": -0.2}
+    world = World(gains, 0.001)
+    assert world.run(list(gains), budget=12) == (Auxiliary("a"), Auxiliary("b"))
+    assert World(gains, 0.001).run(list(gains), budget=12, largest=1) == (Auxiliary("a"),)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_failed_trials_are_never_chosen(seed: int):
+    world = World(dict.fromkeys(NAMES, 0.3), 0.01, seed)
+    honest = world.score
+    world.score = lambda s, r: math.nan if any(a.task != "c3" for a in s) else honest(s, r)  # type: ignore[method-assign]
+    assert world.run(NAMES, budget=20, largest=1) == (Auxiliary("c3"),)

@@ -1,0 +1,83 @@
+"""Replays of tables whose truth is known, through the real command line."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gradts_engine.errors import UsageError
+from gradts_engine.studies.replay import read_table
+
+
+def table(path: Path, *, targets: int = 8, sources: int = 16, seeds: int = 8, common: float = 1.0, alone: bool = True) -> Path:
+    """Scores in per cent: sources differ by 5 points, a share `common` of it the same for all targets, seeds by 2 points."""
+    draw = np.random.default_rng(0)
+    main = draw.normal(size=sources)
+    with path.open("w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["target", "source", "seed", "hyper", "score"])
+        for t in range(targets):
+            own = common * main + np.sqrt(1 - common**2) * draw.normal(size=sources)
+            for s in range(seeds):
+                for c, gain in enumerate(own):
+                    writer.writerow([f"t{t}", f"s{c}", s, "x", 60 + 5 * gain + 2 * draw.normal()])
+                if alone:
+                    writer.writerow([f"t{t}", f"t{t}", s, "x", 60 - 5 + 2 * draw.normal()])
+    return path
+
+
+def replay(path: Path, *options: str) -> dict:
+    command = [sys.executable, "-m", "gradts_engine", "study", "replay", str(path), "--json", *options]
+    return json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+
+
+KEYS = """table strategy predictor budget pilots targets repetitions trials regret uniform_regret random_regret gain oracle_gain
+wrong_verdicts verdicts""".split()
+
+
+def test_what_others_know_helps_and_what_nobody_knows_does_no_harm(tmp_path: Path):
+    path = table(tmp_path / "scores.csv")
+    led = replay(path)
+    assert list(led) == KEYS
+    assert (led["targets"], led["repetitions"]) == (8, 20)
+    assert led["trials"] <= 13
+    assert led["regret"] <= 0.5 * led["uniform_regret"] < led["random_regret"]
+    assert led["gain"] + led["regret"] == pytest.approx(led["oracle_gain"], abs=0.01)
+    assert led["verdicts"] > 100
+    assert led["wrong_verdicts"] <= 0.05
+    blind = replay(path, "--predictor", "random")
+    assert blind["regret"] <= 1.2 * blind["uniform_regret"]
+    assert blind["uniform_regret"] == led["uniform_regret"]
+
+
+def test_a_table_without_the_target_alone(tmp_path: Path):
+    found = replay(table(tmp_path / "scores.csv", alone=False), "--limit", "2", "--repetitions", "3")
+    assert found["targets"] == 2
+    assert found["gain"] > 0
+
+
+def test_every_strategy_plays(tmp_path: Path):
+    path = table(tmp_path / "scores.csv", targets=3)
+    for strategy in ("none", "trial"):
+        found = replay(path, "--strategy", strategy, "--repetitions", "2")
+        assert found["regret"] >= 0
+    assert replay(path, "--strategy", "none", "--repetitions", "2")["trials"] == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a,b\n1,2\n", ":1: expected a table with the columns target, source, seed and score"),
+        ("target,source,seed,score\nt,s,1,x\n", ":2: score: got 'x', expected a number"),
+        ("target,source,seed,score\nt,s,1,0.5\n", "target t has 1 seed, expected at least 2"),
+        ("", ":1: expected a table"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said(tmp_path: Path, text: str, message: str):
+    (tmp_path / "scores.csv").write_text(text)
+    with pytest.raises(UsageError, match=message.replace("(", "\\(")):
+        read_table(tmp_path / "scores.csv")
