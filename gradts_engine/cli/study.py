@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,7 +71,7 @@ def replay(
         raise UsageError(unknown("strategy", strategy, catalog.strategies))
     spec = catalog.strategies[strategy]
     targets = read_table(table)
-    with click.progressbar(length=len(targets[:limit]), label="targets", file=click.get_text_stream("stderr")) as bar:
+    with click.progressbar(length=len(targets[:limit]), label="targets", file=sys.stderr) as bar:
         played = replays.replay(
             targets,
             spec,
