@@ -17,7 +17,7 @@ from gradts_engine import words
 from gradts_engine.printing import printable
 
 if TYPE_CHECKING:
-    from gradts_engine.report import Chosen, PrimaryResults, Ranked, RunResults, TaskResults
+    from gradts_engine.report import Chosen, Comparison, PrimaryResults, Ranked, RunResults, TaskResults
 
 Ramp = tuple[tuple[str, str], ...]
 """Background and ink of each step, from low to high. Each background is brighter than the one before, so that a ramp reads
@@ -278,6 +278,31 @@ def class_line(classes: Mapping[str, Mapping[str, int]]) -> str:
         names.append(name + (only if where else " (no row)"))
     more = f" and {len(classes) - CLASSES} more" if len(classes) > CLASSES else ""
     return f"{len(classes)} classes: {', '.join(names)}{more}"
+
+
+def comparison(found: Comparison) -> RenderableType:
+    """Two runs side by side."""
+    first, second = found.runs
+    parts: list[RenderableType] = [label(f"{first} and {second}", "bold"), Text("")]
+    if found.settings:
+        parts += [
+            Text("settings that differ:"),
+            records([{"setting": p.name, first: p.first, second: p.second} for p in found.settings]),
+        ]
+    else:
+        parts.append(Text("no setting differs"))
+    for primary, scores in found.scores.items():
+        chosen, ranks = found.chosen[primary], {p.name: p for p in found.ranks[primary]}
+        parts.append(label(primary, "bold"))
+        rows = [
+            {"candidate": p.name, f"rank {first}": ranks[p.name].first, f"rank {second}": ranks[p.name].second}
+            | {f"tau {first}": words.score(p.first), f"tau {second}": words.score(p.second)}
+            for p in found.tau[primary]
+        ]
+        parts.append(records(rows))
+        results = [{"": p.name, first: words.score(p.first), second: words.score(p.second)} for p in scores]
+        parts.append(records([*results, {"": chosen.name, first: chosen.first or "-", second: chosen.second or "-"}]))
+    return Group(*parts)
 
 
 def plan(found: Mapping[str, Any]) -> RenderableType:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from gradts_engine.cli.completing import complete_run
 from gradts_engine.printing import outliving, printable
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ store_option = click.option(
     help="Folder that keeps runs and results; default: .gradts beside tasks.toml, or in this folder. Also GRADTS_STORE.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
-run_argument = click.argument("run", required=False)
+run_argument = click.argument("run", required=False, shell_complete=complete_run)
 
 
 def open_store(folder: Path | None, beside: Path | None = None) -> Store:

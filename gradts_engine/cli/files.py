@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 from gradts_engine.cli.base import cli, json_option, open_store, say, show, store_option
+from gradts_engine.cli.completing import complete_run, complete_task
 
 
 @cli.group()
@@ -16,12 +17,12 @@ def export() -> None:
     """Write results to files for other programs."""
 
 
-run_option = click.option("--run", metavar="RUN", help="The run; default: the latest.")
+run_option = click.option("--run", metavar="RUN", shell_complete=complete_run, help="The run; default: the latest.")
 file_argument = click.argument("path", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path))
 
 
 @export.command("importance")
-@click.argument("task")
+@click.argument("task", shell_complete=complete_task)
 @file_argument
 @run_option
 @store_option
@@ -40,7 +41,7 @@ def export_importance(task: str, path: Path, run: str | None, store: Path | None
 
 
 @export.command("selection")
-@click.argument("primary")
+@click.argument("primary", shell_complete=complete_task)
 @file_argument
 @run_option
 @store_option

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from gradts_engine.cli.base import cli, say, store_option
+from gradts_engine.cli.completing import complete_encoder
 from gradts_engine.cli.plan import plan
 from gradts_engine.errors import UsageError
 
@@ -27,7 +28,9 @@ BUDGET = ("quick", "normal", "full")
 @click.option("--text", "texts", metavar="TASK=COLUMN", multiple=True, help="The column of the text, or two: TASK=A,B.")
 @click.option("--label", "labels", metavar="TASK=COLUMN", multiple=True, help="The column of the label.")
 @click.option("--type", "types", metavar="TASK=TYPE", multiple=True, help="The task type.")
-@click.option("--encoder", help="A registered encoder, a folder, or a Hub name; default: minilm-l6.")
+@click.option(
+    "--encoder", shell_complete=complete_encoder, help="A registered encoder, a folder, or a Hub name; default: minilm-l6."
+)
 @click.option("--budget", type=click.Choice(BUDGET), help="How much is computed: quick, normal or full.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; default: tasks.toml in FOLDER.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gradts_engine.cli.base import cli, json_option, open_store, run_argument, say, show, store_option
+from gradts_engine.cli.completing import complete_run, complete_task
 from gradts_engine.errors import UsageError
 from gradts_engine.scaffold import KINDS, create
 
@@ -17,27 +20,55 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from gradts_engine.contracts import Instance
-    from gradts_engine.runtime.store import RunFolder
+    from gradts_engine.runtime.store import RunFolder, Store
+
+
+WATCH = 2.0
+"""Seconds between two drawings of `status --watch`."""
 
 
 @cli.command()
 @run_argument
 @store_option
 @json_option
-def status(run: str | None, store: Path | None, as_json: bool) -> None:
+@click.option("--watch", is_flag=True, help="Draw it again every two seconds, until Ctrl+C.")
+def status(run: str | None, store: Path | None, as_json: bool, watch: bool) -> None:
     """List runs, or the stages of one.
 
     \b
       gradts-engine status
       gradts-engine status tasks-1a2b3c4d --json
+      gradts-engine status --watch
     """
+    kept = open_store(store)
+    if watch:
+        _watch(lambda: _state(kept, run)[1])
+        return
+    data, table = _state(kept, run)
+    show(data, as_json, lambda: table)
+
+
+def _watch(table: Callable[[], RenderableType]) -> None:
+    """Draw it again and again, for a person at a terminal."""
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        raise UsageError("--watch needs a terminal: for programs there is --json")
+    with suppress(KeyboardInterrupt), Live(table(), console=console, screen=True, auto_refresh=False) as live:
+        while True:
+            live.update(table(), refresh=True)
+            time.sleep(WATCH)
+
+
+def _state(kept: Store, run: str | None) -> tuple[Any, RenderableType]:
+    """The runs of a store, or the stages of one, as data and as a table."""
     from gradts_engine import tables
 
-    kept = open_store(store)
     if run is None:
         rows = [_run_row(folder) for folder in kept.runs()]
-        show(rows, as_json, lambda: _runs(rows) if rows else tables.label(f"no runs in {kept.root}"))
-        return
+        return rows, _runs(rows) if rows else tables.label(f"no runs in {kept.root}")
     folder = kept.run(run)
     view = folder.view()
     stages = [
@@ -52,7 +83,7 @@ def status(run: str | None, store: Path | None, as_json: bool) -> None:
         }
         for (stage, subject), s in view.stages.items()
     ]
-    show({**_run_row(folder), "stages": stages}, as_json, lambda: tables.records(stages))
+    return {**_run_row(folder), "stages": stages}, tables.records(stages)
 
 
 def _runs(rows: list[dict[str, Any]]) -> RenderableType:
@@ -89,18 +120,21 @@ def _run_row(folder: RunFolder) -> dict[str, Any]:
 
 @cli.command()
 @run_argument
+@click.argument("other", required=False, shell_complete=complete_run)
 @store_option
 @json_option
-@click.option("--heatmap", metavar="TASK", help="Draw the importance of every head for a task.")
-def results(run: str | None, store: Path | None, as_json: bool, heatmap: str | None) -> None:
+@click.option("--heatmap", metavar="TASK", shell_complete=complete_task, help="Draw the importance of every head for a task.")
+def results(run: str | None, other: str | None, store: Path | None, as_json: bool, heatmap: str | None) -> None:
     """Show what a run found.
 
-    Correlations, rankings, trials, choices and gains; the latest run without a name.
+    Correlations, rankings, trials, choices and gains; the latest run without a name. Two runs are compared: settings that
+    differ, rankings side by side, scores.
 
     \b
       gradts-engine results
       gradts-engine results tasks-1a2b3c4d --json | jq .tau
       gradts-engine results --heatmap rte
+      gradts-engine results tasks-1a2b3c4d tasks-5e6f7a8b
     """
     from gradts_engine import report, tables, words
 
@@ -112,6 +146,13 @@ def results(run: str | None, store: Path | None, as_json: bool, heatmap: str | N
         show({"task": heatmap, "importance": numbers}, as_json, lambda: tables.heat_map(found))
         return
     everything = report.results(kept, folder)
+    if other:
+        another = kept.run(other)
+        if another.id == folder.id:
+            raise UsageError(f"{run} and {other} are the same run, {folder.id}: name two to compare")
+        compared = report.compare(everything, report.results(kept, another))
+        show(asdict(compared), as_json, lambda: tables.comparison(compared))
+        return
     for warning in everything.warnings:
         say(f"warning: {warning}", err=True)
     show(report.as_json(everything), as_json, lambda: tables.run_results(everything))
@@ -132,7 +173,7 @@ def tasks(context: click.Context, as_json: bool) -> None:
 
 
 @tasks.command("show")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_task)
 @json_option
 def show_task(name: str, as_json: bool) -> None:
     """Sizes, labels, first examples, source, licence and citation of a registered task.

@@ -7,10 +7,11 @@ from pathlib import Path
 import click
 
 from gradts_engine.cli.base import cli, open_store, say, store_option
+from gradts_engine.cli.completing import complete_run
 
 
 @cli.command()
-@click.argument("run")
+@click.argument("run", shell_complete=complete_run)
 @click.argument("path", metavar="[FILE]", required=False, type=click.Path(dir_okay=False, path_type=Path))
 @click.option(
     "--figures",

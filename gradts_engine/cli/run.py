@@ -75,6 +75,7 @@ def _run(config: Path, store: Path | None, yes: bool, plain: bool, announce: Lis
     from gradts_engine.cli.signals import Signals
     from gradts_engine.console import Display
     from gradts_engine.runtime.control import Control
+    from gradts_engine.runtime.notify import Notify
 
     kept = open_store(store, config)
     again = f"gradts-engine run {shlex.quote(str(config))}{_named(store)}"
@@ -88,7 +89,7 @@ def _run(config: Path, store: Path | None, yes: bool, plain: bool, announce: Lis
             display(event)
 
         options = Options(
-            listeners=(show, *observers(catalog)),
+            listeners=(show, *observers(catalog), *([Notify(experiment.run.notify)] if experiment.run.notify else [])),
             ask=lambda folder, primary: _ask(kept, folder, primary, display, control),
             accept=yes,
             control=control,

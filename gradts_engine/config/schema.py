@@ -198,6 +198,10 @@ class RunSettings(Section):
     devices: Annotated[tuple[_Device, ...], *_LIST] = Field(
         default=("auto",), min_length=1, description="Devices to use: auto, cpu, cuda (all of them) or cuda:N."
     )
+    notify: Annotated[tuple[_Filled, ...], Field(strict=False)] = Field(
+        default=(),
+        description="A program and its arguments, started when the run waits, fails or ends, with run, state and reason added.",
+    )
 
     @field_validator("primary")
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -52,7 +52,7 @@ def page(store: Store, run: RunFolder) -> str:
         tau=drawing.grid("Kendall's tau between the tasks' head rankings", list(heads), list(heads), tau) if tau else None,
         heads=[drawing.heads(task, h.task) for task, h in heads.items()],
         stages=STAGES,
-        settings=dict(_flat(found.settings)),
+        settings={name: value for name, value in report.flat(found.settings) if value is not None},
         problems=[*found.warnings, *problems, *view.warnings],
         css=_css(),
         version=__version__,
@@ -80,15 +80,6 @@ def _css() -> Any:
 
 def _moment(seconds: float) -> str:
     return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds)) if seconds else ""
-
-
-def _flat(settings: Mapping[str, Any], name: str = "") -> Iterator[tuple[str, str]]:
-    """`training.epochs` and its like, with their values; settings that are empty are left out."""
-    for key, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{name}{key}.")
-        elif value is not None:
-            yield f"{name}{key}", str(value)
 
 
 def write_page(store: Store, run: RunFolder, path: Path) -> None:

@@ -13,6 +13,7 @@ from gradts_engine.report.arrays import (
     selected_instances,
     task_tau,
 )
+from gradts_engine.report.compare import Comparison, Pair, compare, flat
 from gradts_engine.report.history import History, Spent, history
 from gradts_engine.report.results import (
     THRESHOLDS,
@@ -33,9 +34,11 @@ __all__ = [
     "BINS",
     "THRESHOLDS",
     "Chosen",
+    "Comparison",
     "Final",
     "Heads",
     "History",
+    "Pair",
     "PrimaryResults",
     "Ranked",
     "RunResults",
@@ -46,8 +49,10 @@ __all__ = [
     "artifact",
     "as_json",
     "caveat",
+    "compare",
     "count_kept",
     "export_importance",
+    "flat",
     "heads",
     "history",
     "importance",

@@ -42,13 +42,13 @@ def garbage(store: Store, older_than: float | None = None, max_size: int | None 
     """What to remove: leftovers, results that were not used for `older_than` seconds, and then those that were not used for
     longest until the rest is at most `max_size` bytes. What live runs use is left out."""
     artifacts = store.artifacts
-    results = [_removable(folder, "result") for folder in artifacts.folders() if folder.parent.name != DAMAGED]
-    half = [_removable(folder, "half-written") for folder in _folders(artifacts.root / UNFINISHED)]
-    work = [_removable(folder, "checkpoints") for folder in _folders(artifacts.root / WORK)]
+    results = [removable(folder, "result") for folder in artifacts.folders() if folder.parent.name != DAMAGED]
+    half = [removable(folder, "half-written") for folder in _folders(artifacts.root / UNFINISHED)]
+    work = [removable(folder, "checkpoints") for folder in _folders(artifacts.root / WORK)]
     live = _others(store, None)  # after the lists: what is in them and of no engine that works now is of none
     needed = {(stage, s.key) for run in live for (stage, _), s in run.view().stages.items()}
     free = [r for r in results if (r.path.parent.name, r.path.name) not in needed] + (work if not live else [])
-    leftovers = [_removable(folder, "damaged") for folder in _folders(artifacts.root / DAMAGED)] + (half if not live else [])
+    leftovers = [removable(folder, "damaged") for folder in _folders(artifacts.root / DAMAGED)] + (half if not live else [])
     chosen = [r for r in free if older_than is not None and r.used < time.time() - older_than]
     if max_size is not None:
         total = sum(r.size for r in results + work) - sum(r.size for r in chosen)
@@ -83,7 +83,8 @@ def _folders(parent: Path) -> Iterator[Path]:
     return (path for path in sorted(parent.glob("*")) if path.is_dir())
 
 
-def _removable(folder: Path, kind: str) -> Removable:
+def removable(folder: Path, kind: str) -> Removable:
+    """A folder with its size."""
     size = 0
     for path in folder.rglob("*"):
         with suppress(FileNotFoundError):

@@ -1,0 +1,70 @@
+"""Two runs side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gradts_engine.report.results import PrimaryResults, RunResults
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A value of two runs; None where a run has none."""
+
+    name: str
+    first: Any
+    second: Any
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Settings that differ; and of every primary that both runs have, tau and rank (from 1) of each candidate and the scores."""
+
+    runs: tuple[str, str]
+    settings: tuple[Pair, ...]
+    tau: Mapping[str, tuple[Pair, ...]]
+    ranks: Mapping[str, tuple[Pair, ...]]
+    chosen: Mapping[str, Pair]
+    scores: Mapping[str, tuple[Pair, ...]]
+
+
+def compare(first: RunResults, second: RunResults) -> Comparison:
+    """What two runs have in common, and what not."""
+    a, b = ({"encoder": r.encoder, "tasks": " ".join(r.tasks)} | dict(flat(r.settings)) for r in (first, second))
+    both = [p for p in first.primaries if p in second.primaries]
+    pairs = {p: (first.primaries[p], second.primaries[p]) for p in both}
+    return Comparison(
+        runs=(first.run, second.run),
+        settings=tuple(Pair(name, a.get(name), b.get(name)) for name in a | b if a.get(name) != b.get(name)),
+        tau={p: _joined(*({r.task: r.tau for r in x.ranking} for x in pair)) for p, pair in pairs.items()},
+        ranks={p: _joined(*({r.task: i for i, r in enumerate(x.ranking, 1)} for x in pair)) for p, pair in pairs.items()},
+        chosen={p: Pair("chosen", *map(_chosen, pair)) for p, pair in pairs.items()},
+        scores={p: _joined(*map(_scores, pair)) for p, pair in pairs.items()},
+    )
+
+
+def _joined(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[Pair, ...]:
+    return tuple(Pair(name, first.get(name), second.get(name)) for name in {**first, **second})
+
+
+def _scores(found: PrimaryResults) -> dict[str, float | None]:
+    final = found.final
+    if final is None:
+        return {"dev alone": found.alone, "dev": None, "test alone": None, "test": None}
+    return {"dev alone": found.alone, "dev": final.score, "test alone": final.alone_test, "test": final.test}
+
+
+def _chosen(found: PrimaryResults) -> str | None:
+    chosen = found.confirmed if found.confirmed is not None else found.proposed
+    return None if chosen is None else ", ".join(f"{a.task} ({a.instances})" for a in chosen) or "alone"
+
+
+def flat(settings: Mapping[str, Any], name: str = "") -> Iterator[tuple[str, Any]]:
+    """`training.epochs` and its like, with their values."""
+    for key, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from flat(value, f"{name}{key}.")
+        else:
+            yield f"{name}{key}", value

@@ -1,0 +1,73 @@
+"""Runs that are removed or packed away, with the stored results that no other run has."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from gradts_engine.errors import UsageError
+from gradts_engine.runtime.cleaning import Removable, removable, remove
+from gradts_engine.runtime.store import RunFolder, Store
+from gradts_engine.runtime.view import RunView
+
+
+def held(view: RunView) -> set[tuple[str, str]]:
+    """Stage and key of every result that a run names."""
+    return {(stage, s.key) for (stage, _), s in view.stages.items()}
+
+
+def results_of(store: Store, runs: Iterable[RunFolder]) -> list[Removable]:
+    """The stored results that runs name, those that are there."""
+    named = {pair for run in runs for pair in held(run.view())}
+    return [removable(f, "result") for f in store.artifacts.folders() if (f.parent.name, f.name) in named]
+
+
+def own(store: Store, runs: Sequence[RunFolder]) -> list[Removable]:
+    """Those that no other run names: what is gone with these runs."""
+    kept = {run.id for run in runs}
+    others = {pair for run in store.runs() if run.id not in kept for pair in held(run.view())}
+    return [item for item in results_of(store, runs) if (item.path.parent.name, item.path.name) not in others]
+
+
+def remove_runs(store: Store, runs: Sequence[RunFolder]) -> int:
+    """Remove runs with their models and what only they hold; the bytes that this frees.
+
+    Raises `RunError` where an engine works on one of them; then nothing is removed.
+    """
+    with ExitStack() as locks:
+        for run in runs:
+            locks.enter_context(run.locked())
+        results = own(store, runs)
+        return remove(store, [removable(run.path, "run") for run in runs]) + remove(store, results)
+
+
+def archive(store: Store, runs: Sequence[RunFolder], path: Path) -> None:
+    """Pack runs, with all results that they name, into a new .tar.gz, from which `tar -xf FILE -C .gradts` puts them back.
+
+    Raises `UsageError` where the file is there already or cannot be written, `RunError` where an engine works on a run.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    if path.exists():
+        raise UsageError(f"{path} is there already: choose another name")
+    try:
+        with ExitStack() as locks:
+            for run in runs:
+                locks.enter_context(run.locked())
+            with tarfile.open(partial, "w:gz") as tar:
+                for folder in [*(run.path for run in runs), *(item.path for item in results_of(store, runs))]:
+                    tar.add(folder, folder.relative_to(store.root), filter=_no_lock)
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
+        os.rename(partial, path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _no_lock(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
+    """Without the file that says which engine works on a run: none does."""
+    return None if member.name.endswith("/lock") else member

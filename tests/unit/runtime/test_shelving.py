@@ -1,0 +1,61 @@
+"""Runs that are put away take with them what only they hold."""
+
+import tarfile
+
+import pytest
+
+from gradts_engine import events, report
+from gradts_engine.errors import RunError, UsageError
+from gradts_engine.runtime.journal import Journal
+from gradts_engine.runtime.shelving import archive, own, remove_runs
+from gradts_engine.runtime.store import Store
+from tests.tui.invented import RUN, make
+
+
+@pytest.fixture
+def store(tmp_path):
+    """One whole run, and another that uses the scores of two of its tasks."""
+    store = Store(tmp_path / ".gradts")
+    make(store, "done").write()
+    view = store.run(RUN).view()
+    with Journal(store.create("other-1").events) as journal:
+        for task in ("rte", "mrpc"):
+            journal.emit(events.StageFinished("score", task, view.stage("score", task).key, 1.0, True))
+    return store
+
+
+def names(store):
+    return {f"{f.parent.name}/{f.name}" for f in store.artifacts.folders()}
+
+
+def test_what_another_run_needs_stays(store):
+    shared = {f"score/{store.run(RUN).view().stage('score', task).key}" for task in ("rte", "mrpc")}
+    before = names(store)
+    found = own(store, [store.run(RUN)])
+    assert {f"{item.path.parent.name}/{item.path.name}" for item in found} == before - shared
+    freed = remove_runs(store, [store.run(RUN)])
+    assert freed > sum(item.size for item in found)
+    assert names(store) == shared
+    assert [run.id for run in store.runs()] == ["other-1"]
+    remove_runs(store, store.runs())
+    assert (names(store), store.runs()) == (set(), [])
+
+
+def test_a_run_with_an_engine_is_not_touched(store):
+    before = names(store)
+    with store.run(RUN).locked(), pytest.raises(RunError, match="already"):
+        remove_runs(store, [store.run("other-1"), store.run(RUN)])
+    assert (names(store), len(store.runs())) == (before, 2)
+
+
+def test_what_was_packed_comes_back_whole(store, tmp_path):
+    before, path = report.results(store, store.run(RUN)), tmp_path / "packed.tar.gz"
+    archive(store, [store.run(RUN)], path)
+    remove_runs(store, store.runs())
+    with pytest.raises(UsageError, match="is there already"):
+        archive(store, store.runs(), path)
+    with tarfile.open(path) as tar:
+        tar.extractall(store.root, filter="data")
+    assert report.results(store, store.run(RUN)) == before
+    assert not before.warnings
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".") and p.name != ".gradts"] == []
