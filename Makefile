@@ -17,7 +17,7 @@ help:
 	@echo 'make torture   the long tests: damage, kills, full disks; 20 minutes at most'
 	@echo 'make check     style, types, and which module may import which'
 	@echo 'make bench     how fast it is, measured side by side; writes the table of the README again (an hour)'
-	@echo 'make docs      write docs/settings.md and docs/hooks.md again'
+	@echo 'make docs      write the references in docs again'
 	@echo 'make pictures  approve how the screens of the terminal UI look now; read the difference'
 	@echo 'make clean     remove .venv and caches; runs and their results (.gradts) stay'
 
@@ -50,6 +50,7 @@ bench: install
 docs: install
 	$(BIN)/python docs/make_settings.py
 	$(BIN)/python docs/make_hooks.py
+	$(BIN)/python docs/make_data.py
 
 pictures: install
 	GRADTS_PICTURES=write $(BIN)/python -m pytest -q tests/tui

@@ -153,13 +153,15 @@ def _check_columns(found: Detected, needs: Sequence[str]) -> None:
     """One line a file, and not one a row, where a column is missing."""
     numbered = found.format.startswith("conll")
     if lacking := [column for column in needs if column not in found.columns and not (numbered and column.isdecimal())]:
-        named = "".join(did_you_mean(column, found.columns) for column in lacking[:1])
+        named = "".join(did_you_mean(column, found.columns) for column in lacking)
         way_out = ""
         if found.header:
             way_out = f"; if this file has no header, name its {len(found.columns)} columns: header = [...] in [tasks.NAME]"
         missing = " and ".join(f"'{column}'" for column in lacking)
         has = ", ".join(found.columns[:20]) + (", ..." if len(found.columns) > 20 else "")
-        raise UsageError(f"{found.file}: no column {missing} ({found}; columns: {has}){named or way_out}")
+        raise UsageError(
+            f"{found.file}: no {'column' if len(lacking) == 1 else 'columns'} {missing} ({found}; columns: {has}){named or way_out}"
+        )
 
 
 def _parallel(source: Parallel, dialect: Dialect) -> Iterator[Record]:

@@ -125,10 +125,10 @@ def test_fields_of_any_length(write):
         (
             "a.csv",
             "Text,Label\na,x\n",
-            "no column 'text' and 'label' (csv, utf-8, commas; columns: Text, Label); did you mean 'Text'?",
+            "no columns 'text' and 'label' (csv, utf-8, commas; columns: Text, Label); did you mean 'Text'?; did you mean 'Label'?",
         ),
         ("a.csv", "a0,0\na1,1\n", "if this file has no header, name its 2 columns: header = [...]"),
-        ("a.parquet", None, "no column 'text' and 'label' (parquet; columns: other)"),
+        ("a.parquet", None, "no columns 'text' and 'label' (parquet; columns: other)"),
         ("a.txt", "a\nb\n", "no column 'label' (lines, utf-8; columns: text)"),
     ],
 )
