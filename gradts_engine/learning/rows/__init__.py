@@ -160,7 +160,7 @@ def _check_columns(found: Detected, needs: Sequence[str]) -> None:
         missing = " and ".join(f"'{column}'" for column in lacking)
         has = ", ".join(found.columns[:20]) + (", ..." if len(found.columns) > 20 else "")
         raise UsageError(
-            f"{found.file}: no {'column' if len(lacking) == 1 else 'columns'} {missing} ({found}; columns: {has}){named or way_out}"
+            f"{found.file}: no column{'s' if lacking[1:] else ''} {missing} ({found}; columns: {has}){named or way_out}"
         )
 
 

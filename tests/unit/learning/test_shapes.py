@@ -125,7 +125,7 @@ def test_fields_of_any_length(write):
         (
             "a.csv",
             "Text,Label\na,x\n",
-            "no columns 'text' and 'label' (csv, utf-8, commas; columns: Text, Label); did you mean 'Text'?; did you mean 'Label'?",
+            "(csv, utf-8, commas; columns: Text, Label); did you mean 'Text'?; did you mean 'Label'?",
         ),
         ("a.csv", "a0,0\na1,1\n", "if this file has no header, name its 2 columns: header = [...]"),
         ("a.parquet", None, "no columns 'text' and 'label' (parquet; columns: other)"),
