@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
+from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
 from textual.message import Message
@@ -15,7 +17,8 @@ from gradts_engine import tables
 from gradts_engine.runtime.inbox import Cancel, Pause, Resume
 from gradts_engine.runtime.store import Store
 from gradts_tui.host import Host, Source
-from gradts_tui.messages import Send, Start
+from gradts_tui.messages import Open, Send, Start
+from gradts_tui.news import news, notification, window_title
 from gradts_tui.preferences import Preferences
 from gradts_tui.screens.ask import Ask
 from gradts_tui.screens.correlation import Correlation
@@ -29,7 +32,7 @@ from gradts_tui.screens.run import Run
 from gradts_tui.screens.runs import Runs
 from gradts_tui.screens.select import Select
 from gradts_tui.state import Snapshot
-from gradts_tui.themes import HIGH_CONTRAST, THEMES
+from gradts_tui.themes import THEMES
 from gradts_tui.widgets.title import PAGES
 
 PAGE_KINDS: tuple[type[Page], ...] = (Runs, Run, Importance, Correlation, Select, Results, Log)
@@ -74,16 +77,16 @@ class GradTS(Host):
         self.config = config
         self.animation_level = "none"
         self.newest: Snapshot | None = None
-        self.called: frozenset[tuple[str, str]] = frozenset()
-        """Proposals (run, primary) that the bell has rung for."""
 
     # --- start and end -----------------------------------------------------------------------------------------------
 
     def on_mount(self) -> None:
         """Open the first screen, and begin to read the store."""
-        self.register_theme(HIGH_CONTRAST)
-        if self.desk.preferences.theme in self.available_themes:
-            self.theme = self.desk.preferences.theme
+        for theme in THEMES.values():
+            self.register_theme(theme)
+        known = self.desk.preferences.theme in self.available_themes
+        self.theme = self.desk.preferences.theme if known else next(iter(THEMES))
+        self.set_class(self.console.color_system == "standard", "-sixteen")
         self.theme_changed_signal.subscribe(self, lambda theme: self.remember(theme=theme.name))
         for name, screen in self.pages().items():
             self.install_screen(screen, name)
@@ -113,27 +116,32 @@ class GradTS(Host):
 
     def show(self, snapshot: Snapshot) -> None:
         """Draw the newest snapshot."""
-        self.desk.snapshot = snapshot
-        self.call(snapshot)
+        before, self.desk.snapshot = self.desk.snapshot, snapshot
+        self.call(before, snapshot)
         self.answers(snapshot)
         self.redraw()
 
-    def call(self, snapshot: Snapshot) -> None:
-        """Ring once for each proposal that waits for a person, and say so in the terminal's title."""
-        waiting = frozenset((run.id, primary) for run in snapshot.runs for primary in run.waiting)
-        if waiting - self.called and self.desk.preferences.bell:
+    def call(self, before: Snapshot | None, snapshot: Snapshot) -> None:
+        """Tell of runs that wait for a person or have ended, by the bell, on the desktop, and in the terminal's title (OSC 2)."""
+        told = news(before, snapshot)
+        if told and self.desk.preferences.bell:
             self.bell()
-        self.called = waiting
-        self.name_terminal(waiting)
-
-    def name_terminal(self, waiting: Iterable[tuple[str, str]]) -> None:
-        """Set the title of the terminal's window (OSC 2)."""
-        names = sorted({run for run, _ in waiting})
-        run = self.desk.run
-        title = f"{', '.join(names)} waits for you" if names else f"{run.id} {run.state}" if run else "GradTS"
-        if title != self.sub_title and self._driver is not None and not self.is_headless:
-            self._driver.write(f"\x1b]2;{''.join(c for c in title if c.isprintable())}\x07")
+            for line in told:
+                self.write(notification(line, os.environ.get("TERM", "")))
+        title = window_title((run.id for run in snapshot.runs if run.waiting), self.desk.run)
+        if title != self.sub_title:
+            self.write(f"\x1b]2;{''.join(c for c in title if c.isprintable())}\x07")
         self.sub_title = title
+
+    def write(self, sequence: str) -> None:
+        """Send something to the terminal that draws nothing."""
+        if sequence and self._driver is not None and not (self.is_headless or self.is_web):
+            self._driver.write(sequence)
+
+    @on(Open)
+    def open(self, message: Open) -> None:
+        """Show what a tasks.toml would run."""
+        self.switch_screen(Plan(self.desk, message.config))
 
     # --- actions -----------------------------------------------------------------------------------------------------
 
@@ -195,11 +203,12 @@ class GradTS(Host):
 
     def action_next_theme(self) -> None:
         """Dark, light, high contrast."""
-        place = THEMES.index(self.theme) if self.theme in THEMES else -1
-        self.theme = THEMES[(place + 1) % len(THEMES)]
+        names = list(THEMES)
+        place = names.index(self.theme) if self.theme in names else -1
+        self.theme = names[(place + 1) % len(names)]
 
     def action_switch_bell(self) -> None:
-        """Ring when a run waits for a person, or do not."""
+        """Ring when a run waits for a person or ends, or do not."""
         self.remember(bell=not self.desk.preferences.bell)
         self.notify(f"The bell is {'on' if self.desk.preferences.bell else 'off'}.")
 
@@ -210,7 +219,7 @@ class GradTS(Host):
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """What Ctrl+P offers: textual's own, and everything that a key does here."""
         yield from super().get_system_commands(screen)
-        yield SystemCommand("Bell on or off", "Ring when a run waits for a person", self.action_switch_bell)
+        yield SystemCommand("Bell on or off", "Ring when a run waits for a person or ends", self.action_switch_bell)
         for active in screen.active_bindings.values():
             if active.enabled and explained(active) and active.binding.action not in ("quit", "command_palette"):
                 key = self.get_key_display(active.binding)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -9,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from textual import on
-from textual.app import App
+from textual.app import App, SuspendNotSupported
 from textual.message import Message
 
 from gradts_engine.printing import printable
@@ -18,7 +19,7 @@ from gradts_tui.desk import Desk
 from gradts_tui.driver import driver
 from gradts_tui.engines import Sent, Starting, begin, deliver
 from gradts_tui.evidence import Evidence
-from gradts_tui.messages import Attach, Complain, Copy, Export, Prefer, Send, Start
+from gradts_tui.messages import Attach, Complain, Copy, Export, Prefer, Run, Send, Start
 from gradts_tui.outside import export, keep_copy
 from gradts_tui.preferences import Preferences
 from gradts_tui.screens.page import Page
@@ -132,6 +133,20 @@ class Host(App[int]):
             self.call_from_thread(self.notify, text, severity=severity)
 
         self.run_worker(work, thread=True)
+
+    @on(Run)
+    def run_program(self, message: Run) -> None:
+        """Leave the terminal to another program for a while."""
+        try:
+            with self.suspend():
+                failed = subprocess.run(message.command, check=False).returncode
+                if failed:
+                    input("Enter: back to GradTS ")
+        except (SuspendNotSupported, OSError, EOFError) as error:
+            self.complain(str(error) or f"{message.command[0]} cannot be run in a browser")
+            return
+        if not failed:
+            message.then()
 
     @on(Copy)
     def copy(self, message: Copy) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +56,23 @@ class Copy(Message):
         super().__init__()
         self.page = page
         self.text = text
+
+
+class Run(Message):
+    """Run a program in this terminal, in place of the UI; `then` is called once it has ended well."""
+
+    def __init__(self, command: Sequence[str], then: Callable[[], object]) -> None:
+        super().__init__()
+        self.command = command
+        self.then = then
+
+
+class Open(Message):
+    """Check a tasks.toml and show what would run."""
+
+    def __init__(self, config: Path) -> None:
+        super().__init__()
+        self.config = config
 
 
 class Prefer(Message):

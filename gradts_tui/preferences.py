@@ -17,7 +17,7 @@ FILE = "tui.json"
 class Preferences:
     """`side` is the width of the Run screen's right pane as a percentage; `level` the least level of the log that is shown."""
 
-    theme: str = "textual-dark"
+    theme: str = "dark"
     bell: bool = True
     resources: bool = False
     side: int = 45

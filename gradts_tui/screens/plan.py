@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -20,7 +22,7 @@ from gradts_engine.config import Experiment, load_experiment
 from gradts_engine.errors import GradTSError
 from gradts_engine.hooks.catalog import Plugin, load_catalog
 from gradts_tui.desk import Desk
-from gradts_tui.messages import Attach, Start
+from gradts_tui.messages import Attach, Run, Start
 from gradts_tui.screens.page import Page, plain
 
 
@@ -32,6 +34,7 @@ class Plan(Page):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "start", "Start"),
         Binding("k", "check", "Check again"),
+        Binding("e", "edit", "Edit"),
         Binding("r", "app.runs", "Runs"),
     ]
 
@@ -74,6 +77,11 @@ class Plan(Page):
             self.run_worker(self.read, thread=True, exclusive=True)
         self.show()
         self.refresh_bindings()
+
+    def action_edit(self) -> None:
+        """Open the file in $VISUAL or $EDITOR, and check it again."""
+        editor = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+        self.post_message(Run([*shlex.split(editor), str(self.config)], self.action_check))
 
     def read(self) -> None:
         """Wait for the plan (in a thread)."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import ClassVar
 
 from rich.text import Text
@@ -10,7 +12,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
 from gradts_engine import tables, words
-from gradts_tui.messages import Attach
+from gradts_tui.messages import Attach, Open, Run
 from gradts_tui.screens.page import Page, plain
 from gradts_tui.state import RunState, Snapshot
 from gradts_tui.tree import branches, progress, running
@@ -18,6 +20,7 @@ from gradts_tui.widgets.looks import look
 from gradts_tui.widgets.say import Say
 from gradts_tui.widgets.table import Table
 
+CONFIG = "tasks.toml"
 LONGEST = 30
 """Columns of a run's name."""
 COLUMNS = ("run", "state", "progress", "age", "primary", "encoder")
@@ -37,6 +40,7 @@ class Runs(Page):
     NAME = "runs"
     FILTERS = True
     CSS_PATH = "runs.tcss"
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("n", "new", "New")]
 
     def body(self) -> ComposeResult:
         yield Say(id="empty")
@@ -81,6 +85,12 @@ class Runs(Page):
             return bool(self.desk.snapshot and self.desk.snapshot.runs) and not self.typing
         return super().check_action(action, parameters)
 
+    def action_new(self) -> None:
+        """Write a tasks.toml for the data files of this folder, with questions (`gradts-engine init`), and look at its plan."""
+        config = Path(CONFIG).absolute()
+        command = [sys.executable, "-P", "-m", "gradts_engine", "init", "--store", str(self.desk.store.root)]
+        self.post_message(Run(command, lambda: self.post_message(Open(config))))
+
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
         if name := self.query_one(Table).chosen:
             self.post_message(Attach(name))
@@ -101,6 +111,8 @@ def nothing(snapshot: Snapshot) -> Text:
             Text(),
             Text("Start one with a file of settings:"),
             Text("    gradts-tui tasks.toml", "bold"),
+            Text("or have one written for the data files of this folder:"),
+            Text("    n", "bold"),
             Text("or look into another store:"),
             Text("    gradts-tui --store FOLDER", "bold"),
         ]

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from rich.text import Text
 from textual.app import App
-from textual.color import Color
-
-DARKER = 0.15
-"""How much darker than the theme has them colours are on a light screen: its orange and green are hard to read there."""
 
 STATES = {
     "starting": ("○", "starting", "text-accent"),
@@ -36,7 +32,7 @@ def colour(app: App[object], name: str) -> str:
         value = variables.get(fallback[name], "")
     if not value.startswith("#"):
         return ""
-    return value[:7] if app.current_theme.dark else Color.parse(value[:7]).darken(DARKER).hex
+    return value[:7]
 
 
 def look(app: App[object], state: str, *, word: bool = True) -> Text:

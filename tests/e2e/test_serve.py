@@ -25,7 +25,7 @@ FLAGS = "--headless --no-sandbox --disable-gpu --disable-background-networking -
 """What is drawn is looked at by the browser's own protocol, some time after the page is there."""
 LEFT = {"button": "left", "buttons": 1, "clickCount": 1, "modifiers": 8}
 """The left button of the mouse, with shift, in that protocol."""
-TITLE, DARK = (800, 9), (36, 47, 56)
+TITLE, DARK = (800, 9), (48, 48, 48)
 """A point in the first line of the screen, and its colour in the theme in which a UI starts."""
 
 

@@ -1,6 +1,7 @@
 """The UI in a real terminal, over real engines that run by themselves."""
 
 import fcntl
+import json
 import os
 import pty
 import re
@@ -219,6 +220,39 @@ def test_every_cell_of_a_map_has_its_digits(ran, place, terminal, variable):
     text = terminal.wait("layer", "head 0")
     rows = re.findall(r"^ *[01] +((?:[.\d]+ +){3}[.\d]+)", text, re.MULTILINE)
     assert len(rows) == 2, text
+
+
+def test_a_file_is_edited_in_place_of_the_ui(place, terminal, folder):
+    place.write()
+    good = place.config.read_text()
+    place.config.write_text(good.replace("[run]", "[rum]", 1))
+    (folder / "good.toml").write_text(good)
+    terminal.start(str(place.config), EDITOR=f"cp {folder / 'good.toml'}")
+    terminal.wait("cannot run yet")
+    terminal.press("e")
+    terminal.wait("reading the data")
+    terminal.press("q")
+    assert terminal.gone()
+
+
+def test_a_new_run_is_asked_for_in_this_folder(terminal, folder, tmp_path):
+    for name in ("mood-train", "mood-dev", "topic-train", "topic-dev"):
+        rows = [{"text": f"{name} {word} {i}", "label": word} for word in ("good", "bad") for i in range(8)]
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    terminal.start(XDG_CONFIG_HOME=str(tmp_path))
+    terminal.wait("No runs in")
+    terminal.press("n")
+    terminal.wait("Which task is to be improved?")
+    terminal.press("mood")
+    for _ in range(12):
+        if "reading the data" in terminal.text():
+            break
+        terminal.press("Enter")
+        time.sleep(2)
+    terminal.wait("primary", "mood", "reading the data")
+    assert (folder / "tasks.toml").exists()
+    terminal.press("q")
+    assert terminal.gone()
 
 
 def test_the_same_messages_as_the_command_line(place, terminal):

@@ -84,7 +84,7 @@ def snapshot_of(store: Store, clock: float, phase: str = "") -> Snapshot:
 def ui(invented):
     """Makes an app that shows a phase; `run=None` for the list of runs."""
 
-    def make_app(phase: str, run: str | None = RUN, theme: str = "textual-dark", **options: object) -> GradTS:
+    def make_app(phase: str, run: str | None = RUN, theme: str = "dark", **options: object) -> GradTS:
         store, clock = invented(phase, **options)
         app = GradTS(store, FakeReader(), run, Preferences(theme=theme))
         app.first = snapshot_of(store, clock, phase)

@@ -1,5 +1,6 @@
 """What was found by looking at the screens: filters that let nothing through, wide terminals, light ones."""
 
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -66,6 +67,16 @@ async def test_states_are_readable_in_every_theme(ui, theme):
         for ink in ("text-success", "text-warning", "text-error", "text-accent"):
             for ground in ("panel", "background"):
                 assert contrast(colour(app, ink), app.theme_variables[ground]) >= 4.5, (ink, ground)
+
+
+def test_colours_are_those_that_a_terminal_of_256_has():
+    levels = {0x00, 0x5F, 0x87, 0xAF, 0xD7, 0xFF}
+    for theme in THEMES.values():
+        inks = [getattr(theme, f.name) for f in fields(theme)] + list(theme.variables.values())
+        for ink in (ink for ink in inks if isinstance(ink, str) and ink.startswith("#")):
+            rgb = set(Color.parse(ink).rgb)
+            grey = len(rgb) == 1 and (min(rgb) - 8) % 10 == 0
+            assert grey or rgb <= levels, (theme.name, ink)
 
 
 def contrast(one: str, other: str) -> float:

@@ -10,9 +10,9 @@ from tests.tui.conftest import settle
 
 PICTURES = Path(__file__).resolve().parents[2] / "docs" / "pictures"
 SHOWN = {
-    "run": ("trials", (120, 40), "textual-dark", []),
-    "select": ("waiting", (80, 24), "textual-light", ["4"]),
-    "correlation": ("done", (200, 60), "textual-dark", ["3", "down"]),
+    "run": ("trials", (120, 40), "dark", []),
+    "select": ("waiting", (80, 24), "light", ["4"]),
+    "correlation": ("done", (200, 60), "dark", ["3", "down"]),
     "importance": ("done", (120, 40), "high-contrast", ["2", "v", "down", "right"]),
 }
 

@@ -39,12 +39,13 @@ PLANNED = {
     "confirm": "ask",
     "seconds": 96.0,
     "trials": 4,
+    "trials found": 0,
     "trial seconds": 31.0,
     "tasks": [
         {"task": "rte", "type": "classification", "metric": "accuracy", "train": 240, "dev": 60, "test": None, "found": []}
-        | {"seconds": 96.0},
+        | {"seconds": 96.0, "classes": {"no": {"train": 120, "dev": 30}, "yes": {"train": 120, "dev": 30}}, "warnings": []},
         {"task": "stars", "type": "regression", "metric": "pearson", "train": 350, "dev": 39, "test": None}
-        | {"found": ["tune", "score"], "seconds": 0.0},
+        | {"found": ["tune", "score"], "seconds": 0.0, "classes": {}, "warnings": ["3 texts are in train and dev"]},
     ],
 }
 

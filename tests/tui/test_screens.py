@@ -315,7 +315,7 @@ async def test_themes_resources_and_bell_are_remembered(ui, tmp_path):
     app = ui("done")
     async with app.run_test(size=(80, 24)) as pilot:
         await shown(app, pilot, "t")
-        assert app.theme == "textual-light"
+        assert app.theme == "light"
         await pilot.press("t")
         assert app.theme == "high-contrast"
         await pilot.press("g")
