@@ -305,6 +305,34 @@ def comparison(found: Comparison) -> RenderableType:
     return Group(*parts)
 
 
+def data_found(found: Mapping[str, Any]) -> RenderableType:
+    """What would be read of a file or a task: `inspected`."""
+    counts = [{"class": name, **counts} for name, counts in list(found["classes"].items())[:CLASSES]]
+    lengths = found["lengths"]
+    common = {
+        f"{split} rows with the text of a train row": tuple(f"{task}: {n}" for task, n in of_tasks.items())
+        for split, of_tasks in found["overlap"].items()
+        if of_tasks
+    }
+    said = {
+        "task": f"{found['task']} ({found['type']}, metric {found['metric']})",
+        "files": tuple(f"{split}: {f['file']} ({f['read as']})" for split, files in found["files"].items() for f in files),
+        "columns": found["columns"],
+        "text, label": f"{' + '.join(found['text'])} -> {found['label']}",
+        "rows": ", ".join(f"{split} {found[split]}" for split in ("train", "dev", "test") if found[split] is not None),
+        "classes": class_line(found["classes"]) if found["classes"] else "",
+        "tokens": f"median {lengths['median']}, 95% up to {lengths['95%']}, longest {lengths['longest']}",
+        "cut": f"{found['cut']} texts are longer than max_length = {found['max_length']}",
+        "duplicates": f"{found['duplicates']} rows with the text of an earlier row of their split",
+        **common,
+        "first rows": tuple(f"{' | '.join(row['text'])[:200]} -> {row['label']}" for row in found["first"]),
+    }
+    parts: list[RenderableType] = [facts(said)]
+    parts += [Text(""), records(counts)] if counts else []
+    parts += [label(f"warning: {warning}", "yellow") for warning in found["warnings"]]
+    return Group(*parts, Text(""), *map(label, found["table"].splitlines()))
+
+
 def plan(found: Mapping[str, Any]) -> RenderableType:
     """What a run would do: `runtime.plan.plan`."""
     rows = [
