@@ -78,6 +78,18 @@ def facts(values: Mapping[str, Any]) -> RenderableType:
     return table
 
 
+def truth(found: Mapping[str, Any]) -> RenderableType:
+    """True gains of a study of pairs, in points, and how far the seeds agree."""
+    rows = [
+        {"primary": primary, "alone": entry["alone"], "auxiliary": name, **gain}
+        for primary, entry in found["primaries"].items()
+        for name, gain in entry["candidates"].items()
+    ]
+    agree = {primary: entry["reliability"] for primary, entry in found["primaries"].items()}
+    summary = {key: found[key] for key in ("trainings", "seeds", "hours", "reliability")}
+    return Group(records(rows), facts(summary | {"reliability by primary": agree if found["reliability"] is not None else None}))
+
+
 def _entries(value: Any) -> Iterable[str]:
     if isinstance(value, Mapping):
         return (f"{key}: {entry}" for key, entry in value.items())

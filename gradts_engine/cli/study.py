@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradts_engine.cli.base import cli, json_option, say, show
+from gradts_engine.cli.base import cli, json_option, open_store, say, show, store_option
 from gradts_engine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -105,6 +105,48 @@ def replay(
     show(found, as_json, lambda: tables.facts(found))
     if not as_json and not any(target.alone for target in targets):
         say("gains are against the mean source: the table has no rows whose source is the target itself", err=True)
+
+
+@study.command()
+@click.argument("config", type=click.Path(path_type=Path), default=Path("tasks.toml"))
+@click.option("--seeds", type=click.IntRange(1), default=4, show_default=True, help="How often each pair is trained.")
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), help="The table; default: pairs.csv beside CONFIG.", metavar="FILE"
+)
+@store_option
+@json_option
+def pairs(config: Path, seeds: int, out: Path | None, store: Path | None, as_json: bool) -> None:
+    """Measure the true gain of every single auxiliary for every primary of CONFIG.
+
+    One training a primary, candidate and seed, and one of each primary alone: for 10 tasks and 4 seeds that is 400, as long as a
+    trial of [multitask] each. The table has a row a training, written when it has ended. Ctrl+C stops after the present step, and
+    the same command goes on; seed by seed, so that what there is of a study that was stopped is a study of fewer seeds.
+
+    \b
+      gradts-engine study pairs tasks.toml --seeds 4
+      nohup nice gradts-engine study pairs tasks.toml --out pairs.csv &
+      gradts-engine study pairs tasks.toml --json | jq .primaries
+    """
+    from gradts_engine import tables
+    from gradts_engine.cli.signals import Signals
+    from gradts_engine.config import load_experiment
+    from gradts_engine.console import Display
+    from gradts_engine.hooks.catalog import load_catalog
+    from gradts_engine.runtime.control import Control
+    from gradts_engine.studies.sweep import candidates_of, sweep
+    from gradts_engine.studies.truth import truth
+
+    catalog, control = load_catalog(), Control()
+    experiment = load_experiment(config, catalog)
+    path = out or config.with_name("pairs.csv")
+    with Display(plain=True) as display, Signals(control, display, "the same command"):
+
+        def done(trained: int, total: int) -> None:
+            display.say(f"{trained} of {total} trainings in {path}")
+
+        rows = sweep(experiment, catalog, open_store(store, config), path, seeds, control, done, display.say)
+    found = truth(rows, candidates_of(experiment), seeds)
+    show(found, as_json, lambda: tables.truth(found))
 
 
 def _settings(spec: StrategySpec, budget: int) -> Section:

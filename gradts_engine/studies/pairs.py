@@ -1,17 +1,20 @@
 """The true gain of every single auxiliary for every primary: one training a pair and seed, kept in a table that grows.
 
 The table is a CSV file of which each row stands for itself: it is written when its training has ended, so that a study goes on
-where it was stopped, on any machine, and tables of several machines can be put together. Rows that were made by another protocol
-(settings, data or encoder) are refused, not mixed.
+where it was stopped, on any machine, and tables of several machines can be put together. A row names the key of its trial, so
+that what was made with other settings, data or another encoder is refused, not mixed in.
 """
 
 from __future__ import annotations
 
 import csv
+import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+
+import numpy as np
 
 from gradts_engine.errors import UsageError
 
@@ -38,7 +41,7 @@ class Row:
     score: float
     metric: str
     seconds: float
-    protocol: str
+    key: str
 
     @property
     def cell(self) -> Cell:
@@ -56,11 +59,10 @@ def cells(candidates: Mapping[str, Sequence[str]], seeds: int) -> Iterator[Cell]
             yield from (Cell(target, source, seed) for source in (ALONE, *sources))
 
 
-def read(path: Path, protocol: str | None = None) -> list[Row]:
+def read(path: Path) -> list[Row]:
     """The rows of a table; none where there is no file. A line that was cut by a crash is left out.
 
-    Raises `UsageError` for another kind of file, for a broken line that is not the last, and for rows of another protocol than
-    `protocol`.
+    Raises `UsageError` for another kind of file, and for a broken line that is not the last.
     """
     if not path.exists():
         return []
@@ -71,11 +73,6 @@ def read(path: Path, protocol: str | None = None) -> list[Row]:
         raise UsageError(f"{path}:1: expected a table of pairs with the columns {header}")
     lines = csv.DictReader(whole.splitlines())
     rows = [_row(path, number, line) for number, line in enumerate(lines, 2)]
-    if protocol is not None and (other := next((row for row in rows if row.protocol != protocol), None)):
-        raise UsageError(
-            f"{path}: was made with other settings, data or another encoder (protocol {other.protocol}, this is {protocol}); "
-            "give another file with --out, or the tasks.toml that it was made with"
-        )
     if cut:  # what a crash left of the last line
         path.write_text(whole + end, encoding="utf-8")
     return rows
@@ -90,7 +87,7 @@ def _row(path: Path, number: int, line: Mapping[str, str]) -> Row:
             float(line["score"]),
             line["metric"],
             float(line["seconds"]),
-            line["protocol"],
+            line["key"],
         )
     except (TypeError, ValueError) as error:
         raise UsageError(f"{path}:{number}: broken row ({error}); delete it, and its training is made again") from None
@@ -109,14 +106,37 @@ def append(path: Path, row: Row) -> None:
 
 
 def measure(
-    path: Path, wanted: Iterable[Cell], protocol: str, train: Callable[[Cell], Row], done: Callable[[int, int], None]
+    path: Path, wanted: Mapping[Cell, str], train: Callable[[Iterable[Cell]], Iterator[Row]], done: Callable[[int, int], None]
 ) -> list[Row]:
-    """All wanted rows: those of the table, and a training for each that is missing. `done(n, of)` is told after each."""
-    rows = {row.cell: row for row in read(path, protocol)}
-    wanted = list(wanted)
-    for cell in wanted:
-        if cell not in rows:
-            rows[cell] = train(cell)
-            append(path, rows[cell])
-        done(sum(c in rows for c in wanted), len(wanted))
+    """A row for each cell that is `wanted`, with the key of its trial: from the table, or else from `train`, which gives rows as
+    they come. `done(n, of)` is told at first and after each.
+
+    Raises `UsageError` where the table has a cell with another key: nothing is trained then.
+    """
+    rows = {row.cell: row for row in read(path) if row.cell in wanted}
+    if other := next((row for row in rows.values() if row.key != wanted[row.cell]), None):
+        with_ = f"with {other.source}" if other.source else "alone"
+        raise UsageError(
+            f"{path}: {other.target} {with_}, seed {other.seed}, was trained with other settings, data or another encoder; "
+            "give another file with --out, or the tasks.toml that this one was made with"
+        )
+    done(len(rows), len(wanted))
+    for row in train([cell for cell in wanted if cell not in rows]):
+        append(path, row)
+        rows[row.cell] = row
+        done(len(rows), len(wanted))
     return [rows[cell] for cell in wanted]
+
+
+def gains(rows: Iterable[Row], candidates: Mapping[str, Sequence[str]], seeds: int) -> dict[str, np.ndarray]:
+    """Of each primary [C, S]: by how many points of the metric a candidate makes it better than alone, seed by seed; NaN where
+    a training failed or was not made."""
+    scores = {row.cell: row.score for row in rows}
+
+    def gain(target: str, source: str, seed: int) -> float:
+        return scores.get(Cell(target, source, seed), math.nan) - scores.get(Cell(target, ALONE, seed), math.nan)
+
+    return {
+        target: np.array([[gain(target, source, seed) for seed in range(seeds)] for source in sources])
+        for target, sources in candidates.items()
+    }

@@ -4,17 +4,20 @@ import csv
 import math
 from dataclasses import replace
 
+import numpy as np
 import pandas
 import pytest
+from scipy import stats
 
 from gradts_engine.errors import UsageError
-from gradts_engine.studies.pairs import ALONE, Cell, Row, append, cells, measure, read
+from gradts_engine.studies.pairs import ALONE, Cell, Row, append, cells, gains, measure, read
+from gradts_engine.studies.truth import truth
 
 CANDIDATES = {"a": ("b", "c"), "b": ("a",)}
 
 
-def row(cell, score=50.0, protocol="p"):
-    return Row(cell.target, cell.source, cell.seed, score, "accuracy", 1.5, protocol)
+def row(cell, score=50.0, key="k"):
+    return Row(cell.target, cell.source, cell.seed, score, "accuracy", 1.5, key)
 
 
 def test_a_seed_is_whole_before_the_next_begins():
@@ -25,22 +28,23 @@ def test_a_seed_is_whole_before_the_next_begins():
 
 def test_what_is_in_the_table_is_not_trained_again(tmp_path):
     path, trained, told = tmp_path / "pairs.csv", [], []
-    wanted = list(cells(CANDIDATES, 1))
+    wanted = dict.fromkeys(cells(CANDIDATES, 1), "k")
 
-    def train(cell):
-        if len(trained) == 2 and not told[3:]:
-            raise KeyboardInterrupt
-        trained.append(cell)
-        return row(cell, score=len(trained))
+    def train(missing, stop):
+        for cell in missing:
+            if len(trained) == stop:
+                raise KeyboardInterrupt
+            trained.append(cell)
+            yield row(cell, score=len(trained))
 
     with pytest.raises(KeyboardInterrupt):
-        measure(path, wanted, "p", train, lambda done, of: told.append((done, of)))
-    told += [None, None]
-    rows = measure(path, wanted, "p", train, lambda done, of: told.append((done, of)))
-    assert trained == wanted
+        measure(path, wanted, lambda missing: train(missing, 2), lambda *n: told.append(n))
+    assert told == [(0, 5), (1, 5), (2, 5)]
+    append(path, row(Cell("another", "study", 7), key="another"))
+    rows = measure(path, wanted, lambda missing: train(missing, None), lambda *n: told.append(n))
+    assert trained == list(wanted)
     assert [r.score for r in rows] == [1, 2, 3, 4, 5]
-    assert told[-1] == (5, 5)
-    assert read(path) == rows
+    assert told[3:] == [(2, 5), (3, 5), (4, 5), (5, 5)]
 
 
 def test_a_table_is_plain_csv(tmp_path):
@@ -48,7 +52,7 @@ def test_a_table_is_plain_csv(tmp_path):
     append(path, row(Cell('with "quote", comma', ALONE, 0), score=math.nan))
     append(path, row(Cell("a", "b", 1), score=12.34567))
     frame = pandas.read_csv(path, keep_default_na=False, na_values={"score": ["nan"]})
-    assert list(frame.columns) == ["target", "source", "seed", "score", "metric", "seconds", "protocol"]
+    assert list(frame.columns) == ["target", "source", "seed", "score", "metric", "seconds", "key"]
     assert frame["target"].tolist() == ['with "quote", comma', "a"]
     assert frame["source"].tolist() == ["", "b"]
     assert math.isnan(frame["score"][0])
@@ -68,7 +72,7 @@ def test_a_line_that_a_crash_cut_is_made_again(tmp_path, cut):
     assert [r.source for r in read(path)] == [ALONE, "b"]
 
 
-@pytest.mark.parametrize("left", ["", "target,sou", "target,source,seed,score,metric,seconds,protocol"])
+@pytest.mark.parametrize("left", ["", "target,sou", "target,source,seed,score,metric,seconds,key"])
 def test_a_header_that_a_crash_cut_is_made_again(tmp_path, left):
     path = tmp_path / "pairs.csv"
     path.write_text(left)
@@ -77,12 +81,35 @@ def test_a_header_that_a_crash_cut_is_made_again(tmp_path, left):
     assert len(read(path)) == 1
 
 
-def test_rows_of_another_protocol_are_refused(tmp_path):
+def test_what_was_trained_otherwise_is_refused_before_anything_is_trained(tmp_path):
     path = tmp_path / "pairs.csv"
-    append(path, row(Cell("a", ALONE, 0), protocol="0123"))
-    with pytest.raises(UsageError, match=r"pairs\.csv: was made with other settings.*protocol 0123, this is 4567"):
-        read(path, "4567")
-    assert len(read(path)) == len(read(path, "0123")) == 1
+    append(path, row(Cell("a", "b", 1), key="0123"))
+    before = path.read_bytes()
+    with pytest.raises(UsageError, match=r"pairs\.csv: a with b, seed 1, was trained with other settings"):
+        measure(path, dict.fromkeys(cells(CANDIDATES, 2), "4567"), lambda missing: pytest.fail("trained"), lambda *n: None)
+    assert path.read_bytes() == before
+
+
+def test_gains_are_taken_seed_by_seed():
+    scores = {("a", ALONE): (50, 60), ("a", "b"): (51, 64), ("a", "c"): (math.nan, 57), ("b", ALONE): (10, 20)}
+    rows = [row(Cell(*pair, seed), score) for pair, both in scores.items() for seed, score in enumerate(both)]
+    found = gains(rows, CANDIDATES, 2)
+    np.testing.assert_array_equal(found["a"], [[1, 4], [math.nan, -3]])
+    np.testing.assert_array_equal(found["b"], [[math.nan, math.nan]])
+    told = truth(rows, CANDIDATES, 2)
+    assert list(told["primaries"]["a"]["candidates"]) == ["b", "c"]
+    assert told["primaries"]["a"]["candidates"]["b"]["gain"] == 2.5
+    low, high = stats.ttest_1samp([1, 4], 0).confidence_interval()
+    assert (told["primaries"]["a"]["candidates"]["b"]["low"], told["primaries"]["a"]["candidates"]["b"]["high"]) == (
+        round(low, 3),
+        round(high, 3),
+    )
+    assert told["primaries"]["b"] == {
+        "metric": "accuracy",
+        "alone": 15.0,
+        "reliability": None,
+        "candidates": {"a": {"gain": None, "low": None, "high": None}},
+    }
 
 
 @pytest.mark.parametrize(
@@ -90,8 +117,8 @@ def test_rows_of_another_protocol_are_refused(tmp_path):
     [
         ("a,b\n1,2\n", ":1: expected a table of pairs"),
         ("a note", ":1: expected a table of pairs"),
-        ("target,source,seed,score,metric,seconds,protocol\na,,x,1,accuracy,1,p\n", ":2: broken row .*delete it"),
-        ("target,source,seed,score,metric,seconds,protocol\na,,0\n", ":2: broken row"),
+        ("target,source,seed,score,metric,seconds,key\na,,x,1,accuracy,1,p\n", ":2: broken row .*delete it"),
+        ("target,source,seed,score,metric,seconds,key\na,,0\n", ":2: broken row"),
     ],
 )
 def test_other_files_are_refused(tmp_path, text, words):

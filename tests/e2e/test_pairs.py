@@ -1,0 +1,87 @@
+"""`study pairs`: true gains from the trials of a run, kept row by row, as a person would measure them."""
+
+import csv
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+
+@pytest.fixture
+def study(place):
+    """Two tasks, each a primary and a candidate."""
+    place.settings["run"]["primary"] = ["mood", "stars"]
+    del place.settings["tasks.tags"], place.settings["tasks.pair"]
+    place.write()
+
+    def run(*arguments):
+        return place("study pairs", str(place.config), *arguments)
+
+    return place, run
+
+
+def rows(place):
+    with (place.folder / "pairs.csv").open() as file:
+        return list(csv.DictReader(file))
+
+
+def test_gains_are_differences_of_the_runs_own_trials(study):
+    place, pairs = study
+    found = pairs("--seeds", "2", "--json")
+    assert found.code == 0
+    assert [(r["target"], r["source"], r["seed"]) for r in rows(place)] == [
+        (target, source, seed)
+        for seed in "01"
+        for target, other in (("mood", "stars"), ("stars", "mood"))
+        for source in ("", other)
+    ]
+    score = {(r["target"], r["source"], r["seed"]): float(r["score"]) for r in rows(place)}
+    gain = found.json["primaries"]["mood"]["candidates"]["stars"]["gain"]
+    by_hand = [score["mood", "stars", seed] - score["mood", "", seed] for seed in "01"]
+    assert gain == pytest.approx(sum(by_hand) / 2, abs=1e-3)
+    assert not list((place.store.artifacts.root / "trial").glob("*"))  # no model is kept
+
+    place.settings["run"]["primary"] = ["mood"]
+    place.settings["selection"]["strategy"] = "all"
+    place.write()
+    place.done()
+    trials = place("results --json").json["primaries"]["mood"]["trials"]
+    assert {tuple(t["auxiliaries"]): round(100 * t["score"], 4) for t in trials} == {
+        (): score["mood", "", "0"],
+        ("stars",): score["mood", "stars", "0"],
+    }
+
+
+def test_a_study_goes_on_and_mixes_nothing(study):
+    place, pairs = study
+    assert pairs("--seeds", "1").code == 0
+    one = rows(place)
+    text = pairs("--seeds", "2")
+    assert text.code == 0
+    assert "4 of 8 trainings" in text.err.splitlines()[0]
+    assert rows(place)[:4] == one
+    place.settings["multitask"]["steps"] = 13
+    place.write()
+    refused = pairs("--seeds", "2")
+    assert refused.code == 2
+    assert "pairs.csv: mood alone, seed 0, was trained with other settings" in refused.line
+    assert len(rows(place)) == 8
+
+
+def test_ctrl_c_keeps_what_is_finished(study):
+    place, pairs = study
+    command = [sys.executable, "-m", "gradts_engine", "study", "pairs", str(place.config), "--seeds", "60"]
+    engine = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=place.folder)
+    while not (place.folder / "pairs.csv").exists() and engine.poll() is None:
+        time.sleep(0.05)
+    os.kill(engine.pid, signal.SIGINT)
+    out, err = engine.communicate(timeout=120)
+    assert (engine.returncode, out) == (130, ""), err
+    assert "Traceback" not in err
+    before = rows(place)
+    assert 0 < len(before) < 240
+    assert pairs("--seeds", "1").code == 0
+    assert rows(place)[: len(before)] == before
