@@ -25,7 +25,7 @@ def parquet(path: Path) -> Iterator[tuple[None, Row]]:
                         if column in values:
                             values[column] = name(values[column])
                     yield None, values
-    except (ArrowException, ValueError, OverflowError) as error:  # the latter two for text that is not UTF-8, dates out of range
+    except (ArrowException, OSError, ValueError, OverflowError) as error:  # the latter two: text not UTF-8, dates out of range
         reason = str(error).partition("\n")[0]
         raise UsageError(f"{path}: damaged or not a Parquet file: {reason}") from None
     except IndexError as error:
