@@ -451,13 +451,15 @@ class Strategy(Protocol):
 class StrategySpec:
     """A way to choose auxiliaries. `settings` gives the model of its table `[selection.NAME]`, a subclass of
     `gradts_engine.settings.Section`. `predictor` orders the candidates where `[selection] predictor` names none; None: it
-    needs no order. `needs_instances`: it asks for `instance_tau`."""
+    needs no order. `needs_instances`: it asks for `instance_tau`. `judges`: it asks for verdicts, so that
+    its trials are scored on the other dev rows."""
 
     name: str
     load: Callable[[], Strategy]
     settings: Callable[[], type[Section]] = field(default=lambda: Section)
     predictor: str | None = "tau"
     needs_instances: bool = False
+    judges: bool = False
     version: int = 1
     description: str = ""
 

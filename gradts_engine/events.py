@@ -142,6 +142,31 @@ class TrialScored(Event):
 
 
 @dataclass(frozen=True)
+class Predicted(Event):
+    """What predictors say of a primary's candidates, `values[predictor][candidate]` with one value a repeat; which one orders."""
+
+    primary: str
+    predictor: str
+    values: Mapping[str, Mapping[str, tuple[float, ...]]]
+
+
+@dataclass(frozen=True)
+class Judged(Event):
+    """A verdict on auxiliaries (task to number of instances) of a primary: helps, neutral, hurts or undecided; the gain and its
+    95% interval, `seeds` and `rows` that judged, and how many more seeds it would take (None: no number would do)."""
+
+    primary: str
+    auxiliaries: Mapping[str, int]
+    verdict: str
+    gain: float
+    low: float
+    high: float
+    seeds: int
+    rows: int
+    more: int | None = 0
+
+
+@dataclass(frozen=True)
 class Proposed(Event):
     """A strategy's selection for a primary: task to number of instances. `digest` names exactly this proposal."""
 

@@ -234,6 +234,9 @@ class DataSettings(Section):
         default="drop",
         description="Auxiliaries' train rows with a text of the primary's dev or test split: leave them out, keep them, or stop.",
     )
+    verdict_fraction: float = Field(
+        default=0.5, gt=0, lt=1, description="Share of a primary's dev rows that verdicts are given on, and no choice is made on."
+    )
     on_bad_row: Literal["stop", "skip"] = Field(
         default="stop", description="Stop at rows that cannot be read, or skip and count them."
     )
@@ -311,6 +314,7 @@ class SelectionSettings(Section):
     predictors: Annotated[tuple[Annotated[str, _registered("predictor", "predictors")], ...], *_LIST] = Field(
         default=("tau", "embedding"), description="Predictors to show beside it, whatever orders the candidates."
     )
+    margin: float = Field(default=1.0, ge=0, description="A gain that is no gain, in points (hundredths) of the metric.")
     threshold: float | None = Field(
         default=None, ge=-1, le=1, description="Where [selection.NAME] has none: smallest value to select."
     )

@@ -140,6 +140,7 @@ def gradts_strategies() -> Sequence[StrategySpec]:
             load=_late_function("gradts_engine.selection.halving", "halving"),
             settings=_late_function("gradts_engine.selection.halving", "HalvingSettings"),
             predictor="embedding",
+            judges=True,
             description="a shortlist, more seeds for the better half, and a verdict on fresh seeds and rows",
         ),
         StrategySpec(name="all", load=_late_function(module, "every"), description="baseline: every candidate"),

@@ -6,13 +6,14 @@ A score or tau that is missing or not finite is None throughout.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 
-from gradts_engine.events import TaskRead
+from gradts_engine.events import Judged, TaskRead
+from gradts_engine.repeats import Repeats
 from gradts_engine.report.arrays import artifact, count_kept
 from gradts_engine.runtime.artifacts import TAU, Artifact
 from gradts_engine.runtime.store import RunFolder, Store
@@ -64,6 +65,34 @@ class Ranked:
     task: str
     tau: float | None
     embedding: float | None
+    predictors: Mapping[str, Prediction] = field(default_factory=dict)
+    """What each chosen predictor says of it."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a predictor says of a candidate: mean over repeats, its 95% interval, and how many there are."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    repeats: int
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict on a selection against the primary alone: the gain and its 95% interval in units of the metric, how many seeds
+    and dev rows judged, how many train instances of the auxiliaries took part; `more`: seeds that it would take to know, None
+    where no number would do."""
+
+    verdict: str
+    gain: float | None
+    low: float | None
+    high: float | None
+    seeds: int
+    rows: int
+    instances: int
+    more: int | None
 
 
 @dataclass(frozen=True)
@@ -74,6 +103,7 @@ class Trial:
     instances: Mapping[str, int]
     score: float | None
     reason: str
+    repeat: int
 
 
 @dataclass(frozen=True)
@@ -93,6 +123,11 @@ class Final:
     test: float | None
     alone: float | None
     alone_test: float | None
+    verdict: str | None
+    gain: float | None
+    low: float | None
+    high: float | None
+    """What fresh seeds and rows said of this selection, where they were asked."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +139,11 @@ class PrimaryResults:
     """
 
     metric: str | None
+    predictor: str | None
+    """The one that ordered the candidates."""
     ranking: tuple[Ranked, ...]
+    verdicts: Mapping[str, Judgement]
+    """By auxiliaries, several as `a + b`."""
     kept: Mapping[str, Mapping[str, int]]
     trials: tuple[Trial, ...]
     proposed: tuple[Chosen, ...] | None
@@ -115,7 +154,7 @@ class PrimaryResults:
     @property
     def alone(self) -> float | None:
         """Best dev score of trial 0, the primary alone."""
-        return next((trial.score for trial in self.trials if not trial.auxiliaries), None)
+        return next((t.score for t in self.trials if not t.auxiliaries and not t.repeat), None)
 
 
 @dataclass(frozen=True)
@@ -195,11 +234,14 @@ def _data(store: Store, view: RunView, task: TaskRead, warn: Callable[[str], Non
 def _primary(view: RunView, primary: str, correlation: Artifact | None) -> PrimaryResults:
     proposal, decision = view.proposals.get(primary), view.confirmed(primary)
     trials = tuple(
-        Trial(tuple(t.auxiliaries), dict(t.auxiliaries), number(t.score), t.reason) for t in view.trials.get(primary, ())
+        Trial(tuple(t.auxiliaries), dict(t.auxiliaries), number(t.score), t.reason, t.repeat)
+        for t in view.trials.get(primary, ())
     )
     return PrimaryResults(
         metric=view.tasks[primary].metric if primary in view.tasks else None,
-        ranking=_ranking(correlation) if correlation else (),
+        predictor=view.predicted[primary].predictor if primary in view.predicted else None,
+        ranking=_ranking(view, primary, correlation) if correlation else (),
+        verdicts={" + ".join(j.auxiliaries): _judgement(j) for j in view.verdicts.get(primary, ())},
         kept={a: kept(tau) for a, tau in correlation.arrays(TAU).items()} if correlation else {},
         trials=trials,
         proposed=_chosen(proposal.auxiliaries) if proposal else None,
@@ -209,8 +251,29 @@ def _primary(view: RunView, primary: str, correlation: Artifact | None) -> Prima
     )
 
 
-def _ranking(correlation: Artifact) -> tuple[Ranked, ...]:
-    rows = [Ranked(a, number(x), number(correlation.result["embedding"][a])) for a, x in correlation.result["tau"].items()]
+def _judgement(judged: Judged) -> Judgement:
+    gain, low, high = number(judged.gain), number(judged.low), number(judged.high)
+    instances = sum(judged.auxiliaries.values())
+    return Judgement(judged.verdict, gain, low, high, judged.seeds, judged.rows, instances, judged.more)
+
+
+def _prediction(values: Sequence[float]) -> Prediction:
+    repeats = Repeats(tuple(values))
+    low, high = repeats.interval()
+    return Prediction(number(repeats.mean), number(low), number(high), len(values))
+
+
+def _ranking(view: RunView, primary: str, correlation: Artifact) -> tuple[Ranked, ...]:
+    told = view.predicted[primary].values if primary in view.predicted else {}
+    rows = [
+        Ranked(
+            a,
+            number(x),
+            number(correlation.result["embedding"][a]),
+            {name: _prediction(of[a]) for name, of in told.items() if a in of},
+        )
+        for a, x in correlation.result["tau"].items()
+    ]
     return tuple(sorted(rows, key=lambda row: math.inf if row.tau is None else -row.tau))
 
 
@@ -220,10 +283,14 @@ def _chosen(auxiliaries: Mapping[str, int]) -> tuple[Chosen, ...]:
 
 def _final(view: RunView, primary: str) -> Final | None:
     final = view.finals.get(primary)
-    alone = next((t.score for t in view.trials.get(primary, ()) if not t.auxiliaries), None)
+    alone = next((t.score for t in view.trials.get(primary, ()) if not t.auxiliaries and not t.repeat), None)
+    decision = view.confirmed(primary)
+    chosen = dict(decision.auxiliaries) if decision else None
+    said = next((_judgement(j) for j in view.verdicts.get(primary, ()) if dict(j.auxiliaries) == chosen), None)
     if final is None:
         return None
-    return Final(number(final.score), final.model, number(final.test), number(alone), number(final.alone_test))
+    told = (said.verdict, said.gain, said.low, said.high) if said else (None, None, None, None)
+    return Final(number(final.score), final.model, number(final.test), number(alone), number(final.alone_test), *told)
 
 
 def kept(tau: np.ndarray) -> dict[str, int]:

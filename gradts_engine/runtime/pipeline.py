@@ -36,6 +36,7 @@ from gradts_engine.runtime.described import describe
 from gradts_engine.runtime.driver import Driver
 from gradts_engine.runtime.jobs import Embed, Export, Score, Test, Trial
 from gradts_engine.runtime.journal import Journal
+from gradts_engine.runtime.judging import Judge
 from gradts_engine.runtime.listening import Listener
 from gradts_engine.runtime.mounts import network_file_system
 from gradts_engine.runtime.prepare import Prepared, check, load_executor, method_settings, prepare, run_id
@@ -131,10 +132,6 @@ def _ended(error: BaseException) -> events.RunEnded:
     if isinstance(error, Interrupted | KeyboardInterrupt):
         return events.RunEnded("interrupted", "SIGTERM" if isinstance(error, Terminated) else "")
     return events.RunEnded("failed", str(error) or type(error).__name__)
-
-
-def _no_judge(selections: Sequence[Selection], repeats: Sequence[int]) -> Sequence[Verdict]:
-    raise RunError("verdicts need several seeds, which runs do not have yet")
 
 
 class Pipeline:
@@ -278,21 +275,50 @@ class Pipeline:
             lambda task: self.instance_tau(primary, correlation, task),
         )
         spec = self.catalog.strategies[self.experiment.selection.strategy]
-        runs = Trials(lambda selections, repeats: self.evaluate(primary, selections, repeats), _no_judge)
+        told = {name: {c: found.values for c, found in of.items()} for name, of in ranking.predicted.items()}
+        self.emit(events.Predicted(primary, ranking.predictor, told))
+        judge = Judge(self.prepared.data[primary], self.experiment.data.verdict_fraction, self.facts.seed)
+        runs = Trials(
+            lambda selections, repeats: self.evaluate(primary, selections, repeats, judge if spec.judges else None),
+            lambda selections, repeats: self.judge(primary, selections, repeats, judge),
+        )
         chosen = self.prepared.usable(primary, spec.load()(ranking, runs, self.experiment.strategy))
         proposal = propose(self.driver, self.experiment, primary, correlation, chosen, spec.version)
         self.decisions.offer(primary, proposal)
 
-    def evaluate(self, primary: str, selections: Sequence[Selection], repeats: Sequence[int]) -> list[Repeats]:
-        """Dev scores of trials, NaN for one that failed. Each is told as soon as it is known."""
+    def evaluate(
+        self, primary: str, selections: Sequence[Selection], repeats: Sequence[int], judge: Judge | None = None
+    ) -> list[Repeats]:
+        """Dev scores of trials, NaN for one that failed; with `judge`, scores on the rows that it leaves for choosing. Each is
+        told as soon as it is known."""
+        found = self.trials(primary, selections, repeats)
+
+        def score(trial: Artifact | None) -> float:
+            if trial is None:
+                return math.nan
+            return judge.score(trial, judge.choosing) if judge else float(trial.result["score"])
+
+        return [Repeats(tuple(map(score, trials))) for trials in found]
+
+    def judge(self, primary: str, selections: Sequence[Selection], repeats: Sequence[int], judge: Judge) -> list[Verdict]:
+        """Verdicts on selections against the primary alone."""
+        alone, *others = self.trials(primary, [(), *selections], repeats)
+        verdicts = judge.verdicts(others, alone, self.experiment.selection.margin / 100)
+        for selection, v in zip(selections, verdicts, strict=True):
+            counts = self.facts.instances(self.prepared.usable(primary, selection))
+            self.emit(events.Judged(primary, counts, v.verdict, v.gain, v.low, v.high, v.seeds, v.rows, v.more))
+        return verdicts
+
+    def trials(self, primary: str, selections: Sequence[Selection], repeats: Sequence[int]) -> list[list[Artifact | None]]:
+        """A trial for each selection and repeat, None where it failed; all side by side."""
         selections = [self.prepared.usable(primary, selection) for selection in selections]
-        asked = {(i, r): self.driver.get(_trial(primary, s, r)) for i, s in enumerate(selections) for r in repeats}
+        asked = {(i, r): self.driver.get(_trial(primary, s, r), files=True) for i, s in enumerate(selections) for r in repeats}
         places = {future: place for place, future in reversed(asked.items())}  # the same trial may be asked for twice
-        scores: dict[Future[Artifact], float] = {}
+        found: dict[Future[Artifact], Artifact | None] = {}
         for future in as_completed(places):
             i, repeat = places[future]
-            scores[future] = self._tell(primary, selections[i], repeat, future)
-        return [Repeats(tuple(scores[asked[i, r]] for r in repeats)) for i in range(len(selections))]
+            found[future] = self._tell(primary, selections[i], repeat, future)
+        return [[found[asked[i, r]] for r in repeats] for i in range(len(selections))]
 
     def instance_tau(self, primary: str, correlation: Artifact, task: str) -> np.ndarray:
         """Tau of a primary with every train instance of a candidate, NaN for those that it cannot be trained with."""
@@ -301,15 +327,17 @@ class Pipeline:
             tau[left_out(self.prepared.data[primary], self.prepared.data[task])] = math.nan
         return tau
 
-    def _tell(self, primary: str, selection: Selection, repeat: int, future: Future[Artifact]) -> float:
+    def _tell(self, primary: str, selection: Selection, repeat: int, future: Future[Artifact]) -> Artifact | None:
         counts = self.facts.instances(selection)
+        found: Artifact | None = None
         try:
-            score, reason = float(future.result().result["score"]), ""
+            found = future.result()
+            score, reason = float(found.result["score"]), ""
         except TrainingDiverged as error:
             score, reason = math.nan, str(error)
         key = jobs.key(_trial(primary, selection, repeat), self.facts)
         self.emit(events.TrialScored(primary, counts, score, key, reason, repeat))
-        return score
+        return found
 
     # --- decision and final training ----------------------------------------------------------------------------------
 

@@ -80,6 +80,8 @@ class RunView:
     truncated: Mapping[tuple[str, str], int] = field(default_factory=dict)
     stages: Mapping[tuple[str, str], Stage] = field(default_factory=dict)
     trials: Mapping[str, tuple[events.TrialScored, ...]] = field(default_factory=dict)
+    predicted: Mapping[str, events.Predicted] = field(default_factory=dict)
+    verdicts: Mapping[str, tuple[events.Judged, ...]] = field(default_factory=dict)
     proposals: Mapping[str, events.Proposed] = field(default_factory=dict)
     confirmations: Mapping[str, events.Confirmed] = field(default_factory=dict)
     finals: Mapping[str, events.FinalModel] = field(default_factory=dict)
@@ -102,6 +104,19 @@ class RunView:
 def _stage(view: RunView, stage: str, subject: str, **changes: Any) -> RunView:
     before = view.stages.get((stage, subject), Stage("running"))
     return replace(view, stages={**view.stages, (stage, subject): replace(before, **changes)})
+
+
+def _told(view: RunView, primary: str, event: events.TrialScored | events.Judged) -> RunView:
+    """With a trial's score or a verdict; the place of an earlier one of the same trial stays."""
+    field = "trials" if isinstance(event, events.TrialScored) else "verdicts"
+    known = getattr(view, field).get(primary, ())
+
+    def same(other: events.TrialScored | events.Judged) -> bool:
+        return other.auxiliaries == event.auxiliaries and getattr(other, "repeat", 0) == getattr(event, "repeat", 0)
+
+    if any(map(same, known)):
+        return _with(view, field, primary, tuple(event if same(other) else other for other in known))
+    return _with(view, field, primary, (*known, event))
 
 
 def _with(view: RunView, name: str, key: Any, value: Any) -> RunView:
@@ -161,19 +176,15 @@ def apply(view: RunView, event: Event, when: float = 0.0) -> RunView:
             return _stage(view, stage, subject, state="cached" if cached else "done", key=key, seconds=seconds)
         case events.StageFailed(stage, subject, reason):
             return _with(_stage(view, stage, subject, state="failed", reason=reason), "failures", (stage, subject), reason)
-        case events.TrialScored(primary, auxiliaries):
-            known = view.trials.get(primary, ())
-            if any(t.auxiliaries == auxiliaries for t in known):  # scored again: its place stays
-                return _with(view, "trials", primary, tuple(event if t.auxiliaries == auxiliaries else t for t in known))
-            return _with(view, "trials", primary, (*known, event))
+        case events.TrialScored(primary) | events.Judged(primary):
+            return _told(view, primary, event)
         case events.Proposed(primary):
             # What a policy took is not remembered: where a person is to be asked now, nobody has decided yet.
             persons = {p: c for p, c in view.confirmations.items() if p != primary or c.by == "person"}
             return replace(_with(view, "proposals", primary, event), confirmations=persons)
-        case events.Confirmed(primary):
-            return _with(view, "confirmations", primary, event)
-        case events.FinalModel(primary):
-            return _with(view, "finals", primary, event)
+        case events.Predicted(primary) | events.Confirmed(primary) | events.FinalModel(primary):
+            field = {events.Predicted: "predicted", events.Confirmed: "confirmations", events.FinalModel: "finals"}[type(event)]
+            return _with(view, field, primary, event)
         case events.CommandAnswered(id=identifier):
             return _with(view, "answers", identifier, event)
         case events.Warned(message):

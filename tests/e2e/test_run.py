@@ -194,6 +194,32 @@ def test_the_model_card_says_what_the_model_is(ran):
 # --- strategies ------------------------------------------------------------------------------------------------------
 
 
+def test_halving_gives_verdicts_on_fresh_seeds_and_rows(ran):
+    ran.settings["selection"] = {"confirm": "auto", "strategy": "halving", "predictors": ["tau", "embedding", "tau-centred"]}
+    ran.settings["selection.halving"] = {"budget": 4, "shortlist": 2, "seeds": 2, "finalists": 1}
+    ran.write()
+    assert ran.done()
+    found = ran("results --json").json["primaries"]["mood"]
+    assert found["predictor"] == "embedding"
+    for row in found["ranking"]:
+        assert set(row["predictors"]) == {"tau", "embedding", "tau-centred"}
+        assert row["predictors"]["tau"] == {"mean": row["tau"], "low": None, "high": None, "repeats": 1}
+    ((judged, verdict),) = found["verdicts"].items()
+    assert set(verdict) == {"verdict", "gain", "low", "high", "seeds", "rows", "instances", "more"}
+    assert verdict["verdict"] in ("helps", "neutral", "hurts", "undecided")
+    assert verdict["low"] <= verdict["gain"] <= verdict["high"]
+    assert (verdict["seeds"], verdict["rows"]) == (2, 8)
+    assert verdict["instances"] == 36 * len(judged.split(" + "))
+    choosing, judging = ({t["repeat"] for t in found["trials"] if t["auxiliaries"] == a} for a in ([], judged.split(" + ")))
+    assert len(judging) >= 3 <= len(choosing)
+    shown = judged.split(" + ") if verdict["verdict"] == "helps" else []
+    assert [a["task"] for a in found["proposed"]] == shown
+    if shown:
+        assert found["final"]["gain"] == verdict["gain"]
+    else:
+        assert found["final"]["verdict"] is None
+
+
 def test_every_strategy(ran):
     """Each in turn on what the run before has computed: they differ in what they propose, and in nothing else."""
     ranking = ran("results --json").json["primaries"]["mood"]["ranking"]

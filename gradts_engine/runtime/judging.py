@@ -1,0 +1,79 @@
+"""From the stored answers of trials to scores on some of the dev rows, and to verdicts on the others."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from gradts_engine.contracts import TaskData, Verdict
+from gradts_engine.learning.seeds import derive_seed
+from gradts_engine.runtime.artifacts import PREDICTIONS, Artifact
+from gradts_engine.selection.verdicts import judge, pseudo_values
+
+
+@dataclass(frozen=True)
+class Judge:
+    """The dev rows of a primary: the share `fraction` of them judges, and no choice is made on it."""
+
+    data: TaskData
+    fraction: float
+    seed: int
+
+    @cached_property
+    def _order(self) -> np.ndarray:
+        rows = len(self.data.splits["dev"])
+        return np.random.default_rng(derive_seed(self.seed, "verdict", self.data.name)).permutation(rows)
+
+    @property
+    def judging(self) -> np.ndarray:
+        """Positions in the dev split of the rows that verdicts are given on."""
+        return np.sort(self._order[: round(self.fraction * len(self._order))])
+
+    @property
+    def choosing(self) -> np.ndarray:
+        """Positions of the other rows."""
+        return np.sort(self._order[round(self.fraction * len(self._order)) :])
+
+    def score(self, trial: Artifact, rows: np.ndarray) -> float:
+        """The primary's metric of a trial's best epoch on some of the dev rows; NaN where it is not defined there."""
+        return self._scorer(trial)(rows)
+
+    def _scorer(self, trial: Artifact) -> Callable[[np.ndarray], float]:
+        from gradts_engine.learning.metrics import METRICS
+
+        answers = json.loads((trial.folder / PREDICTIONS).read_bytes())
+        gold, predicted = answers["gold"], answers["predicted"]
+        metric = METRICS[self.data.metric]
+
+        def score(rows: np.ndarray) -> float:
+            return metric([gold[i] for i in rows], [predicted[i] for i in rows], self.data.labels, self.data.rules)
+
+        return score
+
+    def verdicts(
+        self, selections: Sequence[Sequence[Artifact | None]], alone: Sequence[Artifact | None], margin: float
+    ) -> list[Verdict]:
+        """The verdict on each selection against the primary alone, from their trials with the same seeds; None: it failed."""
+        rows = self.judging
+        base = self._table(alone, rows)
+        found = judge([self._table(trials, rows) - base for trials in selections], margin)
+        return [replace(verdict, rows=len(rows)) for verdict in found]
+
+    def _table(self, trials: Sequence[Artifact | None], rows: np.ndarray) -> np.ndarray:
+        """What each block of rows adds to the metric in each seed, [S, B]; NaN for a training that failed."""
+        blocks = min(len(rows), 200)
+        found = []
+        for trial in trials:
+            if trial is None:
+                found.append(np.full(blocks, np.nan))
+                continue
+            found.append(_pseudo_values(self._scorer(trial), rows))
+        return np.array(found)
+
+
+def _pseudo_values(score: Callable[[np.ndarray], float], rows: np.ndarray) -> np.ndarray:
+    return pseudo_values(lambda where: score(rows[where]), len(rows))
