@@ -22,9 +22,11 @@ def describe(event: Event) -> str:
     match event:
         case events.RunStarted(run, encoder=encoder, tasks=tasks, devices=devices):
             return f"run {run}: {len(tasks)} tasks, encoder {encoder}, on {', '.join(devices)}"
-        case events.TaskRead(task, kind, metric, sizes, skipped):
+        case events.TaskRead(task, kind, metric, sizes, skipped, judged_by=judged_by):
             left_out = f", {sum(skipped.values())} bad rows skipped" if any(skipped.values()) else ""
-            return f"read {task}: {kind}, {', '.join(f'{n} {s}' for s, n in sizes.items())}, metric {metric}{left_out}"
+            return (
+                f"read {task}: {kind}, {', '.join(f'{n} {s}' for s, n in sizes.items())}, metric {judged_by or metric}{left_out}"
+            )
         case events.Tokenised(task, split, instances, truncated) if truncated:
             return f"note: {truncated} of {instances} {split} texts of {task} are longer than [data] max_length and were cut"
         case events.StageFinished("proposal"):

@@ -186,7 +186,11 @@ def data(tasks: Sequence[TaskResults]) -> Table:
     counts = ("train", "dev", "test", "skipped", "cut")
     return records(
         [
-            {"task": t.task, **{name: getattr(t, name) for name in counts}, "dev score": f"{t.metric} {words.score(t.dev_score)}"}
+            {
+                "task": t.task,
+                **{name: getattr(t, name) for name in counts},
+                "dev score": f"{t.judged_by or t.metric} {words.score(t.dev_score)}",
+            }
             for t in tasks
         ]
     )
@@ -229,7 +233,7 @@ def trials(found: PrimaryResults) -> Table:
 
 def primary_results(primary: str, found: PrimaryResults, settings: Mapping[str, Any]) -> RenderableType:
     """Ranking, trials, choice and gain of one primary."""
-    parts: list[RenderableType] = [label(f"{primary} ({found.metric})", "bold")]
+    parts: list[RenderableType] = [label(f"{primary} ({found.judged_by or found.metric})", "bold")]
     if found.ranking:
         parts += [Text("candidates by Kendall's tau of head rankings:"), ranking(found.ranking)]
     if found.trials:
@@ -263,7 +267,9 @@ def run_results(found: RunResults) -> RenderableType:
     ]
     if found.data:
         parts += [
-            Text("tasks, each tuned alone (skipped: bad rows; cut: texts longer than max_length):"),
+            Text(
+                "tasks, each tuned alone (skipped: bad rows; cut: texts longer than max_length, words beyond it count as wrong):"
+            ),
             data(found.data),
             *(label(f"{t.task}: {warning}", "yellow") for t in found.data for warning in t.warnings),
         ]

@@ -21,15 +21,16 @@ Config = Any
 class Family:
     """`attention` lists the attention modules in the order of the forward pass; `projections` are the linear modules in them, a
     single name where query, key and value are the rows of one. `sentence_head` names the dense and output layers of the
-    family's AutoModelForSequenceClassification, `token_head` the output layer of AutoModelForTokenClassification; both are
-    None where that class computes something else than our heads. `settings` are configuration values that make it the same.
-    `apart` names the module after a layer's attention from which on every token goes its own way, all of whose inputs are states
-    [B, T, D]; None where there is no such module."""
+    family's AutoModelForSequenceClassification, `token_head` the output layer of AutoModelForTokenClassification, `span_head`
+    that of AutoModelForQuestionAnswering; they are None where that class computes something else than our heads. `settings` are
+    configuration values that make it the same. `apart` names the module after a layer's attention from which on every token goes
+    its own way, all of whose inputs are states [B, T, D]; None where there is no such module."""
 
     attention: Callable[[Config], Sequence[str]]
     projections: tuple[str, ...] = ("query", "key", "value")
     sentence_head: tuple[str, str] | None = None
     token_head: str | None = "classifier"
+    span_head: str | None = "qa_outputs"
     settings: Mapping[str, str] = field(default_factory=dict)
     apart: str | None = None
 
@@ -70,8 +71,8 @@ FAMILIES: Mapping[str, Family] = {
     ),
     # Its sentence head has a GELU.
     "electra": _BERT,
-    # Both its heads have a GELU and a normalisation.
-    "modernbert": Family(_stack("layers.{}.attn"), projections=("Wqkv",), token_head=None),
+    # All its heads have a GELU and a normalisation.
+    "modernbert": Family(_stack("layers.{}.attn"), projections=("Wqkv",), token_head=None, span_head=None),
     "mpnet": replace(
         _ROBERTA,
         attention=_stack("encoder.layer.{}.attention.attn"),

@@ -58,7 +58,7 @@ def hopeless(data: TaskData, split: str) -> str:
     """Why no model could have a score on a split, as a sentence; empty where one could."""
     gold = [instance.label for instance in data.splits[split]]
     why = METRICS[data.metric].hopeless(gold, data.labels, data.rules) if _plain(gold) else ""
-    return why and f"task '{data.name}': {data.judged_by} is not defined on its {split} split: {why}"
+    return why and f"{data.judged_by} has no value on the {split} split: {why}"
 
 
 def _plain(gold: Sequence[object]) -> bool:

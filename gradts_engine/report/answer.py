@@ -19,7 +19,8 @@ def answer(primary: str, found: PrimaryResults) -> str:
     final = found.final
     if final is None or final.alone is None or final.score is None:
         return said
-    gains = [f"dev {found.metric} {words.score(final.score)}, {words.gain(final.score, final.alone)} against {primary} alone"]
+    metric = found.judged_by or found.metric
+    gains = [f"dev {metric} {words.score(final.score)}, {words.gain(final.score, final.alone)} against {primary} alone"]
     if final.test is not None and final.alone_test is not None:
         gains.append(f"test {words.score(final.test)}, {words.gain(final.test, final.alone_test)}")
     return f"{said} {'; '.join(gains)}.".replace(" dev", " Dev", 1)

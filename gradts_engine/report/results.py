@@ -56,6 +56,7 @@ class TaskResults:
     duplicates: int = 0
     constant: float | None = None
     warnings: tuple[str, ...] = ()
+    judged_by: str = ""
 
 
 @dataclass(frozen=True)
@@ -150,6 +151,7 @@ class PrimaryResults:
     digest: str | None
     confirmed: tuple[Chosen, ...] | None
     final: Final | None
+    judged_by: str = ""
 
     @property
     def alone(self) -> float | None:
@@ -206,7 +208,7 @@ def results_of(store: Store, view: RunView, run: str, state: str) -> RunResults:
 
 def _data(store: Store, view: RunView, task: TaskRead, warn: Callable[[str], None]) -> TaskResults:
     scored = artifact(store, view, "score", task.task, warn, files=False)
-    dev = scored.result["dev"] if scored else None
+    dev = number(scored.result["dev"]) if scored else None
     said = []
     if dev is not None and task.chance is not None and task.constant is not None and dev <= task.chance:
         said.append(
@@ -228,6 +230,7 @@ def _data(store: Store, view: RunView, task: TaskRead, warn: Callable[[str], Non
         duplicates=task.duplicates,
         constant=task.constant,
         warnings=(*task.warnings, *said),
+        judged_by=task.judged_by or task.metric,
     )
 
 
@@ -248,6 +251,7 @@ def _primary(view: RunView, primary: str, correlation: Artifact | None) -> Prima
         digest=proposal.digest if proposal else None,
         confirmed=_chosen(decision.auxiliaries) if decision else None,
         final=_final(view, primary),
+        judged_by=view.tasks[primary].judged_by if primary in view.tasks else "",
     )
 
 

@@ -26,7 +26,7 @@ def model_card(
     from huggingface_hub import ModelCardData
 
     experiment, data = run.experiment, run.data[final.primary]
-    primary, encoder, metric = map(markdown, (final.primary, run.encoder.name, data.metric))
+    primary, encoder, metric = map(markdown, (final.primary, run.encoder.name, data.judged_by))
     meta = ModelCardData(library_name="transformers", tags=["gradts", "multi-task"], metrics=[printable(data.metric)])
     rows = [
         f"| {split} | {metric} | {score(with_)} | {score(without)} |"
@@ -34,6 +34,8 @@ def model_card(
         if with_ is not None
     ]
     counts = run.facts.instances(selection)
+    words = f"\nWords beyond {experiment.data.max_length} tokens were cut, and count as wrong."
+    cut = [words] if run.types[final.primary].word_level else []
     auxiliaries = ", ".join(f"{markdown(task)} ({count} instances)" for task, count in counts.items()) or "none"
     equal = "equally many optimiser steps" if experiment.multitask.length == "steps" else "its own epochs"
     settings = {
@@ -55,6 +57,7 @@ def model_card(
             f"| split | metric | this model | {primary} alone, {equal} |",
             "| --- | --- | --- | --- |",
             *rows,
+            *cut,
             *_said(read),
             "\nOne seed; a difference smaller than the spread over seeds means nothing.\n",
             "## Settings\n",

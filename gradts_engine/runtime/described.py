@@ -36,7 +36,9 @@ def describe(experiment: Experiment, types: Mapping[str, TaskType], data: Mappin
 def task_read(task: TaskData, task_type: TaskType, overlap: Mapping[str, Mapping[str, int]], said: list[str]) -> events.TaskRead:
     """One task as it was read; `said` are warnings besides its own."""
     from gradts_engine.learning.constants import constant_score
+    from gradts_engine.learning.judging import hopeless
 
+    undefined = [why for split in ("dev", "test") if split in task.splits and (why := hopeless(task, split))]
     constant, chance = constant_score(task, task_type.word_level) or (None, None)
     sizes = {split: len(rows) for split, rows in task.splits.items()}
     if task.unlabelled:
@@ -52,7 +54,8 @@ def task_read(task: TaskData, task_type: TaskType, overlap: Mapping[str, Mapping
         duplicates=task.duplicates,
         constant=constant,
         chance=chance,
-        warnings=(*task.warnings, *said),
+        warnings=(*task.warnings, *said, *undefined),
+        judged_by=task.judged_by,
     )
 
 

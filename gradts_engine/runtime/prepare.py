@@ -123,7 +123,7 @@ def check(prepared: Prepared) -> None:
                     )
     for primary in experiment.primaries:
         if why := hopeless(data[primary], "dev"):
-            raise UsageError(f"{why}; use another metric, or other dev rows")
+            raise UsageError(f"task '{primary}': {why}; use another metric, or other dev rows")
 
 
 def run_id(prepared: Prepared) -> str:

@@ -164,6 +164,7 @@ def test(work: Work, job: Test) -> Result:
 def export(work: Work, job: Export) -> None:
     """Write the model of a trial in Hugging Face format."""
     from gradts_engine.learning.export import export_model
+    from gradts_engine.learning.predicting import reads
 
     bench, primary, folder = work.bench, job.primary, Path(job.folder)
     (before,) = needs(job)
@@ -173,11 +174,13 @@ def export(work: Work, job: Export) -> None:
             bench.encoder,
             model.encoder,
             model.head(primary),
+            task=bench.data[primary].type,
             word_level=bench.types[primary].word_level,
             labels=bench.data[primary].labels,
             max_length=bench.facts.max_length,
             folder=folder,
             card=job.card,
+            reads=reads(bench.specs[primary], bench.data[primary]),
         )
 
 

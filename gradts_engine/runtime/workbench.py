@@ -30,6 +30,7 @@ class Bench:
 
     def __init__(self, prepared: Prepared, artifacts: ArtifactStore, control: Control) -> None:
         self.facts = prepared.facts
+        self.specs = prepared.experiment.tasks
         self.data = prepared.data
         self.types = prepared.types
         self.encoder = prepared.encoder

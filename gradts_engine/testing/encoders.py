@@ -166,9 +166,8 @@ class EncoderContract:
                 parameter.mul_(0.9)  # as a training does: no longer the weights of the source
         head = make_head(Classification(), module, self.encoder.hidden_size, ("a", "b"), dropout=0.0, seed=1)
         model = MultiTaskModel(module, {"task": head}).eval()
-        export_model(
-            self.encoder, module, head, word_level=False, labels=("a", "b"), max_length=32, folder=folder, card="# A model"
-        )
+        options: dict[str, Any] = {"task": "classification", "word_level": False, "labels": ("a", "b"), "max_length": 32}
+        export_model(self.encoder, module, head, folder=folder, card="# A model", **options)
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         loaded = load_model(folder, {self.spec.name: self.spec})
         data = self._data()

@@ -1,6 +1,6 @@
 """The task types that come with the engine. The contract, with shapes, is `gradts_engine.contracts.TaskType`."""
 
-from gradts_engine.learning.task_types.heads import MaskedHead, SentenceHead, TokenHead
+from gradts_engine.learning.task_types.heads import MaskedHead, SentenceHead, SpanHead, TokenHead
 from gradts_engine.learning.task_types.masking import MaskedLanguageModelling
 from gradts_engine.learning.task_types.ranking import Ranking
 from gradts_engine.learning.task_types.reading import IGNORED
@@ -17,6 +17,7 @@ __all__ = [
     "Ranking",
     "Regression",
     "SentenceHead",
+    "SpanHead",
     "Spans",
     "TokenClassification",
     "TokenHead",

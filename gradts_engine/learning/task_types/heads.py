@@ -16,7 +16,7 @@ class SentenceHead(nn.Module):
         self.dense = nn.utils.skip_init(nn.Linear, hidden_size, hidden_size)
         self.out = nn.utils.skip_init(nn.Linear, hidden_size, outputs)
         self.dropout = nn.Dropout(dropout)
-        self.problem_type = ""  # as transformers calls it, where it does not follow from the number of outputs
+        self.problem_type: str | None = None  # as transformers calls it, which takes a loss after it
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Logits [B, C] of hidden states [B, T, D]."""
@@ -37,6 +37,10 @@ class TokenHead(nn.Module):
         """Logits [B, T, C] of hidden states [B, T, D]."""
         logits: Tensor = self.out(self.dropout(hidden))
         return logits
+
+
+class SpanHead(TokenHead):
+    """Two outputs a token, how well an answer starts and ends with it: [B, T, D] to [B, T, 2]."""
 
 
 class MaskedHead(nn.Module):

@@ -43,6 +43,10 @@ class Ranking:
             raise ValueError(f"label {value!r} is not the position of one of {len(text) - 1} candidates, from 0")
         return str(value)
 
+    def no_label(self, text: Text) -> Label:
+        """What stands for the label of a row that is only predicted."""
+        return "0"
+
     def classes(self, label: Label) -> Iterable[str]:
         """None: candidates have no names."""
         return ()

@@ -42,7 +42,9 @@ class Classification:
 
     def head(self, hidden_size: int, labels: Sequence[str], dropout: float) -> nn.Module:
         """One output a class."""
-        return SentenceHead(hidden_size, len(labels), dropout)
+        head = SentenceHead(hidden_size, len(labels), dropout)
+        head.problem_type = "single_label_classification"
+        return head
 
     def loss(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Cross-entropy [B], one output each."""
@@ -69,6 +71,10 @@ class Regression(Classification):
         """A finite number."""
         return number(value)
 
+    def no_label(self, text: Text) -> Label:
+        """What stands for the label of a row that is only predicted."""
+        return 0.0
+
     def classes(self, label: Label) -> Iterable[str]:
         """None."""
         return ()
@@ -79,7 +85,9 @@ class Regression(Classification):
 
     def head(self, hidden_size: int, labels: Sequence[str], dropout: float) -> nn.Module:
         """One output."""
-        return SentenceHead(hidden_size, 1, dropout)
+        head = SentenceHead(hidden_size, 1, dropout)
+        head.problem_type = "regression"
+        return head
 
     def loss(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Squared error [B], one output each."""
@@ -104,6 +112,10 @@ class MultiLabel(Classification):
         if len(set(names)) < len(names):
             raise ValueError(f"label {list(names)} names a class twice")
         return names
+
+    def no_label(self, text: Text) -> Label:
+        """What stands for the label of a row that is only predicted."""
+        return ()
 
     def classes(self, label: Label) -> Iterable[str]:
         """The classes named."""

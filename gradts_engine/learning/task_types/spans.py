@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gradts_engine.contracts import Answer, Instance, Label, Text, Tokens
-from gradts_engine.learning.task_types.heads import TokenHead
+from gradts_engine.learning.task_types.heads import SpanHead
 from gradts_engine.learning.task_types.reading import sentence
 
 MAY, START, END = 1, 2, 4
@@ -47,6 +47,10 @@ class Spans:
                 raise ValueError(f"answer {answer!r} is not what the context has at {start}")
         return tuple(Answer(answer, start) for answer, start in zip(texts, starts, strict=True))
 
+    def no_label(self, text: Text) -> Label:
+        """What stands for the label of a row that is only predicted."""
+        return ()
+
     def classes(self, label: Label) -> Iterable[str]:
         """None."""
         return ()
@@ -79,7 +83,7 @@ class Spans:
 
     def head(self, hidden_size: int, labels: Sequence[str], dropout: float) -> nn.Module:
         """Two outputs a token: start and end."""
-        return TokenHead(hidden_size, 2, dropout)
+        return SpanHead(hidden_size, 2, dropout)
 
     def loss(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
         """Sum of the cross-entropies of start and end [B], two outputs each."""

@@ -39,6 +39,10 @@ class TokenClassification:
             raise ValueError(f"{len(text)} words but {len(names)} labels")
         return names
 
+    def no_label(self, text: Text) -> Label:
+        """What stands for the label of a row that is only predicted."""
+        return ("",) * len(text)
+
     def classes(self, label: Label) -> Iterable[str]:
         """The classes of its words."""
         return names_of(label)

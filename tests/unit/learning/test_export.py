@@ -11,21 +11,29 @@ from gradts_engine.contracts import EncoderSpec
 from gradts_engine.errors import RunError, UsageError
 from gradts_engine.exported import load_model
 from gradts_engine.learning.encoders import Encoder, load_encoder
-from gradts_engine.learning.export import export_model
-from gradts_engine.learning.task_types import SentenceHead, TokenHead
+from gradts_engine.learning.export import Answering, export_model
+from gradts_engine.learning.task_types import Classification, Regression, Spans, TokenClassification
 from gradts_engine.testing import FAMILIES, tiny_encoder
 
-LABELS = {"classification": ["no", "yes", "maybe"], "regression": [], "token_classification": ["O", "B-x", "I-x"]}
+LABELS = {"classification": ["no", "yes", "maybe"], "regression": [], "token_classification": ["O", "B-x", "I-x"], "span": []}
 TEXTS = [["a", "kilo", "of", "tomatoes"], ["bread"]]
 CLASSES = {
     "classification": transformers.AutoModelForSequenceClassification,
     "regression": transformers.AutoModelForSequenceClassification,
     "token_classification": transformers.AutoModelForTokenClassification,
+    "span": transformers.AutoModelForQuestionAnswering,
 }
 FOREIGN = {
     "classification": {"distilbert", "electra", "modernbert"},
     "regression": {"distilbert", "electra", "modernbert"},
     "token_classification": {"modernbert"},
+    "span": {"modernbert"},
+}
+HEADS: dict[str, Any] = {
+    "classification": lambda: Classification().head(32, LABELS["classification"], 0.1),
+    "regression": lambda: Regression().head(32, (), 0.1),
+    "token_classification": lambda: TokenClassification().head(32, LABELS["token_classification"], 0.1),
+    "span": lambda: Spans().head(32, (), 0.1),
 }
 """Families whose own class for the task computes something else than our head."""
 
@@ -33,7 +41,7 @@ FOREIGN = {
 def tuned(folder: Path, family: str, task: str) -> tuple[Encoder, nn.Module, nn.Module]:
     """An encoder and a head as training leaves them: other weights than the pretrained ones, and in training mode."""
     encoder = load_encoder(EncoderSpec(name="tiny", source=lambda: str(tiny_encoder(folder, family))))
-    head = (TokenHead if task == "token_classification" else SentenceHead)(32, len(LABELS[task]) or 1, 0.1)
+    head = HEADS[task]()
     generator = torch.Generator().manual_seed(1)
     module = encoder.build()
     with torch.no_grad():
@@ -44,7 +52,13 @@ def tuned(folder: Path, family: str, task: str) -> tuple[Encoder, nn.Module, nn.
 
 def export(encoder: Encoder, module: nn.Module, head: nn.Module, task: str, folder: Path) -> bool:
     word_level = task == "token_classification"
-    options: dict[str, Any] = {"word_level": word_level, "labels": LABELS[task], "max_length": 40, "card": "# A model"}
+    options: dict[str, Any] = {
+        "task": task,
+        "word_level": word_level,
+        "labels": LABELS[task],
+        "max_length": 40,
+        "card": "# A model",
+    }
     return export_model(encoder, module, head, folder=folder, **options)
 
 
@@ -72,14 +86,16 @@ def test_a_folder_computes_what_was_trained(family: str, task: str, tmp_path: Pa
         models: list[Any] = [load_model(folder)]
         if native:
             models.append(CLASSES[task].from_pretrained(folder))
+            models[1] = Answering(models[1]) if task == "span" else models[1]
         else:
             assert transformers.AutoModel.from_pretrained(folder)(**inputs).last_hidden_state.shape[2] == 32
         for model in models:
             torch.testing.assert_close(model(**inputs).logits, ours, rtol=1e-5, atol=1e-5)
 
     config = transformers.AutoConfig.from_pretrained(folder)
-    assert config.num_labels == (len(LABELS[task]) or 1)
-    assert list(config.id2label.values()) == (LABELS[task] or ["LABEL_0"])
+    outputs = {"regression": 1, "span": 2}.get(task) or len(LABELS[task])
+    assert config.num_labels == outputs
+    assert list(config.id2label.values()) == (LABELS[task] or [f"LABEL_{i}" for i in range(outputs)])
     assert config.label2id == {name: i for i, name in config.id2label.items()}
     assert (config.problem_type == "regression") is (task == "regression")
     about = json.loads((folder / "gradts.json").read_text())
@@ -87,9 +103,14 @@ def test_a_folder_computes_what_was_trained(family: str, task: str, tmp_path: Pa
     card = (folder / "README.md").read_text()
     assert card.startswith("# A model\n")
     assert ("AutoModelFor" in card) is native
-    variables: dict[str, Any] = {"folder": folder, "texts": [" ".join(words) for words in TEXTS], "words": TEXTS[0]}
+    texts = [" ".join(words) for words in TEXTS]
+    variables: dict[str, Any] = {"folder": folder, "texts": texts, "words": TEXTS[0], "questions": texts, "contexts": texts}
     exec(card.partition("```python")[2].partition("```")[0], variables)
-    assert variables["logits"].shape[-1] == (len(LABELS[task]) or 1)
+    if task == "span" and native:
+        assert variables["starts"].shape == variables["ends"].shape
+        assert len(variables["starts"]) == 2
+    else:
+        assert variables["logits"].shape[-1] == outputs
     for path in folder.glob("*.json"):
         assert str(tmp_path) not in path.read_text()
 

@@ -354,14 +354,16 @@ def test_exported_models_compute_the_same(encoder: Encoder, name: str, tmp_path:
     model, data = prepared(encoder, name)
     folder = tmp_path / "model"
     arguments: dict[str, Any] = {"word_level": False, "labels": data.labels, "max_length": 32, "folder": folder, "card": "# card"}
-    native = export_model(encoder, model.float().encoder, model.head("task"), **arguments)
-    assert native is (name in ("multi_label", "ranking"))
+    native = export_model(encoder, model.float().encoder, model.head("task"), task=name, **arguments)
+    assert native is (name != "masked_lm")
     inputs, _ = data.batch([0])
     with torch.no_grad():
         found: Tensor = load_model(folder)(**inputs).logits
         torch.testing.assert_close(found, model("task", inputs), rtol=1e-4, atol=1e-5)
-    if name == "multi_label":
-        assert json.loads((folder / "config.json").read_text())["problem_type"] == "multi_label_classification"
+    config, about = (json.loads((folder / file).read_text()) for file in ("config.json", "gradts.json"))
+    assert about["task"] == name
+    assert config.get("problem_type") == {"multi_label": "multi_label_classification"}.get(name)
+    assert "regression" not in (folder / "config.json").read_text() + (folder / "gradts.json").read_text()
 
 
 def test_a_task_type_that_lacks_inputs_or_a_head_is_named() -> None:

@@ -1,0 +1,69 @@
+"""`predict`: what a final model says."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from gradts_engine.cli.base import cli, json_option, say, show
+from gradts_engine.errors import UsageError
+
+
+@cli.command()
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("file")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the answers there; default: print them.")
+@click.option("--text", multiple=True, metavar="COLUMN", help="Column of the text, twice for a pair; default: as in training.")
+@click.option("--label", metavar="COLUMN", help="Column of the label, if there is one; default: as in training.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda:N.")
+@json_option
+def predict(
+    model: Path, file: str, out: Path | None, text: tuple[str, ...], label: str | None, device: str, as_json: bool
+) -> None:
+    """Answer the rows of FILE with the final model in the folder MODEL.
+
+    FILE has any format that `run` reads. A row that has a label counts for the score, in the metric of the training; a label may
+    be missing, empty or -1, and so may the column. Answers are JSON, one row a line: `row` (from 0), `prediction`, `scores` of
+    the classes where there are some, and the `label`.
+
+    \b
+      gradts-engine predict .gradts/runs/tasks-1a2b3c4d/models/rte data/rte.test.jsonl --out answers.jsonl
+      gradts-engine predict model reviews.csv --text review | jq -r .prediction
+    """
+    from gradts_engine import tables
+    from gradts_engine.hooks.catalog import load_catalog
+    from gradts_engine.learning import predicting
+    from gradts_engine.runtime.executors import resolve_devices
+
+    if as_json and out is None:
+        raise UsageError("--json prints the score as JSON and needs --out FILE for the answers")
+    try:
+        chosen = resolve_devices((device,))[0].name
+    except ValueError as error:
+        raise UsageError(f"--device: {error}") from error
+    catalog = load_catalog()
+    opened = predicting.open_model(model, catalog.encoders, catalog.task_types)
+    columns: dict[str, Any] = {"text": text} if text else {}
+    rows = predicting.read_rows_for(opened, file, columns | ({"label": label, "indicators": ()} if label else {}))
+    bar: Any = click.progressbar(length=len(rows), label="predicting", file=sys.stderr)
+    with bar:
+        found = predicting.predict(opened, rows, chosen, bar.update)
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found.rows)
+    if out is None:
+        click.echo(lines, nl=False)
+    else:
+        try:
+            out.write_text(lines, encoding="utf-8")
+        except OSError as error:
+            raise UsageError(f"{out} cannot be written: {error.strerror}") from error
+    score = None if found.why else found.score
+    facts = {"rows": len(found.rows), "labelled": found.labelled, "metric": found.metric, "score": score, "undefined": found.why}
+    if out is not None:
+        show(facts, as_json, lambda: tables.facts(facts | {"score": f"{found.score:.4f}", "answers": str(out)}))
+    else:
+        what = f"{found.metric} {found.score:.4f}" if score is not None else f"no {found.metric}: {found.why}"
+        say(f"{len(found.rows)} rows, {found.labelled} with a label: {what}", err=True)

@@ -1,0 +1,134 @@
+"""An exported model's answers to the rows of a file, and its score where they have labels: the numbers of the run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from gradts_engine.contracts import ClassScores, EncoderSpec, Instance, Rules, Source, TaskData, TaskSpec, TaskType, TaskTypeSpec
+from gradts_engine.errors import ProblemsError, UsageError
+from gradts_engine.learning.batches import Encoded, encode, token_batches
+from gradts_engine.learning.encoders import told
+from gradts_engine.learning.export import ABOUT, load_model
+from gradts_engine.learning.instances import Reader
+from gradts_engine.learning.metrics import METRICS
+from gradts_engine.learning.training import EVALUATION_TOKENS, answers
+from gradts_engine.nearest import unknown
+
+COLUMNS = ("text", "label", "indicators", "separator")
+"""What a task specification says of a row."""
+
+
+def reads(spec: TaskSpec, data: TaskData) -> dict[str, Any]:
+    """How rows of a task are read and judged, as an exported model keeps it: JSON values."""
+    columns = {name: getattr(spec, name) for name in COLUMNS}
+    return {**columns, "metric": data.metric, "rules": asdict(data.rules)}
+
+
+@dataclass(frozen=True)
+class Model:
+    """An exported model, with what it takes to use it on rows."""
+
+    module: nn.Module
+    tokenizer: Any
+    task: str
+    type: TaskType
+    labels: tuple[str, ...]
+    max_length: int
+    reads: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """An answer for every row, ready for JSON; the score of those with a label, `why` it is None, and how many they are."""
+
+    rows: tuple[Mapping[str, Any], ...]
+    metric: str
+    score: float
+    why: str
+    labelled: int
+
+
+def open_model(folder: Path, encoders: Mapping[str, EncoderSpec], types: Mapping[str, TaskTypeSpec]) -> Model:
+    """Raises UsageError for a folder that is no export, damaged, of a plugin that is not installed, or of an earlier version."""
+    from transformers import AutoTokenizer
+
+    module = load_model(folder, encoders)
+    with told(f"{folder} is damaged"):
+        about = json.loads((folder / ABOUT).read_bytes())
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
+        if not about.get("reads"):
+            raise UsageError(f"{folder} does not say how its rows are read; give the run's command again to export it anew")
+        if about["task"] not in types:
+            raise UsageError(f"{folder}: {unknown('task type', about['task'], types)}")
+        kind = types[about["task"]].load()
+        return Model(module, tokenizer, about["task"], kind, tuple(about["labels"]), about["max_length"], about["reads"])
+
+
+def read_rows_for(model: Model, source: Source, changes: Mapping[str, Any]) -> list[Instance]:
+    """The rows of a source, label "" where they have none. `changes` are other columns than those of the training.
+
+    Raises UsageError for a source that cannot be read, and ProblemsError for bad rows."""
+    kept = {name: tuple(value) if isinstance(value, list) else value for name, value in model.reads.items()}
+    columns: dict[str, Any] = {name: kept[name] for name in COLUMNS} | dict(changes)
+    spec = TaskSpec(name="predict", type=model.task, train=source, **columns)
+    found = Reader(spec, model.type).split("test", source)
+    if found.bad:
+        more = f"{len(found.bad) - 10} more bad rows" if len(found.bad) > 10 else ""
+        raise ProblemsError([*found.bad[:10], *filter(None, [more])])
+    if not found.rows and not found.unlabelled:
+        raise UsageError(f"{source} has no rows")
+    return sorted([*found.rows, *found.unlabelled], key=lambda instance: instance.row)
+
+
+def predict(
+    model: Model, instances: list[Instance], device: str = "cpu", progress: Callable[[int], None] = lambda done: None
+) -> Predicted:
+    """Answers of `model` (moved to `device`), batch by batch; `progress` is told how many rows each took."""
+    metric, rules = METRICS[model.reads["metric"]], Rules(**model.reads["rules"])
+    labelled = [instance.label != "" or not getattr(model.type, "labelled", True) for instance in instances]
+    blank = getattr(model.type, "no_label", lambda text: "")
+    whole = [i if has else Instance(i.row, i.text, blank(i.text)) for i, has in zip(instances, labelled, strict=True)]
+    split = encode("predict", model.type, model.labels, whole, model.tokenizer, model.max_length)
+    rows: dict[int, dict[str, Any]] = {}
+    gold: list[Any] = []
+    judged: list[Any] = []
+    for at, true, answer, scores in _answers(model, split, device, progress):
+        rows[at] = {"row": instances[at].row, "prediction": _shown(model, answer)}
+        if scores is not None:
+            rows[at]["scores"] = dict(zip(model.labels, (round(s, 6) for s in scores), strict=True))
+        if labelled[at]:
+            gold.append(true)
+            judged.append(scores if metric.scores else answer)
+            if getattr(model.type, "labelled", True):
+                rows[at]["label"] = true
+    score, why = metric.explained(gold, judged, model.labels, rules)
+    return Predicted(tuple(rows[at] for at in sorted(rows)), metric.name, score, why, len(gold))
+
+
+@torch.inference_mode()
+def _answers(model: Model, split: Encoded, device: str, progress: Callable[[int], None]) -> Any:
+    """Position, true and predicted answer and scores of each row, in the order in which they are computed."""
+    module = model.module.to(device).eval()
+    for batch in token_batches(split.lengths, EVALUATION_TOKENS):
+        inputs, targets = split.batch(batch, device)
+        logits = module(**inputs).logits
+        true, found = answers(split, batch, logits, targets)
+        scores = model.type.scores(logits).tolist() if isinstance(model.type, ClassScores) else [None] * len(batch)
+        if len(model.labels) == 0:
+            scores = [None] * len(batch)
+        yield from zip(batch.tolist(), true, found, scores, strict=True)
+        progress(len(batch))
+
+
+def _shown(model: Model, answer: Any) -> Any:
+    """An answer as people know it: the position of a candidate as a number, masked words as words."""
+    if model.task == "masked_lm":
+        return [model.tokenizer.convert_ids_to_tokens(int(token)) for token in answer]
+    return int(answer) if model.task == "ranking" else answer
