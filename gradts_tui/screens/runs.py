@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +13,15 @@ from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
 from gradts_engine import tables, words
-from gradts_tui.messages import Attach, Open, Run
+from gradts_engine.errors import GradTSError
+from gradts_engine.report import compare, results_of
+from gradts_engine.runtime.cleaning import removable
+from gradts_engine.runtime.shelving import archive, own, remove_runs
+from gradts_engine.runtime.store import RunFolder
+from gradts_tui.desk import Desk
+from gradts_tui.messages import Attach, Complain, Export, Open, Run
+from gradts_tui.screens.ask import Ask
+from gradts_tui.screens.compare import Compare
 from gradts_tui.screens.page import Page, plain
 from gradts_tui.state import RunState, Snapshot
 from gradts_tui.tree import branches, progress, running
@@ -40,7 +49,17 @@ class Runs(Page):
     NAME = "runs"
     FILTERS = True
     CSS_PATH = "runs.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("n", "new", "New")]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "new", "New"),
+        Binding("space", "mark", "Mark"),
+        Binding("c", "compare", "Compare"),
+        Binding("D", "remove", "Delete"),
+        Binding("A", "archive", "Archive", show=False),
+    ]
+
+    def __init__(self, desk: Desk) -> None:
+        super().__init__(desk)
+        self.marked: set[str] = set()
 
     def body(self) -> ComposeResult:
         yield Say(id="empty")
@@ -72,7 +91,10 @@ class Runs(Page):
         primaries = list(started.primaries) if started else []
         more = f" +{len(primaries) - 2}" if len(primaries) > 2 else ""
         return [
-            tables.label(words.shortened(run.id, LONGEST), "bold" if run.engine or run.waiting else ""),
+            tables.label(
+                ("* " if run.id in self.marked else "") + words.shortened(run.id, LONGEST),
+                "bold" if run.engine or run.waiting else "",
+            ),
             state,
             share,
             Text(seen, justify="right"),
@@ -83,7 +105,68 @@ class Runs(Page):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "filter":
             return bool(self.desk.snapshot and self.desk.snapshot.runs) and not self.typing
+        if action == "compare":
+            return len(self.meant()) == 2
+        if action in ("remove", "archive"):
+            return not self.desk.read_only and bool(self.meant()) and not any(run.engine for run in self.meant())
         return super().check_action(action, parameters)
+
+    def meant(self) -> list[RunState]:
+        """The marked runs; where none is, the one under the cursor."""
+        runs = self.desk.snapshot.runs if self.desk.snapshot else ()
+        marked = [run for run in runs if run.id in self.marked]
+        return marked or [run for run in runs if self.is_mounted and run.id == self.query_one(Table).chosen]
+
+    def action_mark(self) -> None:
+        """Mark the run under the cursor, or take its mark away."""
+        if name := self.query_one(Table).chosen:
+            self.marked ^= {name}
+            self.refresh_run()
+            self.refresh_bindings()
+
+    def action_compare(self) -> None:
+        """Two marked runs side by side."""
+        first, second = self.meant()
+        found = [results_of(self.desk.store, run.view, run.id, run.state) for run in (first, second)]
+        self.app.push_screen(Compare(compare(*found)))
+
+    def action_archive(self) -> None:
+        """Pack the marked runs, with all that they need, into a file in the folder that the UI was started in; they stay."""
+        store, folders = self.desk.store, [RunFolder(run.path) for run in self.meant()]
+        self.post_message(Export(f"{folders[0].id}.tar.gz", lambda path: archive(store, folders, path)))
+
+    def action_remove(self) -> None:
+        """Delete the marked runs, and what no other run has; it asks first."""
+        self.run_worker(partial(self.weigh, [RunFolder(run.path) for run in self.meant()]), thread=True)
+
+    def weigh(self, folders: list[RunFolder]) -> None:
+        """Find out what would go (in a thread), and ask."""
+        try:
+            results = own(self.desk.store, folders)
+            sizes = {run.id: removable(run.path, "run").size for run in folders}
+        except (GradTSError, OSError) as error:
+            self.post_message(Complain(str(error)))
+            return
+        lines = [f"{name}  {size / 1e6:.2f} MB with its models" for name, size in sizes.items()]
+        lines.append(f"{len(results)} results that no other run has  {sum(item.size for item in results) / 1e6:.2f} MB")
+        body = Text("\n").join([*map(tables.label, lines), Text("There is no way back; A packs runs into a file first.", "bold")])
+        self.app.call_from_thread(self.app.push_screen, Ask("Delete for good?", body), partial(self.drop, folders))
+
+    def drop(self, folders: list[RunFolder], yes: bool | None) -> None:
+        """Delete them, in a thread."""
+
+        def work() -> None:
+            """It may take a while."""
+            try:
+                freed = remove_runs(self.desk.store, folders)
+            except (GradTSError, OSError) as error:
+                self.post_message(Complain(str(error)))
+            else:
+                self.app.call_from_thread(self.notify, f"freed {freed / 1e6:.2f} MB")
+
+        if yes:
+            self.marked.clear()
+            self.run_worker(work, thread=True)
 
     def action_new(self) -> None:
         """Write a tasks.toml for the data files of this folder, with questions (`gradts-engine init`), and look at its plan."""

@@ -168,7 +168,7 @@ class Invented:
         with Journal(folder.events) as journal:
             for _, event in self.happened:
                 if isinstance(event, events.StageProgress):
-                    journal.last.clear()  # nothing is thinned
+                    journal.thinner.last.clear()  # nothing is thinned
                 journal.emit(event)
         with closing(sqlite3.connect(folder.events)) as database:
             times = [(when, seq) for seq, (when, _) in enumerate(self.happened, start=1)]

@@ -8,7 +8,9 @@ from textual.events import Key
 from textual.widgets import Input
 
 from gradts_engine import events
+from gradts_engine.runtime.store import Store
 from gradts_tui.app import GradTS
+from gradts_tui.reader import Reader
 from gradts_tui.screens.help import Help, explained
 from gradts_tui.screens.importance import Importance
 from gradts_tui.screens.log import Log
@@ -17,8 +19,8 @@ from gradts_tui.state import Snapshot, advance
 from gradts_tui.widgets.lines import Lines
 from gradts_tui.widgets.matrix import MatrixView
 from gradts_tui.widgets.stages import Stages
-from tests.tui.conftest import approve, screen_text, settle
-from tests.tui.invented import RUN
+from tests.tui.conftest import FakeReader, approve, screen_text, settle
+from tests.tui.invented import RUN, make
 
 pytestmark = pytest.mark.anyio
 
@@ -360,3 +362,34 @@ async def test_text_from_outside_is_never_markup_nor_escape_codes(ui):
         assert text.count("[bold red]x[/]") == 2
         assert "\x1b" not in text
         assert "\u202e" not in text
+
+
+async def test_runs_are_compared_packed_and_deleted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = Store(tmp_path / ".gradts")
+    for name in ("one", "two"):
+        made = make(store, "done", name=name)
+        made.write()
+    app = GradTS(store, FakeReader())
+    app.first = Reader(store, lambda: made.clock).look()
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await shown(app, pilot, "space", "down", "space", "c")
+        assert "no setting differs" in screen_text(app)
+        await pilot.press("escape")
+        await pilot.press("up", "space", "A")
+        await app.workers.wait_for_complete()
+        (packed,) = tmp_path.glob("*.tar.gz")
+        left = packed.name.removesuffix(".tar.gz")
+        await pilot.press("D")
+        await app.workers.wait_for_complete()
+        await settle(app, pilot)
+        assert "Delete for good?" in screen_text(app)
+        await pilot.press("escape")
+        assert len(store.runs()) == 2
+        await pilot.press("D")
+        await app.workers.wait_for_complete()
+        await settle(app, pilot)
+        await pilot.press("y")
+        await settle(app, pilot)
+        await app.workers.wait_for_complete()
+        assert [run.id for run in store.runs()] == list({"one", "two"} - {left})
