@@ -6,13 +6,15 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from gradts_engine.cli.completing import complete_run
+from gradts_engine.errors import RunError
 from gradts_engine.printing import outliving, printable
 
 if TYPE_CHECKING:
@@ -46,9 +48,21 @@ def say(text: str, *, err: bool = False) -> None:
 
 
 def _print(text: str, *, err: bool = False) -> None:
-    """Print; a reader that has gone, as in `| head`, is no error: what the command does is done all the same."""
-    with outliving():
+    """Print; a reader that has gone, as in `| head`, is no error: what a command does is done all the same."""
+    with _written():
         click.echo(text, nl=False, err=err)
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """Within: what is printed to a stream that has gone is lost. Raises `RunError` where a disk is full."""
+    try:
+        with outliving():
+            yield
+    except OSError as error:
+        with open(os.devnull, "wb") as nowhere:  # what is left in the buffer would fail once more when the program ends
+            os.dup2(nowhere.fileno(), 1)
+        raise RunError(f"the output cannot be written: {os.strerror(error.errno or 0)}") from None
 
 
 def show(data: Any, as_json: bool, table: Callable[[], RenderableType]) -> None:
@@ -60,8 +74,9 @@ def show(data: Any, as_json: bool, table: Callable[[], RenderableType]) -> None:
 
     width = None if sys.stdout.isatty() or os.environ.get("COLUMNS", "").isdigit() else UNBOUNDED
     console = Console(markup=False, highlight=False, width=width)
-    with console.capture() as drawn:
-        console.print(table())
+    drawing = table()
+    with _written(), console.capture() as drawn:
+        console.print(drawing)
     _print(drawn.get())
 
 

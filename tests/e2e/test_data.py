@@ -2,6 +2,10 @@
 
 import csv
 import json
+import os
+import stat
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -307,3 +311,15 @@ def test_a_task_of_a_tasks_toml(own):
     assert {key: found[key] for key in same} == {key: plan[key] for key in same}
     assert len(found["first"]) == 3
     assert "classes" in place_free(own, f"data t --config {own.config}")
+
+
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_full_disk_is_one_line(place, options):
+    full = "/dev/full"
+    if not Path(full).is_char_device():  # where there is none, one is made
+        full = str(place.folder / "full")
+        os.mknod(full, stat.S_IFCHR | 0o600, os.makedev(1, 7))
+    with open(full, "w") as nowhere:
+        command = [sys.executable, "-m", "gradts_engine", "strategies", *options]
+        result = subprocess.run(command, stdout=nowhere, stderr=subprocess.PIPE, text=True)
+    assert (result.returncode, result.stderr) == (1, "the output cannot be written: No space left on device\n")
