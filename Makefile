@@ -8,7 +8,7 @@ PLUGINS := $(patsubst %/pyproject.toml,-e %,$(filter plugins/%,$(PROJECTS)))
 # Processes that the tests are spread over, a file at a time; a core each, and some memory.
 WORKERS := -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help install demo test torture check bench docs pictures clean
+.PHONY: help install demo test torture check bench docs site dist pictures clean
 
 help:
 	@echo 'make install   a virtual environment in .venv with the engine, the plugins and the tools'
@@ -17,6 +17,8 @@ help:
 	@echo 'make torture   the long tests: damage, kills, full disks; 20 minutes at most'
 	@echo 'make check     style, types, and which module may import which'
 	@echo 'make bench     how fast it is, measured side by side; writes the table of the README again (an hour)'
+	@echo 'make site      the documentation as a web site, in site/'
+	@echo 'make dist      wheels and source distributions of engine and plugins, in dist/'
 	@echo 'make docs      write the references in docs again'
 	@echo 'make pictures  approve how the screens of the terminal UI look now; read the difference'
 	@echo 'make clean     remove .venv and caches; runs and their results (.gradts) stay'
@@ -52,8 +54,16 @@ docs: install
 	$(BIN)/python docs/make_hooks.py
 	$(BIN)/python docs/make_data.py
 
+site: install
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+# A distribution after the other; hatchling needs no network.
+dist: install
+	rm -rf dist
+	for project in . plugins/*/; do (cd $$project && $(CURDIR)/$(BIN)/python -m hatchling build -d $(CURDIR)/dist) || exit 1; done
+
 pictures: install
 	GRADTS_PICTURES=write $(BIN)/python -m pytest -q tests/tui
 
 clean:
-	rm -rf .venv .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache
+	rm -rf .venv site .pytest_cache .ruff_cache .mypy_cache .hypothesis .import_linter_cache

@@ -1,12 +1,28 @@
 """The commands of `gradts-engine`: arguments in, one call into the engine, output out. Heavy imports wait inside the commands."""
 
-from gradts_engine.cli import data, engine, files, follow, init, keep, look, page, plan, predict, published, run, study
+from gradts_engine.cli import (
+    data,
+    demo,
+    engine,
+    files,
+    follow,
+    init,
+    keep,
+    look,
+    page,
+    plan,
+    predict,
+    published,
+    run,
+    study,
+)
 from gradts_engine.cli.base import cli
 from gradts_engine.cli.completing import completion
 
 __all__ = [
     "cli",
     "data",
+    "demo",
     "engine",
     "files",
     "follow",
