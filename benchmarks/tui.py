@@ -182,7 +182,7 @@ def replay() -> Measured:
         start = time.perf_counter()
         snapshot = reader.look()
         seconds = time.perf_counter() - start
-        assert snapshot.runs[0].view.stages["tune", "a"].done == EVENTS - 1
+        assert snapshot.runs[0].view.stage("tune", "a").done == EVENTS - 1
     return Measured(seconds)
 
 

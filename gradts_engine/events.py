@@ -74,10 +74,23 @@ class Tokenised(Event):
 
 
 @dataclass(frozen=True)
+class About:
+    """What a stage is about: a task, or a primary with auxiliaries and how many of their instances are used (None: all)."""
+
+    task: str
+    auxiliaries: tuple[tuple[str, int | None], ...] = ()
+    repeat: int = 0
+
+
+@dataclass(frozen=True)
 class StageStarted(Event):
+    """`key` names the result, here and in the events that follow; `subject` says in words what `about` says."""
+
     stage: str
     subject: str
     key: str
+    about: About | None = None
+    device: str = ""
 
 
 @dataclass(frozen=True)
@@ -88,6 +101,7 @@ class StageResumed(Event):
     subject: str
     done: int
     total: int
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -100,6 +114,7 @@ class StageProgress(Event):
     done: int
     total: int
     loss: float | None = None
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,6 +126,7 @@ class EpochScored(Event):
     epoch: int
     metric: str
     score: float
+    key: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,6 +138,7 @@ class StageFinished(Event):
     key: str
     seconds: float
     cached: bool
+    about: About | None = None
 
 
 @dataclass(frozen=True)
@@ -129,6 +146,8 @@ class StageFailed(Event):
     stage: str
     subject: str
     reason: str
+    key: str = ""
+    about: About | None = None
 
 
 @dataclass(frozen=True)

@@ -84,15 +84,10 @@ def branches(view: RunView, now: float, alive: bool = True) -> list[Branch]:
         _branch(view, now, "correlate", "Correlate", primaries),
         *(_trials(view, now, p) for p in primaries),
         _branch(view, now, "proposal", "Propose", primaries),
-        _branch(view, now, "test", "Test", [s for p in primaries for s in _subjects(view, "test", p)]),
+        _branch(view, now, "test", "Test", [s.subject for p in primaries for s in view.of("test", p)]),
         _models(view, primaries),
     ]
     return [branch if alive else replace(branch, remaining=None) for branch in found if branch.leaves or branch.most]
-
-
-def _subjects(view: RunView, stage: str, primary: str) -> list[str]:
-    """Subjects of a primary; in words they are `primary + auxiliary + ...`."""
-    return [subject for name, subject in view.stages if name == stage and subject.split(" + ")[0] == primary]
 
 
 def _branch(view: RunView, now: float, stage: str, label: str, subjects: Iterable[str]) -> Branch:
@@ -118,17 +113,23 @@ def epochs(view: RunView, stage: str) -> int:
 def _trials(view: RunView, now: float, primary: str) -> Branch:
     """Those of one primary, named by what each adds to an earlier one; how many there will be is known once there is a
     proposal."""
-    branch = _branch(view, now, "trial", f"Trials of {primary}", _subjects(view, "trial", primary))
+    branch = _branch(view, now, "trial", f"Trials of {primary}", [s.subject for s in view.of("trial", primary)])
     before: list[frozenset[str]] = []
     leaves = []
     for leaf in branch.leaves:
-        names = leaf.key[1].split(" + ")[1:]
+        names = _auxiliaries(leaf.stage)
         added = next((new for old in reversed(before) if old and len(new := set(names) - old) == 1 and old < set(names)), None)
         before.append(frozenset(names))
         label = f"\N{HORIZONTAL ELLIPSIS} + {added.pop()}" if added else f"+ {' + '.join(names)}" if names else "(alone)"
         leaves.append(replace(leaf, label=label))
     most = 0 if primary in view.proposals or view.started is None else len(view.started.tasks)
     return replace(branch, key=f"trial {primary}", leaves=tuple(leaves), most=most)
+
+
+def _auxiliaries(stage: Stage) -> list[str]:
+    """With how many of its instances, where it was cut."""
+    found = stage.about.auxiliaries if stage.about else ()
+    return [name if count is None else f"{name}[{count}]" for name, count in found]
 
 
 def _remaining(view: RunView, leaves: Iterable[Leaf], now: float) -> float | None:

@@ -81,7 +81,8 @@ def _state(kept: Store, run: str | None) -> tuple[Any, RenderableType]:
             "seconds": round(s.seconds, 1),
             "reason": s.reason,
         }
-        for (stage, subject), s in view.stages.items()
+        for stage, subject in view.named
+        if (s := view.stage(stage, subject))
     ]
     return {**_run_row(folder), "stages": stages}, tables.records(stages)
 
@@ -106,7 +107,7 @@ def _short(engine: str) -> str:
 
 def _run_row(folder: RunFolder) -> dict[str, Any]:
     view = folder.view()
-    finished = sum(s.finished for s in view.stages.values())
+    finished = sum(view.stage(*name).finished for name in view.named)
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(view.last))
     return {
         "run": folder.id,

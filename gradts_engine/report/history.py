@@ -37,7 +37,7 @@ def history(view: RunView) -> History:
     """What the events say of it."""
     started = view.started
     command = ["gradts-engine", "run", started.config, *(["--store", started.store] if started.store else [])] if started else []
-    stages = dict.fromkeys(stage for stage, _ in view.stages)
+    stages = dict.fromkeys(stage for stage, _ in view.named)
     return History(
         command=shlex.join(command),
         devices=started.devices if started else (),
@@ -50,6 +50,6 @@ def history(view: RunView) -> History:
 
 
 def _spent(view: RunView, stage: str) -> Spent:
-    found = [s for (name, _), s in view.stages.items() if name == stage]
+    found = view.of(stage)
     computed = [s for s in found if s.state == "done"]
     return Spent(stage, len(computed), sum(s.seconds for s in computed), sum(s.state == "cached" for s in found))

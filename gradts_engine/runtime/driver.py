@@ -13,6 +13,7 @@ from typing import TypeVar
 from gradts_engine import errors, events
 from gradts_engine.contracts import Executor, Order
 from gradts_engine.errors import GradTSError, Interrupted, RunError
+from gradts_engine.events import About
 from gradts_engine.runtime import jobs
 from gradts_engine.runtime.artifacts import Artifact, ArtifactStore, Result
 from gradts_engine.runtime.control import POLL, Control
@@ -83,7 +84,7 @@ class Driver:
     def _find(self, job: Job, key: str, files: bool, future: Future[Artifact]) -> None:
         found = self.artifacts.find(job.stage, key, files=files, warn=self.warn)
         if found:
-            self.announce(job.stage, job.words, key)
+            self.announce(job.stage, job.words, key, job.about)
             self.artifacts.workspace(job.stage, key).remove()  # an engine that was killed just before it did
             future.set_result(found)
             return
@@ -95,24 +96,25 @@ class Driver:
             self._announced.add(key)
             _guarded(computed, lambda: self._after_needs(job, key, computed, lambda outcome: self._read(job, key, outcome)))
 
-    def announce(self, stage: str, subject: str, key: str) -> None:
+    def announce(self, stage: str, subject: str, key: str, about: About) -> None:
         """Say, once, that a result was found."""
         if key not in self._announced:
             self._announced.add(key)
-            self.emit(events.StageFinished(stage, subject, key, 0.0, cached=True))
+            self.emit(events.StageFinished(stage, subject, key, 0.0, True, about))
 
-    def make(self, stage: str, subject: str, key: str, compute: Callable[[], Result]) -> Artifact:
+    def make(self, stage: str, primary: str, key: str, compute: Callable[[], Result]) -> Artifact:
         """The result of what takes no device, found or computed here and now."""
+        about = About(primary)
         self.control.check()
         found = self.artifacts.find(stage, key, warn=self.warn)
         if found:
-            self.announce(stage, subject, key)
+            self.announce(stage, primary, key, about)
             return found
         self._announced.add(key)
-        self.emit(events.StageStarted(stage, subject, key))
+        self.emit(events.StageStarted(stage, primary, key, about))
         began = time.monotonic()
         made = self.artifacts.save(stage, key, *compute())
-        self.emit(events.StageFinished(stage, subject, key, time.monotonic() - began, cached=False))
+        self.emit(events.StageFinished(stage, primary, key, time.monotonic() - began, False, about))
         return made
 
     def warn(self, message: str) -> None:
@@ -174,14 +176,14 @@ class Driver:
                 raise self.failure
             self.control.check()  # raises what the run was stopped by
         elif key:
-            self.emit(events.StageFailed(job.stage, job.words, outcome.reason))
+            self.emit(events.StageFailed(job.stage, job.words, outcome.reason, key, job.about))
         raise error
 
     def _read(self, job: Job, key: str, outcome: Outcome) -> Artifact:
         found = self.artifacts.find(job.stage, key, files=False)
         if found is None:
             raise RunError(f"the result of {job.stage} {job.words} is not in {self.artifacts.root}, although it was computed")
-        self.emit(events.StageFinished(job.stage, job.words, key, outcome.seconds, cached=False))
+        self.emit(events.StageFinished(job.stage, job.words, key, outcome.seconds, False, job.about))
         return found
 
     # --- orders -------------------------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from gradts_engine.config import TrainingSettings
 from gradts_engine.contracts import Auxiliary, Device
+from gradts_engine.events import About
 from gradts_engine.runtime.artifacts import content_key
 from gradts_engine.runtime.facts import Facts
 
@@ -34,6 +35,11 @@ class _OfTask(_Job):
         """What it is a job of, for people."""
         return _repeated(self.task, self.repeat)
 
+    @property
+    def about(self) -> About:
+        """The same for programs."""
+        return About(self.task, repeat=self.repeat)
+
 
 class _OfPrimary(_Job):
     primary: str
@@ -45,6 +51,12 @@ class _OfPrimary(_Job):
         """What it is a job of, for people; how many instances it uses of an auxiliary that was cut."""
         names = [a.task if a.instances is None else f"{a.task}[{len(a.instances)}]" for a in self.auxiliaries]
         return _repeated(" + ".join([self.primary, *names]), self.repeat)
+
+    @property
+    def about(self) -> About:
+        """The same for programs."""
+        counts = tuple((a.task, None if a.instances is None else len(a.instances)) for a in self.auxiliaries)
+        return About(self.primary, counts, self.repeat)
 
     @property
     def tasks(self) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
 
 def _found(store: Store, view: RunView, stage: str) -> int:
     """How many results of a stage the run knows and the store still has."""
-    keys = {s.key for (name, _), s in view.stages.items() if name == stage and s.finished}
+    keys = {s.key for s in view.of(stage) if s.finished}
     return sum(store.artifacts.find(stage, key, files=False) is not None for key in keys)
 
 
@@ -76,7 +76,7 @@ def _pace(views: Iterable[RunView], stage: str, encoder: str, device: str) -> fl
             continue
         section = started.settings["training" if stage == "tune" else "multitask"]
         per_step = 1 if stage == "score" else section["batch_size"] * section["accumulation"]
-        done = [s for (name, _), s in view.stages.items() if name == stage and s.state == "done" and s.total]
+        done = [s for s in view.of(stage) if s.state == "done" and s.total]
         seconds += sum(s.seconds for s in done)
         rows += sum(s.total * per_step for s in done)
     return seconds / rows if rows else None

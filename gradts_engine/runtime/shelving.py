@@ -16,7 +16,7 @@ from gradts_engine.runtime.view import RunView
 
 def held(view: RunView) -> set[tuple[str, str]]:
     """Stage and key of every result that a run names."""
-    return {(stage, s.key) for (stage, _), s in view.stages.items()}
+    return {(s.name, s.key) for s in view.stages.values()}
 
 
 def results_of(store: Store, runs: Iterable[RunFolder]) -> list[Removable]:

@@ -93,7 +93,7 @@ def score(work: Work, job: Score) -> Result:
 
     def progress(done: int) -> None:
         work.check_stop()
-        work.emit(events.StageProgress("score", job.words, done, len(data)))
+        work.emit(events.StageProgress("score", job.words, done, len(data), key=work.key))
 
     def shard(rows: range) -> np.ndarray:
         return passing.importance(rows, lambda done, _: progress(rows.start + done))
@@ -224,16 +224,16 @@ def _progress(work: Work, metric: str) -> Progress:
     """Says as events what happens in a training."""
     from gradts_engine.learning.training import Progress
 
-    stage, words = work.job.stage, work.job.words
+    stage, words, key = work.job.stage, work.job.words, work.key
 
     def step(done: int, total: int, loss: float) -> None:
-        work.emit(events.StageProgress(stage, words, done, total, loss))
+        work.emit(events.StageProgress(stage, words, done, total, loss, key))
 
     def epoch(number: int, score: float) -> None:
-        work.emit(events.EpochScored(stage, words, number, metric, score))
+        work.emit(events.EpochScored(stage, words, number, metric, score, key))
 
     def resumed(done: int, total: int, scores: Sequence[float]) -> None:
-        work.emit(events.StageResumed(stage, words, done, total))
+        work.emit(events.StageResumed(stage, words, done, total, key))
         for number, score in enumerate(scores, 1):
             epoch(number, score)
 

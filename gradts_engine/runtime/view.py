@@ -7,10 +7,19 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from gradts_engine import events
-from gradts_engine.events import Event
+from gradts_engine.events import About, Event
 
 POINTS = 240
 """Most points of a loss curve: steps are gathered into so many equal parts of the training."""
+
+StageEvent = (
+    events.StageStarted
+    | events.StageResumed
+    | events.StageProgress
+    | events.EpochScored
+    | events.StageFinished
+    | events.StageFailed
+)
 
 Timed = tuple[float, Event]
 """An event and its Unix time."""
@@ -26,6 +35,10 @@ class Stage:
 
     state: str
     key: str = ""
+    name: str = ""
+    subject: str = ""
+    about: About | None = None
+    device: str = ""
     done: int = 0
     total: int = 0
     loss: float | None = None
@@ -70,7 +83,8 @@ def state_of(recorded: str, engine: str) -> str:
 
 @dataclass(frozen=True)
 class RunView:
-    """State of a run: starting, running, paused, or that of `RunEnded`. `stages` by (stage, subject); `trials[primary]` by the
+    """State of a run: starting, running, paused, or that of `RunEnded`. `stages` by key, `named` the latest key of each stage and
+    subject, in the order in which they first came; `trials[primary]` by the
     set of auxiliaries, in order of their scoring."""
 
     state: str = "starting"
@@ -78,7 +92,8 @@ class RunView:
     started: events.RunStarted | None = None
     tasks: Mapping[str, events.TaskRead] = field(default_factory=dict)
     truncated: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    stages: Mapping[tuple[str, str], Stage] = field(default_factory=dict)
+    stages: Mapping[str, Stage] = field(default_factory=dict)
+    named: Mapping[tuple[str, str], str] = field(default_factory=dict)
     trials: Mapping[str, tuple[events.TrialScored, ...]] = field(default_factory=dict)
     predicted: Mapping[str, events.Predicted] = field(default_factory=dict)
     verdicts: Mapping[str, tuple[events.Judged, ...]] = field(default_factory=dict)
@@ -92,8 +107,13 @@ class RunView:
     failures: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def stage(self, stage: str, subject: str) -> Stage:
-        """A stage of a subject; one `to do` where its events have not begun."""
-        return self.stages.get((stage, subject), TODO)
+        """The latest stage of that name and subject; one `to do` where its events have not begun."""
+        return self.stages.get(self.named.get((stage, subject), ""), TODO)
+
+    def of(self, stage: str, task: str | None = None) -> list[Stage]:
+        """The latest stages of a name, each subject once in the order in which they first came; those about a task or primary."""
+        found = [self.stages[key] for (name, _), key in self.named.items() if name == stage]
+        return [s for s in found if task is None or (s.about.task if s.about else s.subject) == task]
 
     def confirmed(self, primary: str) -> events.Confirmed | None:
         """The decision on a primary's present proposal, if one was made."""
@@ -101,9 +121,18 @@ class RunView:
         return decision if decision and proposal and decision.digest == proposal.digest else None
 
 
-def _stage(view: RunView, stage: str, subject: str, **changes: Any) -> RunView:
-    before = view.stages.get((stage, subject), Stage("running"))
-    return replace(view, stages={**view.stages, (stage, subject): replace(before, **changes)})
+def _key(view: RunView, event: StageEvent) -> str:
+    """By which key the view knows a stage; that of its name and subject for events of versions that did not say it."""
+    name = (event.stage, event.subject)
+    return event.key or view.named.get(name) or " ".join(name)
+
+
+def _stage(view: RunView, event: StageEvent, **changes: Any) -> RunView:
+    key = _key(view, event)
+    before = view.stages.get(key) or Stage("running", key, event.stage, event.subject)
+    about = getattr(event, "about", None) or before.about
+    named = {**view.named, (event.stage, event.subject): key}
+    return replace(view, stages={**view.stages, key: replace(before, about=about, **changes)}, named=named)
 
 
 def _told(view: RunView, primary: str, event: events.TrialScored | events.Judged) -> RunView:
@@ -124,11 +153,13 @@ def _with(view: RunView, name: str, key: Any, value: Any) -> RunView:
     return replace(view, **changed)
 
 
-def _advance(view: RunView, progress: Mapping[tuple[str, str], Sequence[tuple[float, events.StageProgress]]]) -> RunView:
+def _advance(view: RunView, progress: Mapping[str, Sequence[tuple[float, events.StageProgress]]]) -> RunView:
     """The view after the progress of several stages, each in its order."""
-    stages = dict(view.stages)
+    stages, named = dict(view.stages), dict(view.named)
     for key, timed in progress.items():
-        before = stages.get(key, Stage("running"))
+        first_event = timed[0][1]
+        before = stages.get(key) or Stage("running", key, first_event.stage, first_event.subject)
+        named[first_event.stage, first_event.subject] = key
         curve = dict(before.curve)
         for _, event in timed:
             if event.loss is not None and event.total > 0:
@@ -145,7 +176,7 @@ def _advance(view: RunView, progress: Mapping[tuple[str, str], Sequence[tuple[fl
             latest=(when, last.done),
             curve=curve,
         )
-    return replace(view, stages=stages)
+    return replace(view, stages=stages, named=named)
 
 
 def apply(view: RunView, event: Event, when: float = 0.0) -> RunView:
@@ -164,18 +195,20 @@ def apply(view: RunView, event: Event, when: float = 0.0) -> RunView:
         case events.Tokenised(task, split, truncated=count):
             return _with(view, "truncated", (task, split), count)
         case events.StageStarted(stage, subject, key):
-            return _with(view, "stages", (stage, subject), Stage("running", key, began=when))
-        case events.StageResumed(stage, subject, done, total):
-            return _stage(view, stage, subject, done=done, total=total)
-        case events.StageProgress(stage, subject):
-            return _advance(view, {(stage, subject): [(when, event)]})
-        case events.EpochScored(stage, subject, epoch, score=score):
-            before = view.stages.get((stage, subject), Stage("running")).epochs
-            return _stage(view, stage, subject, epochs=(*before[: epoch - 1], score))
-        case events.StageFinished(stage, subject, key, seconds, cached):
-            return _stage(view, stage, subject, state="cached" if cached else "done", key=key, seconds=seconds)
+            fresh = Stage("running", key, stage, subject, event.about, event.device, began=when)
+            named = {**view.named, (stage, subject): key}
+            return replace(view, stages={**view.stages, key: fresh}, named=named)
+        case events.StageResumed(done=done, total=total):
+            return _stage(view, event, done=done, total=total)
+        case events.StageProgress():
+            return _advance(view, {_key(view, event): [(when, event)]})
+        case events.EpochScored(epoch=epoch, score=score):
+            known = view.stages.get(_key(view, event), TODO).epochs
+            return _stage(view, event, epochs=(*known[: epoch - 1], score))
+        case events.StageFinished(seconds=seconds, cached=cached):
+            return _stage(view, event, state="cached" if cached else "done", seconds=seconds)
         case events.StageFailed(stage, subject, reason):
-            return _with(_stage(view, stage, subject, state="failed", reason=reason), "failures", (stage, subject), reason)
+            return _with(_stage(view, event, state="failed", reason=reason), "failures", (stage, subject), reason)
         case events.TrialScored(primary) | events.Judged(primary):
             return _told(view, primary, event)
         case events.Proposed(primary):
@@ -200,11 +233,11 @@ def fold(timed: Iterable[Timed], view: RunView | None = None) -> RunView:
     """
     view = view or RunView()
     first, last = view.first, view.last
-    progress: dict[tuple[str, str], list[tuple[float, events.StageProgress]]] = {}
+    progress: dict[str, list[tuple[float, events.StageProgress]]] = {}
     for when, event in timed:
         first, last = first or when, when
         if isinstance(event, events.StageProgress):
-            progress.setdefault((event.stage, event.subject), []).append((when, event))
+            progress.setdefault(_key(view, event), []).append((when, event))
             continue
         if progress:
             view = _advance(view, progress)

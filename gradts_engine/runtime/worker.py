@@ -82,7 +82,7 @@ class Worker:
         if isinstance(job, Export):
             stages.export(work, job)
             return
-        work.emit(events.StageStarted(job.stage, job.words, task.key))
+        work.emit(events.StageStarted(job.stage, job.words, task.key, job.about, device))
         try:
             self.artifacts.save(job.stage, task.key, *stages.compute(work), made=made_with(device))
         except TrainingDiverged:

@@ -113,7 +113,7 @@ def test_cut_by_tau(ran, tmp_path):
     ran.write()
     assert ran.run().code == 3
     (proposed, *_) = names(mood(ran)["proposed"])
-    taus = ran.store.artifacts.find("correlate", ran.latest.view().stages["correlate", "mood"].key).arrays(TAU)[proposed]
+    taus = ran.store.artifacts.find("correlate", ran.latest.view().stage("correlate", "mood").key).arrays(TAU)[proposed]
     for option, kept in (
         ("--keep 0.5", np.argsort(-taus, kind="stable")[:18]),
         ("--threshold 0.1", np.flatnonzero(taus >= 0.1)),

@@ -29,7 +29,7 @@ def until(what: Callable[[], object], seconds: float = 60.0) -> object:
 
 
 def stages(place, state: str = "running") -> list[tuple[str, str]]:
-    return [key for key, stage in place.latest.view().stages.items() if stage.state == state]
+    return [(s.name, s.subject) for s in place.latest.view().stages.values() if s.state == state]
 
 
 @pytest.fixture
@@ -93,7 +93,7 @@ def seems_to_hang(place) -> bool:
 def done_after(place, seconds: float) -> int:
     """Steps of a training that are done after a while."""
     time.sleep(seconds)
-    return place.latest.view().stages["tune", "mood"].done
+    return place.latest.view().stage("tune", "mood").done
 
 
 def test_it_is_looked_after_from_elsewhere(detached):
@@ -115,7 +115,7 @@ def test_it_is_looked_after_from_elsewhere(detached):
     assert place("status --json").json[0]["state"] == "paused"
     assert place("resume").out == f"run {launched.run}: resume accepted\n"
     assert place.latest.state() == "running"
-    until(lambda: place.latest.view().stages["tune", "mood"].done > done)
+    until(lambda: place.latest.view().stage("tune", "mood").done > done)
     assert place("resume").out == f"run {launched.run}: resume accepted\n"
     # leaving what one follows stops nothing
     follower = place.start("attach", "--store", str(place.store.root))
@@ -270,7 +270,7 @@ def test_a_terminal_that_goes_away_stops_nothing(place):
         env=os.environ | {"OMP_NUM_THREADS": "1"},
     )
     os.close(follower)
-    until(lambda: place.store.runs() and ("tune", "mood") in place.latest.view().stages)
+    until(lambda: place.store.runs() and ("tune", "mood") in place.latest.view().named)
     os.close(leader)
     assert process.wait(timeout=120) == 0
     view = place.latest.view()

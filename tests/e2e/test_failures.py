@@ -92,7 +92,7 @@ def test_a_clock_that_jumps(ran, monkeypatch):
 
 
 def test_results_that_are_damaged_are_told_of(ran):
-    key = ran.latest.view().stages["correlate", "mood"].key
+    key = ran.latest.view().stage("correlate", "mood").key
     path = ran.store.root / "artifacts" / "correlate" / key / "instance_tau.safetensors"
     path.write_bytes(path.read_bytes()[:-3])
     result = ran("results --json")

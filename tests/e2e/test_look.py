@@ -114,7 +114,7 @@ def test_a_selection_as_a_file(ran, folder):
     found = lines(path)
     assert [row["task"] for row in found] == [a["task"] for a in proposed for _ in range(a["instances"])]
     view = ran.latest.view()
-    key = view.stages["correlate", "mood"].key
+    key = view.stage("correlate", "mood").key
     taus = load_file(ran.store.root / "artifacts" / "correlate" / key / "instance_tau.safetensors")
     for task in {row["task"] for row in found}:
         chosen = [row for row in found if row["task"] == task]
@@ -362,7 +362,7 @@ def test_damaged_results_are_told(ran, damage):
     if damage == "journal":
         ran.latest.events.write_bytes(b"no database" * 100)
     else:
-        key = ran.latest.view().stages["score", "stars"].key
+        key = ran.latest.view().stage("score", "stars").key
         path = ran.store.root / "artifacts" / "score" / key / "raw.safetensors"
         path.write_bytes(path.read_bytes()[:-1])
     result = ran("results --heatmap stars")

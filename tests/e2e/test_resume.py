@@ -38,7 +38,7 @@ def test_a_second_run_computes_nothing(ran):
     before["primaries"]["mood"]["final"]["model"] = after["primaries"]["mood"]["final"]["model"]  # `ran` is a copy
     assert after == before
     news = ran.latest.view()
-    assert {stage.state for key, stage in news.stages.items() if key[0] in ("embed", "score", "correlate")} == {"cached"}
+    assert {stage.state for stage in news.stages.values() if stage.name in ("embed", "score", "correlate")} == {"cached"}
 
 
 def test_nothing_left_to_do_needs_no_transformers(ran):
@@ -225,7 +225,7 @@ def test_damaged_results_are_reported_and_computed_again(ran):
     flipped = {("tune", "pair"): "model.safetensors", ("score", "pair"): "raw.safetensors", ("trial", final): "model.safetensors"}
     paths = []
     for (stage, subject), name in flipped.items():
-        paths.append(ran.store.root / "artifacts" / stage / view.stages[stage, subject].key / name)
+        paths.append(ran.store.root / "artifacts" / stage / view.stage(stage, subject).key / name)
         content = bytearray(paths[-1].read_bytes())
         content[-5] ^= 4
         paths[-1].write_bytes(content)
@@ -251,7 +251,7 @@ def test_damage_that_a_run_finds_is_a_warning(ran, stage, name):
     view = ran.latest.view()
     final = " + ".join(["mood", *sorted(view.proposals["mood"].auxiliaries)])
     subject = {"score": "pair", "trial": final, "embed": "tags"}[stage]
-    path = ran.store.root / "artifacts" / stage / view.stages[stage, subject].key / name
+    path = ran.store.root / "artifacts" / stage / view.stage(stage, subject).key / name
     path.write_bytes(path.read_bytes()[:-1])
     result = ran.run()
     assert result.code == 0

@@ -90,7 +90,7 @@ def test_results_as_json(ran):
 
 def stored(ran, stage: str, task: str) -> dict[str, np.ndarray]:
     """Arrays of a stage, read as anybody could."""
-    key = ran.latest.view().stages[stage, task].key
+    key = ran.latest.view().stage(stage, task).key
     (path,) = (ran.store.root / "artifacts" / stage / key).glob("*.safetensors")
     return load_file(path)
 

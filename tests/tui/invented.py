@@ -34,6 +34,12 @@ SCORES = (0.6245, 0.6823, 0.7004, 0.6931)
 CONFIG = "/home/ada/experiments/glue.toml"
 
 
+def about(subject: str) -> events.About:
+    """What the words of an invented stage mean."""
+    task, *auxiliaries = subject.split(" + ")
+    return events.About(task, tuple((name, None) for name in auxiliaries))
+
+
 @dataclass
 class Invented:
     """A run in the making. `clock` is the time of the last event; every event takes some."""
@@ -84,7 +90,7 @@ class Invented:
 
     def training(self, stage: str, subject: str, steps: int, until: int, epochs: list[float], metric: str = "accuracy") -> None:
         """Progress of a training up to step `until`, with a loss that falls."""
-        self.add(events.StageStarted(stage, subject, self.key(stage, subject)))
+        self.add(events.StageStarted(stage, subject, self.key(stage, subject), about(subject)))
         self.add(events.Tokenised(subject.split(" + ")[0], "train", steps * 8, 3 if subject == "rte" else 0), 0.1)
         rng = np.random.default_rng(len(subject))
         for done in range(1, until + 1):
@@ -95,7 +101,7 @@ class Invented:
                 self.add(events.EpochScored(stage, subject, epoch, metric, epochs[epoch - 1]), 1.5)
 
     def finish(self, stage: str, subject: str, seconds: float, cached: bool = False) -> None:
-        self.add(events.StageFinished(stage, subject, self.key(stage, subject), seconds, cached), 0.5)
+        self.add(events.StageFinished(stage, subject, self.key(stage, subject), seconds, cached, about(subject)), 0.5)
 
     def tune_and_score(self, until: int | None = None) -> "Invented":
         for task in list(self.sizes)[:until]:
@@ -206,7 +212,7 @@ def make(store: Store, phase: str, **options: object) -> Invented:
             run.add(events.RunEnded("waiting", "waiting for confirmation of rte"))
         if phase == "done":
             run.add(events.Confirmed("rte", run.key("proposal", "rte"), {n: run.sizes[n] for n in ("mnli", "qnli")}, "person"))
-            run.add(events.StageFinished("test", "rte + mnli + qnli", "t" * 64, 3.2, False))
+            run.add(events.StageFinished("test", "rte + mnli + qnli", "t" * 64, 3.2, False, about("rte + mnli + qnli")))
             run.add(events.StageFinished("test", "rte", "u" * 64, 3.1, False))
             run.add(events.FinalModel("rte", 0.7004, f"/home/ada/experiments/.gradts/runs/{RUN}/models/rte", 0.6912, 0.6318))
             run.add(events.RunEnded("done"))

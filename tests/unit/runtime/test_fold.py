@@ -56,7 +56,7 @@ def test_it_does_not_matter_how_often_one_looks(timed, data):
 
 def test_loss_curve_rate_and_remaining_time():
     steps = [(100.0 + i, events.StageProgress("tune", "a", i, 1000, 2.0 if i <= 500 else 1.0)) for i in range(1, 601)]
-    stage = fold([(100.0, events.StageStarted("tune", "a", "k")), *steps]).stages["tune", "a"]
+    stage = fold([(100.0, events.StageStarted("tune", "a", "k")), *steps]).stage("tune", "a")
     curve = stage.losses()
     assert len(curve) <= POINTS
     assert (curve[0][1], curve[-1][1]) == (2.0, 1.0)
@@ -66,14 +66,14 @@ def test_loss_curve_rate_and_remaining_time():
 
 
 def test_no_rate_before_there_is_one():
-    stage = fold([(1.0, events.StageProgress("score", "a", 5, 10))]).stages["score", "a"]
+    stage = fold([(1.0, events.StageProgress("score", "a", 5, 10))]).stage("score", "a")
     assert (stage.rate(), stage.remaining(2.0), stage.losses()) == (None, None, [])
 
 
 def test_an_epoch_that_is_scored_again_replaces_what_came_after():
     scores = [(1, 0.5), (2, 0.6), (3, 0.7), (2, 0.65)]
     view = fold((1.0, events.EpochScored("tune", "a", epoch, "accuracy", score)) for epoch, score in scores)
-    assert view.stages["tune", "a"].epochs == (0.5, 0.65)
+    assert view.stage("tune", "a").epochs == (0.5, 0.65)
 
 
 json_values = st.recursive(

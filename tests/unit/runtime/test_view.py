@@ -110,7 +110,7 @@ def test_every_event_is_known_here():
 
 def facts(seen):
     """All of a stage but its times and its curve."""
-    (stage,) = seen.stages.values()
+    stage = seen.stage("tune", "a")
     return stage.state, stage.key, stage.done, stage.total, stage.loss, stage.seconds, stage.reason, stage.epochs
 
 
@@ -127,12 +127,12 @@ def test_a_stage_from_start_to_end():
     assert facts(view(*happened)) == ("done", "k", 3, 10, 0.7, 2.5, "", (0.5, 0.75))
     again = view(*happened, events.StageStarted("tune", "a", "k2"))
     assert facts(again) == ("running", "k2", 0, 0, None, 0.0, "", ())
-    assert view(events.StageFinished("tune", "a", "k", 0.0, True)).stages["tune", "a"].state == "cached"
+    assert view(events.StageFinished("tune", "a", "k", 0.0, True)).stage("tune", "a").state == "cached"
 
 
 def test_a_stage_that_failed_is_told_until_the_next_start():
     failed = events.StageFailed("tune", "b", "the loss is not finite")
-    assert view(START, failed).stages["tune", "b"].state == "failed"
+    assert view(START, failed).stage("tune", "b").state == "failed"
     assert view(START, failed).failures == {("tune", "b"): "the loss is not finite"}
     assert view(START, failed, START).failures == {}
 
