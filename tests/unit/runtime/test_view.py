@@ -27,6 +27,8 @@ EVENTS = st.one_of(
     st.builds(events.StageFinished, STAGES, TASKS, TEXTS, SCORES, st.booleans()),
     st.builds(events.StageFailed, STAGES, TASKS, TEXTS),
     st.builds(events.TrialScored, TASKS, AUXILIARIES, SCORES, TEXTS),
+    st.builds(events.Predicted, TASKS, TEXTS, st.just({"tau": {"b": (0.5, 0.25)}})),
+    st.builds(events.Judged, TASKS, AUXILIARIES, TEXTS, SCORES, SCORES, SCORES, COUNTS, COUNTS, st.none() | COUNTS),
     st.builds(events.Proposed, TASKS, TEXTS, AUXILIARIES),
     st.builds(events.Confirmed, TASKS, TEXTS, AUXILIARIES, TEXTS, st.none() | SCORES, st.none() | SCORES),
     st.builds(events.StageResumed, STAGES, TASKS, COUNTS, COUNTS),
@@ -71,6 +73,7 @@ def test_events_that_were_stored_mean_the_same(timed):
     again, first = fold(stored), fold(timed)
     assert (again.stages, again.trials, again.finals, again.state) == (first.stages, first.trials, first.finals, first.state)
     assert (again.confirmations, again.proposals, again.answers) == (first.confirmations, first.proposals, first.answers)
+    assert (again.predicted, again.verdicts) == (first.predicted, first.verdicts)
 
 
 @given(TIMED.filter(bool))
@@ -90,6 +93,8 @@ def test_every_event_is_known_here():
         events.StageFinished("tune", "a", "k", 1.0, False),
         events.StageFailed("tune", "a", "why"),
         events.TrialScored("a", {}, 0.5, "k"),
+        events.Predicted("a", "tau", {"tau": {"b": (0.5,)}}),
+        events.Judged("a", {"b": 3}, "helps", 0.1, 0.05, 0.15, 3, 100),
         events.Proposed("a", "d", {}),
         events.Confirmed("a", "d", {}, "person"),
         events.CommandAnswered("confirm", "id", True, ""),
