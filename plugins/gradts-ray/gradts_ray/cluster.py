@@ -1,0 +1,79 @@
+"""Ray, joined or started. What is started here listens on this machine alone, and only who has its token gets in.
+
+Ray reads its settings from the environment when it is imported: so it is imported here, and had from here.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from gradts_engine.errors import UsageError
+
+ADDRESS = "GRADTS_RAY_ADDRESS"
+OBJECTS = 100_000_000
+"""Bytes of Ray's shared memory: only texts go through it."""
+
+SETTINGS = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_memory_monitor_refresh_ms": "0",  # it ends tasks when a machine is full, whoever has filled it
+    # A host that hangs is noticed in seconds, not in minutes.
+    "RAY_health_check_initial_delay_ms": "1000",
+    "RAY_health_check_period_ms": "1000",
+    "RAY_health_check_timeout_ms": "2000",
+    "RAY_health_check_failure_threshold": "3",
+    "RAY_grpc_keepalive_time_ms": "10000",
+    "RAY_grpc_keepalive_timeout_ms": "10000",
+    "RAY_grpc_client_keepalive_time_ms": "10000",
+    "RAY_grpc_client_keepalive_timeout_ms": "10000",
+}
+LOCAL = SETTINGS | {
+    "RAY_AUTH_MODE": "token",
+    "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",  # or else 127.0.0.1 is replaced by an address that others can reach
+}
+
+os.environ |= {name: value for name, value in (SETTINGS if os.environ.get(ADDRESS) else LOCAL).items() if name not in os.environ}
+
+import ray  # noqa: E402
+
+__all__ = ["cluster", "ray"]
+
+
+@contextmanager
+def cluster() -> Iterator[None]:
+    """Within: this process is in a Ray cluster, the one that is named, or one of its own. One that it is in already stays."""
+    if ray.is_initialized():
+        yield
+        return
+    logging.getLogger("ray").setLevel(logging.CRITICAL)  # what the cluster has to say would go over the terminal
+    quiet = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.CRITICAL, "namespace": "gradts"}
+    folder = Path(tempfile.mkdtemp(prefix="gradts-"))  # short, since the names of sockets end at 107 bytes, and the user's own
+    try:
+        if address := os.environ.get(ADDRESS):
+            try:
+                ray.init(address, **quiet)
+            except (ConnectionError, RuntimeError, ValueError) as error:
+                raise UsageError(f"no Ray cluster at {ADDRESS}={address}: {' '.join(str(error).split())[:200]}") from error
+        else:
+            token = folder / "token"
+            token.touch(mode=0o600)
+            token.write_text(secrets.token_hex(32))
+            os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
+            ray.init(
+                "local",
+                _node_ip_address="127.0.0.1",
+                _temp_dir=str(folder / "ray"),
+                object_store_memory=OBJECTS,
+                include_dashboard=False,
+                **quiet,
+            )
+        yield
+    finally:
+        ray.shutdown()
+        shutil.rmtree(folder, ignore_errors=True)

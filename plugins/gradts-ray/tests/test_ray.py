@@ -1,0 +1,77 @@
+"""The contract of executors on a Ray of this machine; who can reach it; and workers that die."""
+
+import json
+import os
+import queue
+import signal
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import gradts_ray
+import psutil
+import pytest
+from gradts_ray.cluster import cluster
+from gradts_ray.executor import connect
+
+from gradts_engine.contracts import Executor, Setup
+from gradts_engine.errors import RunError, UsageError
+from gradts_engine.testing import ExecutorContract
+from gradts_engine.testing.puppet import PUPPET, WAIT
+
+(SPEC,) = gradts_ray.gradts_executors()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def ray() -> Iterator[None]:
+    """One Ray for all tests: it takes seconds to start."""
+    with cluster():
+        yield
+
+
+class TestExecutor(ExecutorContract):
+    spec = SPEC
+
+    def load(self, setup: Setup, devices: int) -> Executor:
+        return connect(setup, devices)
+
+
+def test_nobody_outside_this_machine_can_reach_it() -> None:
+    me = psutil.Process()
+    ports = [c.laddr.ip for p in [me, *me.children(recursive=True)] for c in p.net_connections("tcp") if c.status == "LISTEN"]
+    assert ports
+    assert {ip.removeprefix("::ffff:") for ip in ports} <= {"127.0.0.1", "::1"}
+
+
+def worker() -> int:
+    """The process of the one actor."""
+    (actor,) = (p.pid for p in psutil.Process().children(recursive=True) if p.name().startswith("ray::Actor"))
+    return actor
+
+
+@pytest.mark.torture
+def test_a_task_whose_worker_is_killed_is_begun_again(tmp_path: Path) -> None:
+    """And what was ordered before holds for the new one. A worker that dies at every attempt is an error, not a wait."""
+    heard: queue.Queue[str] = queue.Queue()
+    go_on = tmp_path / "go on"
+    with closing(connect(Setup(("cpu",), PUPPET, "", heard.put), 1)) as executor:
+        executor.order("save")
+        task = executor.submit(json.dumps([["say", "begins"], ["wait", str(go_on)], ["order"]]))
+        assert heard.get(timeout=WAIT) == '"begins"'
+        os.kill(worker(), signal.SIGKILL)
+        assert heard.get(timeout=WAIT) == '"begins"'
+        go_on.touch()
+        assert json.loads(task.result(WAIT))["answers"] == ["save"]
+        task = executor.submit(json.dumps([["say", "begins"], ["wait", str(tmp_path / "never")]]))
+        for _ in range(3):
+            heard.get(timeout=WAIT)
+            os.kill(worker(), signal.SIGKILL)
+        with pytest.raises(RunError, match="lost 3 times at one task"):
+            task.result(WAIT)
+        assert json.loads(executor.submit(json.dumps([["echo", 1]])).result(WAIT))["answers"] == [1]
+
+
+@pytest.mark.parametrize(("devices", "workers", "message"), [(("cuda",), None, "has no GPU"), (("cpu",), 10_000, "has .* CPUs")])
+def test_more_than_there_is_is_refused_at_once(devices: tuple[str, ...], workers: int | None, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        connect(Setup(devices, PUPPET, "", lambda record: None), workers)
