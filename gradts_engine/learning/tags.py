@@ -17,6 +17,9 @@ from gradts_engine.contracts import Scheme
 PARTS: Mapping[Scheme, str] = {"IOB1": "BI", "IOB2": "BI", "IOBES": "BIMESW", "BILOU": "BILU", "IO": "I"}
 """The parts that tags of a scheme may have besides O; M (middle) is I, and W (whole) is S."""
 
+UNKNOWN = "S-unknown"
+"""A tag that a model has no output for."""
+
 _SPELT = {"L": "E", "U": "S", "W": "S", "M": "I"}
 _PREFIX = re.compile(r"(?P<part>[BIMESWLU])(?:[-_](?P<kind>.+))?", re.IGNORECASE)
 _SUFFIX = re.compile(r"(?P<kind>.+)[-_](?P<part>[BIMESWLU])", re.IGNORECASE)
@@ -41,11 +44,13 @@ def spell(labels: Iterable[str], scheme: Scheme) -> dict[str, str]:
 
 
 def detect_scheme(labels: Sequence[str], rows: Iterable[Sequence[str]]) -> Scheme | None:
-    """The scheme that the tags of `rows` are written in, or None where they mark no spans (parts of speech, numbers).
+    """The scheme that tags are written in, or None where they mark no spans (parts of speech, numbers): `labels`, and what else
+    is in `rows`.
 
     Tags without parts are IO where `O` is the most frequent one. Tags with B and I alone are IOB2 unless more spans begin with I.
     """
-    split = _split(labels)
+    rows = list(rows)
+    split = _split({*labels, *(tag for row in rows for tag in row)})
     if split is None:
         counts = Counter(tag for row in rows for tag in row)
         return "IO" if counts and counts.most_common(1)[0][0] == "O" and len(counts) > 1 else None
@@ -75,7 +80,8 @@ def span_f1(
     strict: bool,
     average: str,
 ) -> float | None:
-    """F1 of whole spans as seqeval has it; a tag that is none of `labels` is outside. None where neither side has a span.
+    """F1 of whole spans as seqeval has it. None where neither side has a span. A true tag that is none of `labels` is of a type of
+    its own, which nothing that is predicted can be: its span is missed.
 
     Tags that break the scheme mark spans as conlleval reads them (an I after O begins one), or none if `strict`.
     """
@@ -83,7 +89,7 @@ def span_f1(
     from seqeval.metrics import f1_score
 
     spelt = spell(labels, scheme)
-    sides = [[[spelt.get(tag, "O") for tag in row] for row in side] for side in (gold, predicted)]
+    sides = [[[spelt.get(tag, UNKNOWN) for tag in row] for row in side] for side in (gold, predicted)]
     if all(tag == "O" for side in sides for row in side for tag in row):
         return None
     options: dict[str, Any] = {}

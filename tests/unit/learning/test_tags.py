@@ -140,3 +140,14 @@ def test_a_tag_that_a_scheme_does_not_have() -> None:
     with pytest.raises(ValueError, match="tags are 0, 1, expected tags such as B-PER, I-PER, L-PER, U-PER, O"):
         spell(["0", "1"], "BILOU")
     assert spell(["B-cell", "T-cell", "O"], "IO") == {"B-cell": "I-B-cell", "T-cell": "I-T-cell", "O": "O"}
+
+
+def test_a_tag_that_train_does_not_have_is_detected_with_the_others_and_missed() -> None:
+    """As `I-PRT`, which CoNLL-2000 has in its dev split alone in a sample."""
+    labels, rows = ("B-NP", "B-PRT", "I-NP", "O"), [("B-NP", "I-NP", "O", "B-PRT", "I-PRT", "O", "B-LST")]
+    assert detect_scheme(labels, rows) == "IOB2"
+    gold = [("B-NP", "I-NP", "O", "B-PRT", "O", "O", "")]  # "" is what stands for the last
+    predicted = [("B-NP", "I-NP", "O", "B-PRT", "O", "O", "O")]
+    for strict in (False, True):
+        found = METRICS["span_f1"](gold, predicted, labels, Rules(scheme="IOB2", strict=strict))
+        assert found == pytest.approx(2 * 1 * (2 / 3) / (1 + 2 / 3))
