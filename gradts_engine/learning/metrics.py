@@ -228,7 +228,7 @@ def _span_macro_f1(gold: Sequence[Any], predicted: Any, labels: Sequence[str], r
 
 
 def _spans(average: str, gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
-    names = {*labels, *(tag for row in gold for tag in row)}  # some may have no output
+    names = {*labels, *(tag for row in gold for tag in row if tag)}  # some may have no output
     found = tags.span_f1(gold, predicted, names, rules.scheme or "IOB2", strict=rules.strict, average=average)
     if found is None:
         raise UndefinedError("there is no true and no predicted span")

@@ -17,9 +17,6 @@ from gradts_engine.contracts import Scheme
 PARTS: Mapping[Scheme, str] = {"IOB1": "BI", "IOB2": "BI", "IOBES": "BIMESW", "BILOU": "BILU", "IO": "I"}
 """The parts that tags of a scheme may have besides O; M (middle) is I, and W (whole) is S."""
 
-UNKNOWN = "S-unknown"
-"""A tag that a model has no output for."""
-
 _SPELT = {"L": "E", "U": "S", "W": "S", "M": "I"}
 _PREFIX = re.compile(r"(?P<part>[BIMESWLU])(?:[-_](?P<kind>.+))?", re.IGNORECASE)
 _SUFFIX = re.compile(r"(?P<kind>.+)[-_](?P<part>[BIMESWLU])", re.IGNORECASE)
@@ -80,8 +77,8 @@ def span_f1(
     strict: bool,
     average: str,
 ) -> float | None:
-    """F1 of whole spans as seqeval has it. None where neither side has a span. A true tag that is none of `labels` is of a type of
-    its own, which nothing that is predicted can be: its span is missed.
+    """F1 of whole spans as seqeval has it. None where neither side has a span. A true tag that is none of `labels` is of a type
+    of its own, which nothing that is predicted can be: its span is missed.
 
     Tags that break the scheme mark spans as conlleval reads them (an I after O begins one), or none if `strict`.
     """
@@ -89,7 +86,8 @@ def span_f1(
     from seqeval.metrics import f1_score
 
     spelt = spell(labels, scheme)
-    sides = [[[spelt.get(tag, UNKNOWN) for tag in row] for row in side] for side in (gold, predicted)]
+    unknown = f"{'I' if scheme == 'IO' else 'B' if scheme in ('IOB1', 'IOB2') else 'S'}-unknown"
+    sides = [[[spelt.get(tag, unknown) for tag in row] for row in side] for side in (gold, predicted)]
     if all(tag == "O" for side in sides for row in side for tag in row):
         return None
     options: dict[str, Any] = {}
