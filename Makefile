@@ -52,6 +52,7 @@ bench: install
 docs: install
 	$(BIN)/python docs/make_settings.py
 	$(BIN)/python docs/make_hooks.py
+	$(BIN)/python docs/make_rooms.py
 	$(BIN)/python docs/make_data.py
 
 site: install

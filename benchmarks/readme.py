@@ -14,6 +14,7 @@ BEGIN, END = "<!-- benchmarks: written by make bench -->", "<!-- end of benchmar
 MEANING = {
     "checkpoints": "saving the state of a training of minutes, with the default interval",
     "memory": "largest memory of scoring: against 1,000 rows, and at a length",
+    "overhead": "the boundary between driver and worker: a job there and back, and saying the steps of a training",
     "pipeline": "a run up to the ranking against the published recipe; a fourth task added to three; nothing changed",
     "scale": "a run of many tasks with a tiny encoder, by task; a store of many runs",
     "scoring": "the gradient pass against the published method; against a bare forward and backward pass (limit)",

@@ -56,10 +56,9 @@ class Driver:
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:
         if kind:
             self.control.stop()  # what runs is not waited for longer than to its next safe point
-        self._finder.shutdown(wait=True, cancel_futures=True)
-        if kind:
             self.executor.order("stop")
         self.executor.close()
+        self._finder.shutdown()
         self._ended.set()
         self._relay.join()
 
@@ -72,14 +71,18 @@ class Driver:
         with self._table:
             if (key, files) not in self._asked:
                 future = self._asked[key, files] = Future[Artifact]()
-                self._finder.submit(_guarded, future, lambda: self._find(job, key, files, future))
+                self._later(future, lambda: self._find(job, key, files, future))
             return self._asked[key, files]
 
     def act(self, job: Export) -> Future[None]:
         """Have an action done, after what it needs."""
         future = Future[None]()
-        self._finder.submit(_guarded, future, lambda: self._after_needs(job, "", future, lambda outcome: None))
+        self._later(future, lambda: self._after_needs(job, "", future, lambda outcome: None))
         return future
+
+    def _later(self, future: Future[T], step: Callable[[], object]) -> None:
+        """Have the driver's thread take a step towards a future, which fails as the step does, or where the thread has ended."""
+        _guarded(future, lambda: self._finder.submit(_guarded, future, step))
 
     def _find(self, job: Job, key: str, files: bool, future: Future[Artifact]) -> None:
         found = self.artifacts.find(job.stage, key, files=files, warn=self.warn)
@@ -132,7 +135,7 @@ class Driver:
                 left -= 1
                 ready = left == 0
             if ready:
-                self._finder.submit(_guarded, future, lambda: self._submit(job, key, waiting, future, finish))
+                self._later(future, lambda: self._submit(job, key, waiting, future, finish))
 
         for need in waiting:
             need.add_done_callback(one_more)

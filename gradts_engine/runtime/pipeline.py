@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import queue
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,7 +14,7 @@ import numpy as np
 
 from gradts_engine import events
 from gradts_engine.config import Experiment
-from gradts_engine.contracts import Evidence, Repeats, Selection, Trials, Verdict
+from gradts_engine.contracts import Evidence, Selection, Trials
 from gradts_engine.errors import (
     Cancelled,
     GradTSError,
@@ -26,7 +26,7 @@ from gradts_engine.errors import (
 )
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.learning.overlap import left_out
-from gradts_engine.runtime import jobs
+from gradts_engine.runtime.arms import Arms
 from gradts_engine.runtime.artifacts import RAW, STATE, TAU, Artifact
 from gradts_engine.runtime.card import model_card
 from gradts_engine.runtime.cleaning import sweep
@@ -34,7 +34,7 @@ from gradts_engine.runtime.control import Control
 from gradts_engine.runtime.decisions import Decisions
 from gradts_engine.runtime.described import describe
 from gradts_engine.runtime.driver import Driver
-from gradts_engine.runtime.jobs import Embed, Export, Score, Test, Trial
+from gradts_engine.runtime.jobs import Embed, Export, Score, Test
 from gradts_engine.runtime.journal import Journal
 from gradts_engine.runtime.judging import Judge
 from gradts_engine.runtime.listening import Listener
@@ -152,6 +152,7 @@ class Pipeline:
         self.news: queue.SimpleQueue[tuple[str, int, BaseException | None]] = queue.SimpleQueue()
         """Primaries that were decided on (0), or have come to the end of a step (1), with what it failed of."""
         self.decisions = Decisions(prepared, journal, lambda primary: self.news.put((primary, 0, None)))
+        self.arms = Arms(prepared, driver, journal.emit)
         self.watch = Watch(run, options.control, journal, self.decisions.decide)
 
     def run(self) -> None:
@@ -279,46 +280,12 @@ class Pipeline:
         self.emit(events.Predicted(primary, ranking.predictor, told))
         judge = Judge(self.prepared.data[primary], self.experiment.data.verdict_fraction, self.facts.seed)
         runs = Trials(
-            lambda selections, repeats: self.evaluate(primary, selections, repeats, judge if spec.judges else None),
-            lambda selections, repeats: self.judge(primary, selections, repeats, judge),
+            lambda selections, repeats: self.arms.evaluate(primary, selections, repeats, judge if spec.judges else None),
+            lambda selections, repeats: self.arms.judge(primary, selections, repeats, judge),
         )
         chosen = self.prepared.usable(primary, spec.load()(ranking, runs, self.experiment.strategy))
         proposal = propose(self.driver, self.experiment, primary, correlation, chosen, spec.version)
         self.decisions.offer(primary, proposal)
-
-    def evaluate(
-        self, primary: str, selections: Sequence[Selection], repeats: Sequence[int], judge: Judge | None = None
-    ) -> list[Repeats]:
-        """Dev scores of trials, NaN for one that failed; with `judge`, scores on the rows that it leaves for choosing. Each is
-        told as soon as it is known."""
-        found = self.trials(primary, selections, repeats)
-
-        def score(trial: Artifact | None) -> float:
-            if trial is None:
-                return math.nan
-            return judge.score(trial, judge.choosing) if judge else float(trial.result["score"])
-
-        return [Repeats(tuple(map(score, trials))) for trials in found]
-
-    def judge(self, primary: str, selections: Sequence[Selection], repeats: Sequence[int], judge: Judge) -> list[Verdict]:
-        """Verdicts on selections against the primary alone."""
-        alone, *others = self.trials(primary, [(), *selections], repeats)
-        verdicts = judge.verdicts(others, alone, self.experiment.selection.margin / 100)
-        for selection, v in zip(selections, verdicts, strict=True):
-            counts = self.facts.instances(self.prepared.usable(primary, selection))
-            self.emit(events.Judged(primary, counts, v.verdict, v.gain, v.low, v.high, v.seeds, v.rows, v.more))
-        return verdicts
-
-    def trials(self, primary: str, selections: Sequence[Selection], repeats: Sequence[int]) -> list[list[Artifact | None]]:
-        """A trial for each selection and repeat, None where it failed; all side by side."""
-        selections = [self.prepared.usable(primary, selection) for selection in selections]
-        asked = {(i, r): self.driver.get(_trial(primary, s, r), files=True) for i, s in enumerate(selections) for r in repeats}
-        places = {future: place for place, future in reversed(asked.items())}  # the same trial may be asked for twice
-        found: dict[Future[Artifact], Artifact | None] = {}
-        for future in as_completed(places):
-            i, repeat = places[future]
-            found[future] = self._tell(primary, selections[i], repeat, future)
-        return [[found[asked[i, r]] for r in repeats] for i in range(len(selections))]
 
     def instance_tau(self, primary: str, correlation: Artifact, task: str) -> np.ndarray:
         """Tau of a primary with every train instance of a candidate, NaN for those that it cannot be trained with."""
@@ -326,18 +293,6 @@ class Pipeline:
         if self.experiment.data.overlap == "drop":
             tau[left_out(self.prepared.data[primary], self.prepared.data[task])] = math.nan
         return tau
-
-    def _tell(self, primary: str, selection: Selection, repeat: int, future: Future[Artifact]) -> Artifact | None:
-        counts = self.facts.instances(selection)
-        found: Artifact | None = None
-        try:
-            found = future.result()
-            score, reason = float(found.result["score"]), ""
-        except TrainingDiverged as error:
-            score, reason = math.nan, str(error)
-        key = jobs.key(_trial(primary, selection, repeat), self.facts)
-        self.emit(events.TrialScored(primary, counts, score, key, reason, repeat))
-        return found
 
     # --- decision and final training ----------------------------------------------------------------------------------
 
@@ -359,7 +314,7 @@ class Pipeline:
     def finish(self, primary: str, selection: Selection) -> None:
         """Train with the confirmed selection (a trial that was run before is taken as it is), compare with the primary alone, and
         export the model."""
-        alone, final = (found.mean for found in self.evaluate(primary, [(), selection], [0]))
+        alone, final = (found.mean for found in self.arms.evaluate(primary, [(), selection], [0]))
         if math.isnan(final):
             raise RunError(f"the final training of {primary} failed (see above)")
         test = self.test_score(primary, selection)
@@ -375,10 +330,6 @@ class Pipeline:
         if "test" not in self.facts.tasks[primary].sizes:
             return None
         return float(self.driver.get(Test(primary=primary, auxiliaries=selection)).result().result["score"])
-
-
-def _trial(primary: str, selection: Selection, repeat: int) -> Trial:
-    return Trial(primary=primary, auxiliaries=selection, repeat=repeat)
 
 
 def _raise(failures: Iterable[BaseException]) -> None:

@@ -98,6 +98,7 @@ CHANGES = {
     "training.max_grad_norm": (0.01, {*SCORED, *PROPOSAL}),
     "training.dropout": (0.5, {*SCORED, *PROPOSAL}),
     "training.precision": ("bf16", set()),  # a CPU computes in fp32, whatever is asked for
+    "training.seeds": (2, {(stage, f"{subject}, repeat 1") for stage, subject in SCORED if stage != "correlate"}),
     "multitask.epochs": (3, FINAL),
     "multitask.steps": (8, FINAL),
     "multitask.length": ("epochs", FINAL),
@@ -111,6 +112,7 @@ CHANGES = {
     "multitask.max_grad_norm": (0.01, FINAL),
     "multitask.dropout": (0.5, FINAL),
     "multitask.precision": ("bf16", set()),
+    "multitask.seeds": (3, set()),  # for strategies to use
     "scoring.precision": ("bf16", {*(k for k in SCORED if k[0] != "tune"), *PROPOSAL}),
     "scoring.head_axis": ("input", {*(k for k in SCORED if k[0] != "tune"), *PROPOSAL}),
     "scoring.projections": (["query"], {*(k for k in SCORED if k[0] != "tune"), *PROPOSAL}),
@@ -255,7 +257,7 @@ def test_damage_that_a_run_finds_is_a_warning(ran, stage, name):
     path.write_bytes(path.read_bytes()[:-1])
     result = ran.run()
     assert result.code == 0
-    (warning,) = (e.message for e in ran.news() if isinstance(e, events.Warned))
+    (warning,) = (e.message for e in ran.news() if isinstance(e, events.Warned) and "damaged" in e.message)
     assert f"{path} is damaged" in warning
     assert f"warning: {warning}" in result.err
     assert f"{stage} {subject}: done in" in result.err
