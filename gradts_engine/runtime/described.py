@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,9 @@ from gradts_engine import events
 from gradts_engine.config import Experiment
 from gradts_engine.contracts import OwnInputs, TaskData, TaskType
 from gradts_engine.errors import ProblemsError
+from gradts_engine.runtime.mounts import network_file_system
+from gradts_engine.runtime.prepare import Prepared, method_settings
+from gradts_engine.runtime.store import RunFolder, Store
 
 UNCUT = 1 << 30
 """Tokens that no text has."""
@@ -87,3 +90,31 @@ def data_facts(read: events.TaskRead, task: TaskData, task_type: TaskType, token
         "constant": read.constant,
         "warnings": list(read.warnings),
     }
+
+
+def beginning(
+    run: RunFolder,
+    store: Store,
+    prepared: Prepared,
+    described: Sequence[events.TaskRead],
+    devices: tuple[str, ...],
+    versions: Mapping[str, str],
+) -> Iterable[events.Event]:
+    """What is said before the first stage."""
+    experiment = prepared.experiment
+    yield events.RunStarted(
+        run=run.id,
+        config=str(experiment.path.absolute()),
+        encoder=prepared.encoder.name,
+        tasks=tuple(prepared.data),
+        primaries=experiment.primaries,
+        devices=devices,
+        settings=method_settings(experiment),
+        versions=versions,
+        store=str(store.root.absolute()),
+    )
+    if kind := network_file_system(store.root):
+        yield events.Warned(f"{store.root} is on a network file system ({kind}): safe, but slower than a local disk")
+    for task in described:
+        yield task
+        yield from (events.Warned(f"task '{task.task}': {warning}") for warning in task.warnings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import queue
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
@@ -16,11 +16,8 @@ from gradts_engine import events
 from gradts_engine.config import Experiment
 from gradts_engine.contracts import Evidence, Selection, Trials
 from gradts_engine.errors import (
-    Cancelled,
-    GradTSError,
     Interrupted,
     RunError,
-    Terminated,
     TrainingDiverged,
     WaitingForConfirmation,
 )
@@ -32,14 +29,14 @@ from gradts_engine.runtime.card import model_card
 from gradts_engine.runtime.cleaning import sweep
 from gradts_engine.runtime.control import Control
 from gradts_engine.runtime.decisions import Decisions
-from gradts_engine.runtime.described import describe
+from gradts_engine.runtime.described import beginning, describe
 from gradts_engine.runtime.driver import Driver
+from gradts_engine.runtime.endings import ended, raise_all
 from gradts_engine.runtime.jobs import Embed, Export, Score, Test
 from gradts_engine.runtime.journal import Journal
 from gradts_engine.runtime.judging import Judge
 from gradts_engine.runtime.listening import Listener
-from gradts_engine.runtime.mounts import network_file_system
-from gradts_engine.runtime.prepare import Prepared, check, load_executor, method_settings, prepare, run_id
+from gradts_engine.runtime.prepare import Prepared, check, load_executor, prepare, run_id
 from gradts_engine.runtime.proposals import correlate, propose
 from gradts_engine.runtime.ranking import rank
 from gradts_engine.runtime.shards import read_raw
@@ -82,7 +79,7 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
             sweep(store, run)
             refuse_old_commands(run, journal)
             devices = tuple(device.name for device in executor.devices)
-            for event in _beginning(run, store, prepared, described, devices, options.versions):
+            for event in beginning(run, store, prepared, described, devices, options.versions):
                 journal.emit(event)
             driver = Driver(prepared.facts, executor, store.artifacts, journal.emit, options.control)
             try:
@@ -90,48 +87,10 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
                     Pipeline(prepared, driver, run, journal, catalog, options).run()
             except BaseException as error:
                 with suppress(RunError):  # a journal that cannot be written either does not hide why
-                    journal.emit(_ended(error))
+                    journal.emit(ended(error))
                 raise
             journal.emit(events.RunEnded("done"))
     return run
-
-
-def _beginning(
-    run: RunFolder,
-    store: Store,
-    prepared: Prepared,
-    described: Sequence[events.TaskRead],
-    devices: tuple[str, ...],
-    versions: Mapping[str, str],
-) -> Iterable[events.Event]:
-    """What is said before the first stage."""
-    experiment = prepared.experiment
-    yield events.RunStarted(
-        run=run.id,
-        config=str(experiment.path.absolute()),
-        encoder=prepared.encoder.name,
-        tasks=tuple(prepared.data),
-        primaries=experiment.primaries,
-        devices=devices,
-        settings=method_settings(experiment),
-        versions=versions,
-        store=str(store.root.absolute()),
-    )
-    if kind := network_file_system(store.root):
-        yield events.Warned(f"{store.root} is on a network file system ({kind}): safe, but slower than a local disk")
-    for task in described:
-        yield task
-        yield from (events.Warned(f"task '{task.task}': {warning}") for warning in task.warnings)
-
-
-def _ended(error: BaseException) -> events.RunEnded:
-    if isinstance(error, WaitingForConfirmation):
-        return events.RunEnded("waiting", str(error))
-    if isinstance(error, Cancelled):
-        return events.RunEnded("cancelled")
-    if isinstance(error, Interrupted | KeyboardInterrupt):
-        return events.RunEnded("interrupted", "SIGTERM" if isinstance(error, Terminated) else "")
-    return events.RunEnded("failed", str(error) or type(error).__name__)
 
 
 class Pipeline:
@@ -172,7 +131,7 @@ class Pipeline:
         if without := [p for p in self.experiment.primaries if p not in scores]:
             reason = f"no result for {', '.join(without)}: the fine-tuning failed (see above)"
             failed = {**failed, ", ".join(without): RunError(reason)}
-        _raise(failed.values())
+        raise_all(failed.values())
         if waiting := [p for p in correlations if p not in self.decisions.begun]:
             run = f"{self.folder.id} --store {self.folder.store}"
             raise WaitingForConfirmation(
@@ -195,8 +154,8 @@ class Pipeline:
                 for primary in correlations:
                     pool.submit(self._step, primary, self.propose, correlations[primary], scores, states)
                 while not self._over(busy):
-                    primary, ended, error = self.news.get()
-                    busy -= ended
+                    primary, steps, error = self.news.get()
+                    busy -= steps
                     if error:
                         failed[primary] = error
                         self.decisions.withdraw(primary)
@@ -330,13 +289,3 @@ class Pipeline:
         if "test" not in self.facts.tasks[primary].sizes:
             return None
         return float(self.driver.get(Test(primary=primary, auxiliaries=selection)).result().result["score"])
-
-
-def _raise(failures: Iterable[BaseException]) -> None:
-    """Raise what primaries failed of: a bug, or what the run was stopped by, or else all reasons."""
-    errors = list(failures)
-    for error in sorted(errors, key=lambda e: (isinstance(e, GradTSError), not isinstance(e, Interrupted))):
-        if isinstance(error, Interrupted) or not isinstance(error, GradTSError) or len(errors) == 1:
-            raise error
-    if errors:
-        raise RunError("; ".join(map(str, errors)))

@@ -229,6 +229,29 @@ def test_several_primaries_are_decided_one_by_one(ran):
     assert all(primary["final"] for primary in ran("results --json").json["primaries"].values())
 
 
+def test_a_primary_that_is_decided_while_another_trains_goes_on_at_once(ran):
+    """One engine does both: the second decision is made while the first primary's final training runs."""
+    ran.settings["run"]["primary"] = ["mood", "tags"]
+    ran.settings["multitask"] |= {"steps": 400, "epochs": 40}
+    ran.settings["selection"] = {"strategy": "none", "confirm": "ask"}
+    ran.write()
+    assert ran.run().code == 3
+    assert ran("confirm --yes --primary mood --auxiliaries pair,stars").code == 0
+    engine = ran.start("run", str(ran.config))
+    for line in engine.stderr:
+        if line.startswith("trial mood + pair + stars: epoch 1,"):
+            break
+    ran.news()
+    assert ran("confirm --yes --primary tags").code == 0
+    _, err = engine.communicate(timeout=240)
+    assert engine.returncode == 0, err
+    news = ran.news()
+    assert {e.primary for e in news if isinstance(e, events.FinalModel)} == {"mood", "tags"}
+    decided = next(i for i, e in enumerate(news) if isinstance(e, events.Confirmed))
+    trained = next(i for i, e in enumerate(news) if isinstance(e, events.StageFinished) and e.subject == "mood + pair + stars")
+    assert decided < trained, "it was too late to show anything"
+
+
 def test_asked_and_not_answered(waiting, monkeypatch):
     """`confirm` without --yes and without anybody who could answer sends nothing."""
     monkeypatch.setattr("sys.stdin", open("/dev/null"))  # noqa: SIM115

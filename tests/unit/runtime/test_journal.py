@@ -14,6 +14,7 @@ from gradts_engine.errors import RunError
 from gradts_engine.events import Event
 from gradts_engine.runtime.journal import PROGRESS_INTERVAL, Journal, read_events
 from gradts_engine.runtime.listening import LIMIT, Listening
+from gradts_engine.runtime.view import fold
 
 TRIAL = events.TrialScored("a", {"b": 3}, 0.5, "key")
 ALL = (
@@ -409,3 +410,19 @@ def test_an_engine_that_died_while_writing(path):
     with Journal(torn) as journal:
         journal.emit(events.Warned("2"))
     assert read(torn) == warnings("1", "2")
+
+
+def test_the_view_of_the_journal_is_that_of_its_readers_and_needs_no_file(path):
+    """What the engine answers and decides by does not depend on a moment in which the file cannot be read."""
+    first = [events.StageStarted("tune", "a", "k"), events.StageFinished("tune", "a", "k", 1.0, False), TRIAL]
+    with Journal(path) as journal:
+        for event in first:
+            journal.emit(event)
+        path.rename(path.with_name("away"))
+        assert journal.view.stage("tune", "a").state == "done"
+        path.with_name("away").rename(path)
+    with Journal(path) as journal:
+        assert journal.view == fold((when, event) for _, when, event in read_events(path))
+        journal.emit(events.Proposed("a", "d", {}))
+        assert journal.view.proposals["a"].digest == "d"
+    assert journal.view == fold((when, event) for _, when, event in read_events(path))
