@@ -111,7 +111,10 @@ def check(prepared: Prepared) -> None:
 
     experiment, data, encoder = prepared.experiment, prepared.data, prepared.encoder
     max_length = experiment.data.max_length
-    encoder.check(max_length)
+    try:
+        encoder.check(max_length)
+    except UsageError as error:
+        raise UsageError(f"{experiment.path}: {error}") from error
     for name, task in data.items():
         if prepared.types[name].word_level:
             tokenizer = encoder.tokenizer_for(word_level=True)

@@ -65,7 +65,7 @@ def words(source, **dialect):
         ("a.csv", "text,label\na,x\nb,y\n".encode("utf-16"), "csv, utf-16, commas"),
         ("a.csv", "text,label\r\na,x\r\nb,y\r\n".encode("utf-32"), "csv, utf-32, commas"),
         ("a.csv", ",text,label,,\n0,a,x,,\n1,b,y,,\n", "csv, utf-8, commas, 3 columns without a name left out"),
-        ("a.csv.gz", gzip.compress(b"text,label\na,x\nb,y\n"), "csv, gzip, utf-8, commas"),
+        ("a.csv.gz", gzip.compress(b"text,label\na,x\nb,y\n", mtime=0), "csv, gzip, utf-8, commas"),
         ("a.tsv.bz2", bz2.compress(b"text\tlabel\na\tx\nb\ty\n"), "tsv, bz2, utf-8, tabs"),
         (
             "a.jsonl.zst",
