@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass(frozen=True)
@@ -19,6 +20,8 @@ class Repeats:
     @property
     def finite(self) -> np.ndarray:
         """The values that are there, float64 [n]."""
+        import numpy as np  # late: whoever registers a plugin imports this module
+
         values = np.asarray(self.values, np.float64)
         return values[np.isfinite(values)]
 
@@ -33,6 +36,7 @@ class Repeats:
         `correlation`: the values lie between -1 and 1, and are compared on Fisher's scale (artanh), where few of them are nearer
         to normal, and whose limits stay between -1 and 1.
         """
+        import numpy as np
         from scipy.special import stdtrit
 
         values = self.finite

@@ -58,8 +58,9 @@ def completion(shell: str) -> None:
       eval "$(gradts-engine completion zsh)"       in ~/.zshrc
       gradts-engine completion fish > ~/.config/fish/completions/gradts-engine.fish
     """
-    from gradts_engine.cli.base import cli
+    from gradts_engine.cli.base import cli, say
 
     kind = get_completion_class(shell)
     assert kind is not None, "one of click's own"
-    click.echo(kind(cli, {}, "gradts-engine", "_GRADTS_ENGINE_COMPLETE").source())
+    for line in kind(cli, {}, "gradts-engine", "_GRADTS_ENGINE_COMPLETE").source().splitlines():
+        say(line)

@@ -52,10 +52,11 @@ def predict(
     bar: Any = click.progressbar(length=len(rows), label="predicting", file=sys.stderr)
     with bar:
         found = predicting.predict(opened, rows, chosen, bar.update)
-    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found.rows)
     if out is None:
-        click.echo(lines, nl=False)
+        for row in found.rows:
+            say(json.dumps(row))  # in ASCII, where a text holds what a terminal would obey
     else:
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found.rows)
         try:
             out.write_text(lines, encoding="utf-8")
         except OSError as error:

@@ -87,7 +87,7 @@ def test_what_is_wrong_comes_back_to_who_started_it(place):
 def seems_to_hang(place) -> bool:
     """Until its next sign of life, which may come before one has looked."""
     os.utime(place.latest.lock, (1e9, 1e9))
-    return "no sign of life for " in place("status").out
+    return "no sign of life for " in place("status --json").json[0]["engine"]
 
 
 def done_after(place, seconds: float) -> int:
@@ -233,7 +233,8 @@ def test_a_pipe_that_nobody_reads_stops_nothing(place):
     assert (shell.returncode, shell.stderr) == (0, "")
     assert len(shell.stdout.splitlines()) == 3
     view = place.latest.view()
-    assert (view.state, view.warnings) == ("done", ())
+    assert view.state == "done"
+    assert not [warning for warning in view.warnings if "rows with the text" not in warning]
     assert view.finals
     assert not place.latest.engine()
 

@@ -220,7 +220,7 @@ def test_listings(command, capsys):
     assert all(str(row[key]) in shown for row in rows for key in ("name", "plugin", "state") if key in row)
     if command == "strategies":
         names = {row["name"] for row in rows if row["plugin"] == "builtin"}
-        assert names == {"trial", "threshold", "fine-grained", "embedding", "all", "none"}
+        assert names == {"halving", "trial", "threshold", "fine-grained", "embedding", "all", "none"}
     if command == "plugins":
         assert rows[0]["plugin"] == "builtin"
         assert all(row["state"] == "in use" for row in rows)

@@ -151,7 +151,7 @@ def _is_table(call: ast.Call) -> bool:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["run", "\x1b[2J\u202e.toml"], ["\x1b[2J\u202e"], ["run", "--\x1b[2J\u202e"], ["results", "a", "\x1b[2J\nx\u202e"]],
+    [["run", "\x1b[2J\u202e.toml"], ["\x1b[2J\u202e"], ["run", "--\x1b[2J\u202e"], ["status", "a", "\x1b[2J\nx\u202e"]],
 )
 def test_what_was_typed_wrong_is_repeated_as_text(arguments, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)

@@ -269,7 +269,7 @@ def test_exported_models(tmp_path, inputs):
     for parameter in head.parameters():
         torch.nn.init.constant_(parameter, 0.125)
     options = {"word_level": False, "labels": ["a", "b"], "max_length": 16, "card": "# x"}
-    export_model(encoder, module, head, folder=tmp_path / "model", **options)
+    export_model(encoder, module, head, task="classification", folder=tmp_path / "model", **options)
     for path in damages(tmp_path / "model", inputs, "model"):
         try:
             assert isinstance(load_model(path.parent), torch.nn.Module)

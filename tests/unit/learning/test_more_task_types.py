@@ -341,7 +341,8 @@ def test_rows_of_all_kinds_are_read_from_files(tmp_path: Path) -> None:
         path.write_text("".join(json.dumps(row) + "\n" for row in contract.rows))
         spec = TaskSpec(name=name, type=name, train=str(path), dev_fraction=0.2, text=contract.text, label=contract.label)
         data = read_task(spec, TYPES[name].load(), TYPES[name].metrics[0], {}, "stop", 0)
-        assert len(data.splits["train"]) == 13
+        assert len(data.splits["train"]) + len(data.splits["dev"]) == len(contract.rows)
+        assert 0 < len(data.splits["dev"]) < len(data.splits["train"])
         assert data.digests["train"] == read_task(spec, TYPES[name].load(), "x", {}, "stop", 0).digests["train"]
     path.write_text('{"question": "x", "context": "y", "answers": {"text": ["\\ud800"], "answer_start": [0]}}\n')
     spec = TaskSpec(name="x", type="span", train=str(path), dev_fraction=0.2, text=("question", "context"), label="answers")
