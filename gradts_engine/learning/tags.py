@@ -87,7 +87,7 @@ def span_f1(
 
     spelt = spell(labels, scheme)
     unknown = f"{'I' if scheme == 'IO' else 'B' if scheme in ('IOB1', 'IOB2') else 'S'}-unknown"
-    sides = [[[spelt.get(tag, unknown) for tag in row] for row in side] for side in (gold, predicted)]
+    sides = [[[spelt.get(tag, other) for tag in row] for row in side] for side, other in ((gold, unknown), (predicted, "O"))]
     if all(tag == "O" for side in sides for row in side for tag in row):
         return None
     options: dict[str, Any] = {}

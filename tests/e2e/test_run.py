@@ -62,15 +62,20 @@ def test_results_as_json(ran):
     assert set(found["tau"]["mood"]) == {"pair", "stars", "tags"}
     (mood,) = found["primaries"].values()
     selection = [{"task": "str", "instances": "int"}]
+    value = {"mean": "float", "low": "NoneType", "high": "NoneType", "repeats": "int"}  # one repeat has no interval
+    verdict = dict.fromkeys(("verdict", "gain", "low", "high"), "NoneType")  # which `trial` does not ask for
     assert kinds(mood) == {
         "metric": "str",
-        "ranking": [{"task": "str", "tau": "float", "embedding": "float"}],
+        "judged_by": "str",
+        "predictor": "str",
+        "ranking": [{"task": "str", "tau": "float", "embedding": "float", "predictors": {"tau": value, "embedding": value}}],
         "kept": {task: dict.fromkeys(mood["kept"]["pair"], "int") for task in sorted(tasks[1:])},
-        "trials": [{"auxiliaries": [], "instances": {}, "score": "float", "reason": "str"}],
+        "trials": [{"auxiliaries": [], "instances": {}, "score": "float", "reason": "str", "repeat": "int"}],
+        "verdicts": {},
         "proposed": selection,
         "digest": "str",
         "confirmed": selection,
-        "final": {"score": "float", "model": "str", "test": "float", "alone": "float", "alone_test": "float"},
+        "final": {"score": "float", "model": "str", "test": "float", "alone": "float", "alone_test": "float"} | verdict,
     }
     assert [float(threshold) for threshold in mood["kept"]["pair"]] == pytest.approx(np.arange(-0.2, 0.91, 0.1))
     taus = [row["tau"] for row in mood["ranking"]]
