@@ -19,6 +19,8 @@ from gradts_engine.errors import RunError, UsageError
 from gradts_engine.testing import ExecutorContract
 from gradts_engine.testing.puppet import PUPPET, WAIT
 
+pytestmark = pytest.mark.torture  # on a busy machine, a Ray of one's own takes minutes
+
 (SPEC,) = gradts_ray.gradts_executors()
 
 
@@ -49,7 +51,6 @@ def worker() -> int:
     return actor
 
 
-@pytest.mark.torture
 def test_a_task_whose_worker_is_killed_is_begun_again(tmp_path: Path) -> None:
     """And what was ordered before holds for the new one. A worker that dies at every attempt is an error, not a wait."""
     heard: queue.Queue[str] = queue.Queue()
