@@ -20,13 +20,12 @@ MARK = "◆"
 def plot(line: Sequence[Point], points: Sequence[Point], end: float, size: tuple[int, int], inks: tuple[str, str]) -> list[Text]:
     """`size` is columns and lines, axes included; x goes from 0 to `end`. The line has its scale at the left, the points, in the
     second of `inks`, theirs at the right."""
+    line = thinned(line, end, size[0] * 2)
     left, right = labels(line), labels(points)
     margins = [max(map(len, names), default=-1) + 1 for names in (left, right)]
     width, height = size[0] - sum(margins), size[1] - 1
     if width < 4 or height < 2:
         return []
-    line = thinned(line, end, width * 2)
-    left = labels(line)
     grid = dots(line, end, width, height)
     cells = [[(chr(0x2800 + bits), inks[0]) if bits else (" ", "") for bits in row] for row in grid]
     for x, y in places(points, end, width, height):

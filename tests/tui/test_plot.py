@@ -2,7 +2,7 @@
 
 from itertools import pairwise
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from gradts_tui.driver import Ascii
@@ -13,6 +13,7 @@ lines = st.lists(values, max_size=300).map(lambda ys: [(i + 0.5, y) for i, y in 
 
 
 @given(lines, st.lists(values, max_size=8), st.integers(1, 120), st.integers(1, 30))
+@example([(0.5, 0.0), (1.5, 1.0)], [], 6, 3)
 def test_it_has_the_size_that_was_asked_for(line, scores, width, height):
     points = [(10.0 * i, y) for i, y in enumerate(scores, 1)]
     drawn = plot(line, points, max(len(line), 100), (width, height), ("bold", "red"))

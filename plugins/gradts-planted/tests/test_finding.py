@@ -3,6 +3,7 @@
 from click.testing import CliRunner
 from gradts_planted.finding import main, ranked
 
+from gradts_engine.report.results import Ranked
 from gradts_engine.testing import tiny_encoder
 
 CONFIG = """
@@ -52,5 +53,5 @@ def test_a_row_for_each_axis_and_seed(tmp_path):
 
 
 def test_a_candidate_without_a_score_is_last():
-    ranking = [{"task": "a", "tau": None}, {"task": "b", "tau": -0.5}, {"task": "c", "tau": 0.0}]
+    ranking = [Ranked(name, tau=tau, embedding=None) for name, tau in (("a", None), ("b", -0.5), ("c", 0.0))]
     assert ranked(ranking, "tau") == ["c", "b", "a"]
