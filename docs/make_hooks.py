@@ -52,7 +52,8 @@ def _function(function: Any) -> str:
 
 
 def _signature(function: Any) -> str:
-    return re.sub(r"'([^']*)'", r"\1", re.sub(r"collections\.abc\.|gradts_engine\.\w+\.", "", str(inspect.signature(function))))
+    signature = re.sub(r"(collections\.abc|gradts_engine(\.\w+)+)\.", "", str(inspect.signature(function)))
+    return re.sub(r"'([^']*)'", r"\1", signature)
 
 
 def _text(thing: Any) -> str:

@@ -1,0 +1,116 @@
+"""The words of GradTS as types: what plugins register and what the stages hand to each other.
+
+Specifications (`...Spec`) are cheap records that a plugin returns from its hooks; whatever is heavy (torch, a download, generated
+data) waits inside the functions they carry. All records are frozen and safe to share between threads.
+"""
+
+from gradts_engine.contracts.data import (
+    Answer,
+    Dialect,
+    Format,
+    Instance,
+    Label,
+    Parallel,
+    Row,
+    Rules,
+    Scheme,
+    Source,
+    TaskData,
+    TaskSpec,
+    Text,
+)
+from gradts_engine.contracts.encoders import (
+    EncoderSpec,
+    HeadAxis,
+    HeadSites,
+    Projection,
+)
+from gradts_engine.contracts.executors import (
+    Device,
+    Executor,
+    ExecutorSpec,
+    Order,
+    Say,
+    Setup,
+    Worker,
+)
+from gradts_engine.contracts.prediction import (
+    Evidence,
+    Need,
+    Predictor,
+    PredictorSpec,
+    StoredTrial,
+)
+from gradts_engine.contracts.selection import (
+    Auxiliary,
+    Evaluate,
+    Judge,
+    Ranking,
+    Selection,
+    Strategy,
+    StrategySpec,
+    Trials,
+)
+from gradts_engine.contracts.task_types import (
+    ClassScores,
+    OwnHead,
+    OwnInputs,
+    PlainHead,
+    PlainInputs,
+    TaskType,
+    TaskTypeSpec,
+    TextAnswers,
+    Tokens,
+)
+from gradts_engine.repeats import Repeats, Verdict
+
+__all__ = [
+    "Answer",
+    "Auxiliary",
+    "ClassScores",
+    "Device",
+    "Dialect",
+    "EncoderSpec",
+    "Evaluate",
+    "Evidence",
+    "Executor",
+    "ExecutorSpec",
+    "Format",
+    "HeadAxis",
+    "HeadSites",
+    "Instance",
+    "Judge",
+    "Label",
+    "Need",
+    "Order",
+    "OwnHead",
+    "OwnInputs",
+    "Parallel",
+    "PlainHead",
+    "PlainInputs",
+    "Predictor",
+    "PredictorSpec",
+    "Projection",
+    "Ranking",
+    "Repeats",
+    "Row",
+    "Rules",
+    "Say",
+    "Scheme",
+    "Selection",
+    "Setup",
+    "Source",
+    "StoredTrial",
+    "Strategy",
+    "StrategySpec",
+    "TaskData",
+    "TaskSpec",
+    "TaskType",
+    "TaskTypeSpec",
+    "Text",
+    "TextAnswers",
+    "Tokens",
+    "Trials",
+    "Verdict",
+    "Worker",
+]

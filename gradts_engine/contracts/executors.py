@@ -1,0 +1,80 @@
+"""Executors, the devices that they have, and the workers that compute for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, Protocol
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+
+@dataclass(frozen=True)
+class Device:
+    """A device (`cpu`, `cuda:0`, ...) and the number formats that it computes in by itself, without emulation."""
+
+    name: str
+    formats: tuple[str, ...] = ("fp32",)
+
+    @property
+    def kind(self) -> str:
+        """`cpu`, `cuda`, ...: what two devices of one kind compute is the same."""
+        return self.name.partition(":")[0]
+
+
+Order = Literal["pause", "resume", "save", "stop"]
+"""What workers are to do at their next safe point."""
+
+Say = Callable[[str], None]
+"""Takes a record of what happens, as JSON. Never raises."""
+
+
+class Worker(Protocol):
+    """Computes tasks for an executor, which has one for every process at least. Called from one thread a device."""
+
+    def work(self, task: str, device: str, say: Say) -> str:
+        """The outcome of a task, both as JSON. A task that fails has an outcome, too: whatever is raised is a bug."""
+
+    def order(self, order: Order) -> None:
+        """May be called from any thread, while `work` runs."""
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What an executor is made for: `devices` as in tasks.toml; workers are made by the function that `worker` names
+    (`module:function`) from the text `arguments`, wherever they are; their records go to `hear`."""
+
+    devices: tuple[str, ...]
+    worker: str
+    arguments: str
+    hear: Say
+
+
+class Executor(Protocol):
+    """Has workers compute tasks, at most one at a time on a device. What is in a task is not the executor's concern.
+
+    `devices` are of one kind. All methods may be called from any thread.
+    """
+
+    devices: tuple[Device, ...]
+
+    def submit(self, task: str) -> Future[str]:
+        """The outcome of a task, computed on the next free device, in the order of submission. Records of the task that are more
+        than progress have been heard when it is there."""
+
+    def order(self, order: Order) -> None:
+        """Give an order to all workers, those to come too."""
+
+    def close(self) -> None:
+        """Wait for running tasks and cancel those not yet started."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutorSpec:
+    """A way to have jobs computed. `load` raises `UsageError` for devices that are not there."""
+
+    name: str
+    load: Callable[[Setup], Executor]
+    version: int = 1
+    description: str = ""
