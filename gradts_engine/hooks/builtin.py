@@ -90,6 +90,20 @@ def gradts_predictors() -> Sequence[PredictorSpec]:
             correlation=True,
         ),
         PredictorSpec(
+            name="probe",
+            load=_late_function("gradts_engine.prediction.probe", "forward"),
+            needs=("states",),
+            description="how much more a candidate's tuned encoder tells of the primary's labels than the pretrained one",
+            cost=".5 a task and seed, .03 a candidate and seed",
+        ),
+        PredictorSpec(
+            name="probe-reverse",
+            load=_late_function("gradts_engine.prediction.probe", "reverse"),
+            needs=("states",),
+            description="how much more the primary's tuned encoder tells of a candidate's labels: take 3 seeds or more",
+            cost=".5 a primary and seed, .03 a candidate and seed",
+        ),
+        PredictorSpec(
             name="main-effect",
             load=_late_function("gradts_engine.prediction.main_effect", "main_effect"),
             needs=("trials",),

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import nn
 
+from gradts_engine.contracts import PlainInputs, TaskType
 from gradts_engine.learning.batches import Encoded, token_batches
 from gradts_engine.learning.embedding import BATCH_TOKENS
 from gradts_engine.learning.task_types.reading import IGNORED
+
+MOST = 3000
+"""Labelled words, or texts, whose states are taken: a probe of 400 dimensions knows no more from 10,000."""
 
 
 @dataclass(frozen=True)
@@ -23,21 +28,29 @@ class States:
     rows: np.ndarray
 
 
+def why_unprobed(task_type: TaskType) -> str:
+    """Why there are no states for a type's labels; empty where there are."""
+    return "" if isinstance(task_type, PlainInputs) else "its labels are no classes or numbers of a text or a word"
+
+
 @torch.inference_mode()
-def labelled_states(encoder: nn.Module, data: Encoded, device: str) -> States:
-    """State of everything that has a label: of an instance, the mean over its tokens; of a word, its first token's.
+def labelled_states(encoder: nn.Module, data: Encoded, device: str, most: int = MOST) -> States:
+    """State of what has a label, `most` of them or fewer: of an instance, the mean over its tokens; of a word, its first token's.
 
     A state is the mean over the upper half of the layers, the last included: what a probe finds in one layer alone depends on
-    which. `encoder` takes `output_hidden_states`, as the models of transformers do. Raises ValueError for a task whose instances
-    are several sequences, or are not labelled by classes or numbers.
+    which. `encoder` takes `output_hidden_states`, as the models of transformers do. Where there are more labels than `most`,
+    whole instances are left out, evenly spread over the split. There are none for a type of which `why_unprobed` says so.
     """
-    if data.sequences != 1 or data.instances:
-        raise ValueError(f"{data.task}: its labels are no classes or numbers of a text or word")
+    if why_unprobed(data.type):
+        width = int(encoder.config.hidden_size)  # type: ignore[union-attr, arg-type] # of transformers' models
+        return States(np.empty((0, width), np.float32), np.empty(0, np.int64), np.empty(0, np.int64))
     encoder.to(device).eval()
     values: list[np.ndarray] = []
     targets: list[np.ndarray] = []
     places: list[np.ndarray] = []
-    for rows in token_batches(data.lengths, BATCH_TOKENS):
+    kept = _spread(data, most)
+    for batch in token_batches(data.lengths[kept], BATCH_TOKENS):
+        rows = kept[batch]
         inputs, goal = data.batch(rows, device)
         layers = encoder(**inputs, output_hidden_states=True).hidden_states  # 1 + L, each [B, T, D]
         upper = torch.stack(layers[1 + (len(layers) - 1) // 2 :]).float().mean(0)
@@ -54,3 +67,12 @@ def labelled_states(encoder: nn.Module, data: Encoded, device: str) -> States:
     where = np.concatenate(places)
     order = np.argsort(where, kind="stable")  # batches are by length
     return States(np.concatenate(values)[order], np.concatenate(targets)[order], where[order])
+
+
+def _spread(data: Encoded, most: int) -> np.ndarray:
+    """Positions of instances with at most `most` labels together, one at least, evenly spread."""
+    labels = np.array([(t != IGNORED).sum() if data.type.word_level else 1 for t in data.targets])
+    step = max(1, math.ceil(labels.sum() / most))
+    while labels[::step].sum() > most and step < len(labels):
+        step += 1
+    return np.arange(0, len(labels), step)

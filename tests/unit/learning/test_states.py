@@ -1,5 +1,7 @@
 """States of what is labelled, against one pass an instance through the model as it comes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from gradts_engine.hooks.catalog import load_catalog
 from gradts_engine.learning.batches import encode
 from gradts_engine.learning.data import read_task
 from gradts_engine.learning.encoders import load_encoder
-from gradts_engine.learning.states import labelled_states
+from gradts_engine.learning.states import labelled_states, why_unprobed
 from gradts_engine.testing.tiny import tiny_encoder
 from gradts_engine.testing.toy import TOY_WORDS, toy_tasks
 
@@ -50,3 +52,23 @@ def test_states_are_of_the_upper_layers_row_by_row(encoder, name):
     np.testing.assert_array_equal(found.targets, np.array(targets, found.targets.dtype))
     assert found.rows.tolist() == sorted(found.rows)
     assert len(set(found.rows)) == len(data)
+
+
+@pytest.mark.parametrize(("name", "most"), [("mood", 7), ("tags", 30), ("tags", 1)])
+def test_a_limit_leaves_whole_instances_out(encoder, name, most):
+    data, model = encoded(encoder, name), encoder.build()
+    whole, found = labelled_states(model, data, "cpu"), labelled_states(model, data, "cpu", most)
+    kept = np.isin(whole.rows, found.rows)
+    np.testing.assert_array_equal(found.targets, whole.targets[kept])
+    np.testing.assert_allclose(found.values, whole.values[kept], atol=1e-5)
+    assert len(found.targets) <= most or len({*found.rows}) == 1
+    assert most > 1 or len({*found.rows}) == 1
+
+
+def test_types_without_labels_of_a_text_or_a_word_have_no_states(encoder):
+    types = load_catalog().task_types
+    unprobed = {name for name, spec in types.items() if why_unprobed(spec.load())}
+    assert unprobed == {"ranking", "span", "masked_lm"}
+    data = replace(encoded(encoder, "mood"), type=types["masked_lm"].load())
+    found = labelled_states(encoder.build(), data, "cpu")
+    assert (len(found.values), len(found.targets), len(found.rows)) == (0, 0, 0)
