@@ -9,24 +9,18 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
-from gradts_engine import tables, words
-from gradts_engine.report import PrimaryResults, RunResults, caveat
-from gradts_tui.choice import Candidate, Choice, Tried, candidates
+from gradts_engine import tables
+from gradts_engine.report import RunResults, caveat
+from gradts_tui.choice import Candidate, Choice, candidates
 from gradts_tui.desk import Desk
 from gradts_tui.messages import Send
 from gradts_tui.screens.ask import Ask
 from gradts_tui.screens.page import Page
 from gradts_tui.state import RunState
+from gradts_tui.widgets.candidates import COLUMNS, OTHERS, heading, row, summary
 from gradts_tui.widgets.looks import colour
-from gradts_tui.widgets.outcome import gain
 from gradts_tui.widgets.say import Say
 from gradts_tui.widgets.table import Table
-
-COLUMNS = ("", "candidate", "#", "tau", "dev", "gain", "rows", "took", "why")
-"""`dev` is the score of the trial that added the candidate, `gain` its distance to the trial without it."""
-
-OTHERS = 62
-"""Columns that are not the candidate's name, up to the gain: they stay in sight at 80."""
 
 MOVE = Binding.Group("Move", compact=True)
 
@@ -90,7 +84,7 @@ class Select(Page):
             self.query_one("#sum", Say).say("")
             return
         choice = self.choice(run)
-        head.say(heading(self, run, result))
+        head.say(heading(self.primary, result, run.view.confirmed(self.primary), waits=self.primary in run.waiting))
         rows = [c for c in candidates(run.view, self.primary, result.ranking) if self.lets_through(c.name)]
         self.order = [ranked.task for ranked in result.ranking]
         table.fill({c.name: self.cells(run, c, choice) for c in rows})
@@ -128,39 +122,8 @@ class Select(Page):
 
     def cells(self, run: RunState, candidate: Candidate, choice: Choice | None) -> list[Text]:
         """A row of the table."""
-        chosen = choice is not None and candidate.name in choice.names
-        proposed = choice is not None and candidate.name in choice.proposal.auxiliaries
-        count = self.count(run, candidate.name, choice)
-        tried = candidate.tried(count)
-        fresh = tried is None or tried.instances == count  # or else measured with other instances than would be taken now
-        at = "" if fresh or tried is None else f" at {tried.instances}"
-        mark = "[x]" if chosen else "[ ]"
-        changed = "bold" if chosen != proposed else ""
-        dev = Text(words.score(tried.score) if tried else "", "" if fresh else "dim", justify="right")
-        return [
-            Text(mark, "bold" if chosen else "dim"),
-            tables.label(words.shortened(candidate.name, self.longest), changed),
-            Text(str(self.rank(candidate.name)), justify="right"),
-            Text(words.score(candidate.tau), justify="right"),
-            dev.append(at),
-            self.gain(tried, fresh),
-            Text("?" if count is None else str(count), justify="right"),
-            Text(words.duration(tried.seconds if tried else None), justify="right"),
-            Text(candidate.reason, "dim"),
-        ]
-
-    def gain(self, tried: Tried | None, fresh: bool) -> Text:
-        """What a candidate brought, in colour where it is of the instances that would be taken."""
-        if tried is None:
-            return Text()
-        text = gain(self.app, tried.gain, 0.0) if fresh else Text(f"{tried.gain:+.4f}", "dim")
-        text.justify = "right"
-        return text
-
-    @property
-    def longest(self) -> int:
-        """Columns that a candidate's name has."""
-        return max(12, self.size.width - OTHERS)
+        width, count = max(12, self.size.width - OTHERS), self.count(run, candidate.name, choice)
+        return row(self.app, candidate, choice, count, self.rank(candidate.name), width)
 
     def rank(self, name: str) -> int:
         """A candidate's place, from 1."""
@@ -180,14 +143,7 @@ class Select(Page):
     def summary(self, run: RunState, choice: Choice) -> Text:
         """What would be trained."""
         counts = {name: self.count(run, name, choice) for name in choice.names}
-        names = (
-            ", ".join(f"{name} ({'?' if n is None else n})" for name, n in counts.items()) or "no auxiliary: the primary alone"
-        )
-        text = Text().append("chosen: ", "bold").append_text(tables.label(names))
-        text.append("\ninstances: ", "bold").append(choice.words())
-        if not choice.as_proposed:
-            text.append("\nagainst the proposal: ", "bold").append_text(tables.label(choice.difference()))
-        return text
+        return summary(choice, counts)
 
     def state(self, run: RunState, choice: Choice) -> Text:
         """What was confirmed, which no edit changes, and what would be trained where that is something else."""
@@ -292,14 +248,3 @@ class Select(Page):
         rows = ["\t".join(COLUMNS)]
         rows += ["\t".join(str(cell) for cell in table.get_row(key)) for key in table.rows]
         return "\n".join(rows)
-
-
-def heading(page: Select, run: RunState, result: PrimaryResults) -> Text:
-    """Which primary, judged by what, and whether it is decided."""
-    text = tables.label(page.primary, "bold").append(f"  {result.metric}  alone {words.score(result.alone)}  ")
-    decision = run.view.confirmed(page.primary)
-    if decision:
-        return text.append(f"confirmed by {decision.by}", "bold")
-    if page.primary in run.waiting:
-        return text.append("waits for you: Enter confirms, Esc leaves it", "bold")
-    return text.append("proposed" if result.proposed is not None else "", "dim")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from rich.text import Text
 from textual.app import App
 
-from gradts_engine import tables
+from gradts_engine import tables, words
 from gradts_engine.report import PrimaryResults
-from gradts_engine.words import score
 from gradts_tui.widgets.looks import colour
 
 
@@ -16,7 +15,7 @@ def gain(app: App[object], value: float | None, alone: float | None) -> Text:
     if value is None or alone is None:
         return Text()
     ink = "text-success" if value > alone else "text-error" if value < alone else ""
-    return Text(f"{value - alone:+.4f}", colour(app, ink) if ink else "")
+    return Text(words.gain(value, alone), colour(app, ink) if ink else "")
 
 
 def outcome(app: App[object], primary: str, result: PrimaryResults) -> Text:
@@ -31,8 +30,8 @@ def outcome(app: App[object], primary: str, result: PrimaryResults) -> Text:
         return text
     for name, value, alone in (("dev", final.score, final.alone), ("test", final.test, final.alone_test)):
         if value is not None:
-            text.append(f"{name:<5}", "dim").append(score(value)).append(" ").append_text(gain(app, value, alone))
-            text.append(f" alone {score(alone)}\n", "dim")
+            text.append(f"{name:<5}", "dim").append(words.score(value)).append(" ").append_text(gain(app, value, alone))
+            text.append(f" alone {words.score(alone)}\n", "dim")
     if final.score is not None and final.alone is not None and final.score < final.alone:
         text.append("The primary alone is better.\n", colour(app, "text-error"))
     return text.append("model ", "dim").append_text(tables.label(final.model)).append("\n")
