@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from gradts_engine import __version__, report, words
+from gradts_engine import __version__, report, tables, words
 from gradts_engine.errors import UsageError
 from gradts_engine.page import drawing
 from gradts_engine.printing import printable
@@ -42,18 +42,32 @@ def page(store: Store, run: RunFolder) -> str:
         lstrip_blocks=True,
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    environment.filters |= {"score": words.score, "gain": words.gain, "duration": words.duration, "moment": _moment}
+    environment.filters |= {"signed": lambda value: "-" if value is None else f"{value:+.4f}"}
+    environment.filters |= {
+        "score": words.score,
+        "gain": words.gain,
+        "duration": words.duration,
+        "moment": _moment,
+        "class_line": tables.class_line,
+    }
     return environment.get_template("page.html.j2").render(
         found=found,
         history=report.history(view),
         answers={p: report.answer(p, primary) for p, primary in found.primaries.items()},
         caveat=report.caveat(found.settings["scoring"]["head_axis"]) if found.settings else "",
         trials={p: drawing.trials(primary) for p, primary in found.primaries.items()},
+        predictors={p: drawing.predictors(primary.ranking) for p, primary in found.primaries.items()},
+        verdicts={p: drawing.verdicts(primary.verdicts) for p, primary in found.primaries.items()},
         tau=drawing.grid("Kendall's tau between the tasks' head rankings", list(heads), list(heads), tau) if tau else None,
         heads=[drawing.heads(task, h.task) for task, h in heads.items()],
         stages=STAGES,
         settings={name: value for name, value in report.flat(found.settings) if value is not None},
         problems=[*found.warnings, *problems, *view.warnings],
+        repeated={
+            p: any(said.low is not None for row in primary.ranking for said in row.predictors.values())
+            for p, primary in found.primaries.items()
+        },
+        most_classes=tables.CLASSES,
         css=_css(),
         version=__version__,
         most=len(found.tasks) * len(found.primaries),

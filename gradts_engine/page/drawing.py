@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -9,7 +10,7 @@ import numpy as np
 
 from gradts_engine import tables
 from gradts_engine.printing import printable
-from gradts_engine.report import PrimaryResults
+from gradts_engine.report import Judgement, Prediction, PrimaryResults, Ranked
 from gradts_engine.words import gain, score, shortened
 
 CELL_WIDTH, CELL_HEIGHT = 34, 22
@@ -116,7 +117,7 @@ class Bars:
     bars: tuple[Bar, ...]
 
 
-BARS_WIDTH, BAR_HEIGHT = 560, 40
+BARS_WIDTH, BAR_HEIGHT = 480, 40
 
 
 def trials(found: PrimaryResults) -> Bars | None:
@@ -140,5 +141,99 @@ def trials(found: PrimaryResults) -> Bars | None:
         kind = "alone" if not trial.auxiliaries else "better" if value > alone else "worse" if value < alone else "alone"
         ends = sorted((place(alone), place(value)))
         text = score(value) + (f"  {gain(value, alone)}" if trial.auxiliaries else "")
-        bars.append(Bar(i * BAR_HEIGHT, ends[0], max(ends[1] - ends[0], 3.0), kind, shortened(printable(names), 60), text))
+        width = max(ends[1] - ends[0], 3.0)
+        bars.append(Bar(i * BAR_HEIGHT, ends[0], width, kind, _beside(names, BARS_WIDTH), text))
     return Bars(len(bars) * BAR_HEIGHT + 18, place(alone), score(low), score(high), tuple(bars))
+
+
+@dataclass(frozen=True)
+class Span:
+    """A value and its interval, `low` and `high` at the value's own place where none is known; `kind` as of a `Bar`."""
+
+    y: float
+    low: float
+    x: float
+    high: float
+    kind: str
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Spans:
+    """Values with their intervals on one scale from `low` to `high`, in the order in which they are given; `zero` is where 0
+    stands, None where the scale does not have it."""
+
+    title: str
+    width: float
+    height: float
+    zero: float | None
+    low: str
+    high: str
+    spans: tuple[Span, ...]
+
+
+def _beside(name: str, width: int) -> str:
+    """A name that leaves room for a value and its interval in its line."""
+    return shortened(printable(name), width // LETTER - 24)
+
+
+Value = tuple[str, float | None, float | None, float | None, str]
+"""Name, value, ends of its interval, and `kind` of a `Span`."""
+
+
+def spans(title: str, values: Sequence[Value], width: int) -> Spans:
+    """Values without a number are named, and have no mark."""
+    numbers = [x for _, *of, _ in values for x in of if isinstance(x, float)]
+    low, high = min(numbers, default=0.0), max(numbers, default=1.0)
+    margin = (high - low) * 0.05 or 0.01
+    low, high = low - margin, high + margin
+
+    def place(value: float) -> float:
+        return (value - low) / (high - low) * width
+
+    drawn = []
+    for i, (name, value, least, most, kind) in enumerate(values):
+        at = place(value) if value is not None else -1.0
+        ends = [at if end is None else place(end) for end in (least, most)]
+        text = interval(value, least, most)
+        drawn.append(Span(i * BAR_HEIGHT, ends[0], at, ends[1], kind, _beside(name, width), text))
+    zero = place(0.0) if low <= 0.0 <= high else None
+    return Spans(title, width, len(drawn) * BAR_HEIGHT + 18, zero, f"{low:.2f}", f"{high:.2f}", tuple(drawn))
+
+
+def interval(value: float | None, low: float | None, high: float | None, digits: str = ".3f") -> str:
+    """`0.412 [0.301, 0.523]`; without the brackets where no interval is known."""
+    if value is None:
+        return "-"
+    return f"{value:{digits}}" + ("" if low is None or high is None else f" [{low:{digits}}, {high:{digits}}]")
+
+
+PREDICTED_WIDTH = 360
+
+
+def predictors(ranking: Sequence[Ranked]) -> list[Spans]:
+    """Every predictor's own ranking, the best candidate first."""
+    names = dict.fromkeys(name for row in ranking for name in said(row))
+    drawn = []
+    for name in names:
+        told = [(row.task, said(row).get(name)) for row in ranking]
+        told.sort(key=lambda pair: -math.inf if pair[1] is None or pair[1].mean is None else pair[1].mean, reverse=True)
+        values = [(task, p.mean, p.low, p.high, "alone") if p else (task, None, None, None, "alone") for task, p in told]
+        drawn.append(spans(name, values, PREDICTED_WIDTH))
+    return drawn
+
+
+def said(row: Ranked) -> dict[str, Prediction]:
+    """What every predictor says of a candidate; tau and the cosine of mean states are known without repeats, too."""
+    known = {"tau": row.tau, "embedding": row.embedding}
+    return dict(row.predictors) | {
+        name: Prediction(value, None, None, 1) for name, value in known.items() if name not in row.predictors
+    }
+
+
+def verdicts(found: Mapping[str, Judgement]) -> Spans:
+    """Gains against the primary alone, with their intervals."""
+    kinds = {"helps": "better", "hurts": "worse"}
+    values = [(name, v.gain, v.low, v.high, kinds.get(v.verdict, "alone")) for name, v in found.items()]
+    return spans("gain against the primary alone", values, BARS_WIDTH)

@@ -135,8 +135,9 @@ class Final:
 class PrimaryResults:
     """What was found for one primary, as far as the run has come.
 
-    `ranking` by falling tau; `kept[candidate][threshold]` counts the instances that each of `THRESHOLDS` would keep; `proposed`
-    and `confirmed` are None before there is such a thing, and empty where it is the primary alone.
+    `ranking` by falling value of the `predictor`, else of tau; `kept[candidate][threshold]` counts the instances that each of
+    `THRESHOLDS` would keep; `proposed` and `confirmed` are None before there is such a thing, and empty where it is the primary
+    alone.
     """
 
     metric: str | None
@@ -268,7 +269,8 @@ def _prediction(values: Sequence[float]) -> Prediction:
 
 
 def _ranking(view: RunView, primary: str, correlation: Artifact) -> tuple[Ranked, ...]:
-    told = view.predicted[primary].values if primary in view.predicted else {}
+    said = view.predicted.get(primary)
+    told = said.values if said else {}
     rows = [
         Ranked(
             a,
@@ -278,7 +280,12 @@ def _ranking(view: RunView, primary: str, correlation: Artifact) -> tuple[Ranked
         )
         for a, x in correlation.result["tau"].items()
     ]
-    return tuple(sorted(rows, key=lambda row: math.inf if row.tau is None else -row.tau))
+    by = said.predictor if said else ""
+
+    def value(row: Ranked) -> float | None:
+        return row.predictors[by].mean if by in row.predictors else row.tau
+
+    return tuple(sorted(rows, key=lambda row: -math.inf if (x := value(row)) is None else x, reverse=True))
 
 
 def _chosen(auxiliaries: Mapping[str, int]) -> tuple[Chosen, ...]:

@@ -19,7 +19,7 @@ HOSTILE = "\"><script>alert(1)</script><img src=x onerror=alert(2)>' {{ 7*7 }} {
 class Parsed(HTMLParser):
     """Tags with the names of their attributes, in order; and the texts."""
 
-    VOID = ("meta", "rect", "line", "br")
+    VOID = ("meta", "rect", "line", "circle", "br")
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -51,11 +51,26 @@ def told(folder, name: str, text: str):
     what = [
         events.RunStarted("tasks-1", f"/{text}", text, (a, b), (a,), (text,), settings, {text: text}, f"/{text}"),
         events.TaskRead(a, text, text, {"train": 3, "dev": 2}, {}),
-        events.TaskRead(b, text, text, {"train": 3, "dev": 2}, {}),
+        events.TaskRead(
+            b,
+            text,
+            text,
+            {"train": 3, "dev": 2},
+            {},
+            classes={text: {"train": 3, "dev": 2}},
+            overlap={"dev": {text: 2}},
+            duplicates=1,
+            constant=0.5,
+            warnings=(text,),
+            judged_by=text,
+        ),
         events.StageFailed("tune", b, text),
         events.TrialScored(a, {}, 0.5, "k"),
         events.TrialScored(a, {b: 3}, 0.25, "l"),
         events.TrialScored(a, {b: 2}, float("nan"), "m", text),
+        events.Judged(a, {b: 3}, text, 0.1, 0.05, 0.15, 5, 100, 0),
+        events.Judged(a, {}, "undecided", 0.1, float("nan"), float("nan"), 1, 0, None),
+        events.Predicted(a, text, {text: {b: (0.1, 0.2)}}),
         events.Proposed(a, "d", {b: 3}),
         events.Confirmed(a, "d", {b: 3}, "person"),
         events.FinalModel(a, 0.25, f"/{text}", 0.5, 0.75),
@@ -99,6 +114,40 @@ def test_the_page_says_what_the_report_says(phase, tmp_path):
     assert [task.task in said for task in found.data] == [True] * len(found.data)
     for outside in ("http:", "https:", "src=", "@import", "url("):
         assert outside not in html
+
+
+@pytest.fixture
+def judged(tmp_path):
+    """A finished run with repeats, two predictors and verdicts."""
+    store = Store(tmp_path / ".gradts")
+    invented = make(store, "done")
+    others = [task for task in invented.sizes if task != "rte"]
+    told = {task: (0.3 + 0.05 * i, 0.35 + 0.05 * i, 0.28 + 0.05 * i) for i, task in enumerate(others)}
+    nan = float("nan")
+    invented.add(events.Predicted("rte", "probe", {"probe": told, "tau": {"mnli": (0.5,)}}))
+    invented.add(events.Judged("rte", {"mnli": 600}, "helps", 0.05, 0.01, 0.09, 5, 277, 0))
+    invented.add(events.Judged("rte", {"cola": 400}, "hurts", -0.05, -0.09, -0.01, 5, 277, 0))
+    invented.add(events.Judged("rte", {"mnli": 600, "qnli": 450}, "undecided", 0.01, -0.02, 0.04, 2, 277, 8))
+    invented.add(events.Judged("rte", {"sst2": 500}, "undecided", 0.0, nan, nan, 2, 277, None))
+    return store, invented.write()
+
+
+def test_every_predictor_and_verdict_has_its_interval(judged):
+    found = report.results(*judged)
+    parsed, ranking = Parsed(page(*judged)), found.primaries["rte"].ranking
+    assert parsed.open == []
+    assert ranking == tuple(sorted(ranking, key=lambda row: -row.predictors["probe"].mean))
+    said = " ".join(" ".join(parsed.texts).split())
+    for row in ranking:
+        probe = row.predictors["probe"]
+        assert f"{row.task} {probe.mean:.3f} [{probe.low:.3f}, {probe.high:.3f}]" in said
+    assert said.index("wnut17 0.610 [") < said.index("cola 0.360 [")  # in the predictor's own order
+    assert "ranked by probe" in said
+    assert "probe (gave the order)" in said
+    assert "mnli helps +0.0500 +0.0100 to +0.0900 5 277 600" in said
+    assert "cola hurts -0.0500 -0.0900 to -0.0100 5 277 400" in said
+    assert "mnli + qnli undecided +0.0100 -0.0200 to +0.0400 2 277 1050 about 8 seeds more" in said
+    assert "sst2 undecided +0.0000 - 2 277 500 no number of seeds would tell" in said
 
 
 def test_drawings_hold_every_number(tmp_path):
