@@ -15,7 +15,7 @@ from gradts_engine.report.arrays import (
 )
 from gradts_engine.report.compare import Comparison, Pair, compare, flat
 from gradts_engine.report.history import History, Spent, history
-from gradts_engine.report.results import (
+from gradts_engine.report.records import (
     THRESHOLDS,
     Chosen,
     Final,
@@ -28,9 +28,8 @@ from gradts_engine.report.results import (
     Trial,
     as_json,
     caveat,
-    results,
-    results_of,
 )
+from gradts_engine.report.results import results, results_of
 
 __all__ = [
     "BINS",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from gradts_engine import words
-from gradts_engine.report.results import Chosen, PrimaryResults
+from gradts_engine.report.records import Chosen, PrimaryResults
 
 
 def answer(primary: str, found: PrimaryResults) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from gradts_engine.report.results import PrimaryResults, RunResults
+from gradts_engine.report.records import PrimaryResults, RunResults
 
 
 @dataclass(frozen=True)

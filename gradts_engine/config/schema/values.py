@@ -64,6 +64,7 @@ def find_encoder(name: str, context: Context) -> EncoderSpec:
 
 
 def known_encoder(name: str, info: ValidationInfo) -> str:
+    """A name that `find_encoder` finds."""
     if info.context:
         find_encoder(name, info.context)
     return name
@@ -87,6 +88,7 @@ def _known_task(name: str, info: ValidationInfo) -> str:
 
 
 def unique(values: tuple[T, ...]) -> tuple[T, ...]:
+    """No value twice."""
     if twice := next((value for i, value in enumerate(values) if value in values[:i]), None):
         raise ValueError(f"'{twice}' is named twice")
     return values
@@ -101,12 +103,14 @@ Limit = Annotated[int | None, Field(ge=1)]
 
 
 def one_character(value: str | None) -> str | None:
+    """One character that no CSV needs for something else."""
     if value is not None and (len(value) != 1 or value in '\r\n"'):
         raise ValueError(f"got {json.dumps(value)}, expected one character")
     return value
 
 
 def known_encoding(name: str | None) -> str | None:
+    """One that Python can read text in."""
     try:
         known = name is None or codecs.lookup(name)._is_text_encoding
     except (LookupError, ValueError):
@@ -117,6 +121,7 @@ def known_encoding(name: str | None) -> str | None:
 
 
 def listed(value: Any) -> Any:
+    """An array as a tuple."""
     return tuple(value) if isinstance(value, list) else value
 
 

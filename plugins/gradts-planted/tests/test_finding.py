@@ -3,7 +3,7 @@
 from click.testing import CliRunner
 from gradts_planted.finding import main, ranked
 
-from gradts_engine.report.results import Ranked
+from gradts_engine.report.records import Ranked
 from gradts_engine.testing import tiny_encoder
 
 CONFIG = """

@@ -1,0 +1,173 @@
+"""What a run found, as frozen records. Everything that shows results (tables, JSON, the page, the terminal UI) renders these.
+
+A score or tau that is missing or not finite is None throughout.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+SEEDS = {"output": "0.54-0.75", "input": "0.95-0.97"}
+OTHERS = {"output": "0.33", "input": "0.75"}
+"""Measured on 8 real tasks with a small encoder: tau of a task's own matrix over two seeds, mean tau of different tasks."""
+
+THRESHOLDS = tuple(round(-0.2 + 0.1 * i, 1) for i in range(12))
+"""For which `PrimaryResults.kept` counts instances."""
+
+
+def caveat(axis: str) -> str:
+    """What a reader of a ranking has to know."""
+    return (
+        "A ranking is a short-list, not a verdict: on real tasks, changing only the seed moved a task's own ranking to "
+        f"tau {SEEDS[axis]} with itself ({axis} axis), while different tasks sat at {OTHERS[axis]} on average. The trials "
+        "decide, and the trials of one seed are noisy too."
+    )
+
+
+@dataclass(frozen=True)
+class TaskResults:
+    """Sizes of a task's splits (None: it has none), bad rows left out (`skipped`), texts longer than max_length (`cut`), and the
+    best dev score of the model that was tuned on it alone. What else there is: see `events.TaskRead`."""
+
+    task: str
+    type: str
+    train: int | None
+    dev: int | None
+    test: int | None
+    skipped: int
+    cut: int
+    metric: str
+    dev_score: float | None
+    classes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    overlap: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    duplicates: int = 0
+    constant: float | None = None
+    warnings: tuple[str, ...] = ()
+    judged_by: str = ""
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A candidate: its tau with the primary, and the cosine of mean encoder states."""
+
+    task: str
+    tau: float | None
+    embedding: float | None
+    predictors: Mapping[str, Prediction] = field(default_factory=dict)
+    """What each chosen predictor says of it."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a predictor says of a candidate: mean over repeats, its 95% interval, and how many there are."""
+
+    mean: float | None
+    low: float | None
+    high: float | None
+    repeats: int
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """A verdict on a selection against the primary alone: the gain and its 95% interval in units of the metric, how many seeds
+    and dev rows judged, how many train instances of the auxiliaries took part; `more`: seeds that it would take to know, None
+    where no number would do."""
+
+    verdict: str
+    gain: float | None
+    low: float | None
+    high: float | None
+    seeds: int
+    rows: int
+    instances: int
+    more: int | None
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One multi-task training: with how many `instances` of each auxiliary, and its best dev score, or why there is none."""
+
+    auxiliaries: tuple[str, ...]
+    instances: Mapping[str, int]
+    score: float | None
+    reason: str
+    repeat: int
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """An auxiliary that was proposed or confirmed, and how many of its instances."""
+
+    task: str
+    instances: int
+
+
+@dataclass(frozen=True)
+class Final:
+    """Dev and test score of a final model, and those of the primary trained alone; `model` is its folder."""
+
+    score: float | None
+    model: str
+    test: float | None
+    alone: float | None
+    alone_test: float | None
+    verdict: str | None
+    gain: float | None
+    low: float | None
+    high: float | None
+    """What fresh seeds and rows said of this selection, where they were asked."""
+
+
+@dataclass(frozen=True)
+class PrimaryResults:
+    """What was found for one primary, as far as the run has come.
+
+    `ranking` by falling value of the `predictor`, else of tau; `kept[candidate][threshold]` counts the instances that each of
+    `THRESHOLDS` would keep; `proposed` and `confirmed` are None before there is such a thing, and empty where it is the primary
+    alone.
+    """
+
+    metric: str | None
+    predictor: str | None
+    """The one that ordered the candidates."""
+    ranking: tuple[Ranked, ...]
+    verdicts: Mapping[str, Judgement]
+    """By auxiliaries, several as `a + b`."""
+    kept: Mapping[str, Mapping[str, int]]
+    trials: tuple[Trial, ...]
+    proposed: tuple[Chosen, ...] | None
+    digest: str | None
+    confirmed: tuple[Chosen, ...] | None
+    final: Final | None
+    judged_by: str = ""
+
+    @property
+    def alone(self) -> float | None:
+        """Best dev score of trial 0, the primary alone."""
+        return next((t.score for t in self.trials if not t.auxiliaries and not t.repeat), None)
+
+
+@dataclass(frozen=True)
+class RunResults:
+    """All results of a run. `tau[primary][candidate]`; `warnings` tell of stored results that are damaged or were removed."""
+
+    run: str
+    state: str
+    encoder: str | None
+    settings: Mapping[str, Any]
+    tasks: tuple[str, ...]
+    data: tuple[TaskResults, ...]
+    tau: Mapping[str, Mapping[str, float | None]]
+    primaries: Mapping[str, PrimaryResults]
+    warnings: tuple[str, ...]
+
+
+def as_json(found: RunResults) -> dict[str, Any]:
+    """The records as JSON has them: `results --json`."""
+    return asdict(found, dict_factory=lambda pairs: {"dev score" if k == "dev_score" else k: _plain(v) for k, v in pairs})
+
+
+def _plain(value: Any) -> Any:
+    return list(value) if isinstance(value, tuple) else value

@@ -1,0 +1,37 @@
+"""Results as rich tables."""
+
+from gradts_engine.tables.before import CLASSES, class_line, data_found, plan
+from gradts_engine.tables.matrix import CURSOR, MARK, SIXTEEN, VIRIDIS, Matrix, Ramp, bounds, cell, digits, heat_map, shade
+from gradts_engine.tables.records import WHOLE, facts, label, records
+from gradts_engine.tables.runs import comparison, data, primary_results, ranking, run_results, thresholds, trials
+from gradts_engine.tables.studies import truth
+
+__all__ = [
+    "CLASSES",
+    "CURSOR",
+    "MARK",
+    "SIXTEEN",
+    "VIRIDIS",
+    "WHOLE",
+    "Matrix",
+    "Ramp",
+    "bounds",
+    "cell",
+    "class_line",
+    "comparison",
+    "data",
+    "data_found",
+    "digits",
+    "facts",
+    "heat_map",
+    "label",
+    "plan",
+    "primary_results",
+    "ranking",
+    "records",
+    "run_results",
+    "shade",
+    "thresholds",
+    "trials",
+    "truth",
+]

@@ -1,0 +1,81 @@
+"""What would be read and done, before anything is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.text import Text
+
+from gradts_engine.tables.records import facts, label, records
+
+CLASSES = 20
+"""Classes that are listed; the others are counted."""
+
+
+def class_line(classes: Mapping[str, Mapping[str, int]]) -> str:
+    """`3 classes: -1 (test only, 30), 0, 1`: how many rows have a class is said where train rows lack it."""
+    names = []
+    for name, counts in list(classes.items())[:CLASSES]:
+        where = [split for split in counts if counts[split]]
+        only = f" ({' and '.join(where)} only, {sum(counts.values())})" if where and not counts["train"] else ""
+        names.append(name + (only if where else " (no row)"))
+    more = f" and {len(classes) - CLASSES} more" if len(classes) > CLASSES else ""
+    return f"{len(classes)} classes: {', '.join(names)}{more}"
+
+
+def data_found(found: Mapping[str, Any]) -> RenderableType:
+    """What would be read of a file or a task: `inspected`."""
+    counts = [{"class": name, **counts} for name, counts in list(found["classes"].items())[:CLASSES]]
+    lengths = found["lengths"]
+    common = {
+        f"{split} rows with the text of a train row": tuple(f"{task}: {n}" for task, n in of_tasks.items())
+        for split, of_tasks in found["overlap"].items()
+        if of_tasks
+    }
+    said = {
+        "task": f"{found['task']} ({found['type']}, metric {found['metric']})",
+        "files": tuple(f"{split}: {f['file']} ({f['read as']})" for split, files in found["files"].items() for f in files),
+        "columns": found["columns"],
+        "text, label": f"{' + '.join(found['text'])} -> {found['label']}",
+        "rows": ", ".join(f"{split} {found[split]}" for split in ("train", "dev", "test") if found[split] is not None),
+        "classes": class_line(found["classes"]) if found["classes"] else "",
+        "tokens": f"median {lengths['median']}, 95% up to {lengths['95%']}, longest {lengths['longest']}",
+        "cut": f"{found['cut']} texts are longer than max_length = {found['max_length']}",
+        "duplicates": f"{found['duplicates']} rows with the text of an earlier row of their split",
+        **common,
+        "first rows": tuple(f"{' | '.join(row['text'])[:200]} -> {row['label']}" for row in found["first"]),
+    }
+    parts: list[RenderableType] = [facts(said)]
+    parts += [Text(""), records(counts)] if counts else []
+    parts += [label(f"warning: {warning}", "yellow") for warning in found["warnings"]]
+    return Group(*parts, Text(""), *map(label, found["table"].splitlines()))
+
+
+def plan(found: Mapping[str, Any]) -> RenderableType:
+    """What a run would do: `runtime.plan.plan`."""
+    rows = [
+        {
+            "task": t["task"],
+            "type": t["type"],
+            **{split: t[split] for split in ("train", "dev", "test")},
+            "found": " + ".join(t["found"]),
+            "seconds": "" if "score" in t["found"] else "?" if t["seconds"] is None else f"{t['seconds']:.0f}",
+        }
+        for t in found["tasks"]
+    ]
+    said = [label(f"{t['task']}: {class_line(t['classes'])}") for t in found["tasks"] if t["classes"]]
+    said += [label(f"{t['task']}: {warning}", "yellow") for t in found["tasks"] for warning in t["warnings"]]
+    seconds = "not known before a first run" if found["seconds"] is None else f"about {found['seconds']:.0f} s"
+    each = found["trial seconds"]
+    made = f", {found['trials found']} of them found" if found["trials found"] else ""
+    trials = f"trials: at most {found['trials']}{made}" + ("" if each is None else f", about {each:.0f} s each")
+    return Group(
+        label(f"run {found['run']} ({found['state']}): encoder {found['encoder']}, on {', '.join(found['devices'])}", "bold"),
+        label(f"primary: {', '.join(found['primaries'])}; strategy {found['strategy']}, confirm {found['confirm']}"),
+        records(rows),
+        *said,
+        Text(f"tuning and scoring: {seconds}"),
+        Text(trials),
+    )

@@ -1,0 +1,144 @@
+"""What a run found, and how two runs differ."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from gradts_engine import words
+from gradts_engine.tables.matrix import Matrix
+from gradts_engine.tables.records import label, records
+
+if TYPE_CHECKING:
+    from gradts_engine.report import Chosen, Comparison, PrimaryResults, Ranked, RunResults, TaskResults
+
+
+def data(tasks: Sequence[TaskResults]) -> Table:
+    """Sizes of the tasks, and what each reaches alone."""
+    counts = ("train", "dev", "test", "skipped", "cut")
+    return records(
+        [
+            {
+                "task": t.task,
+                **{name: getattr(t, name) for name in counts},
+                "dev score": f"{t.judged_by or t.metric} {words.score(t.dev_score)}",
+            }
+            for t in tasks
+        ]
+    )
+
+
+def _names(auxiliaries: Sequence[Chosen] | None) -> str:
+    if auxiliaries is None:
+        return "not yet"
+    return ", ".join(f"{a.task} ({a.instances} instances)" for a in auxiliaries) or "none: the primary alone"
+
+
+def thresholds(kept: Mapping[str, Mapping[str, int]]) -> Table:
+    """How many instances of each auxiliary a threshold would keep."""
+    limits = list(next(iter(kept.values()), {}))
+    return records([{"tau >=": limit, **{task: counts[limit] for task, counts in kept.items()}} for limit in limits])
+
+
+def ranking(ranked: Sequence[Ranked]) -> Table:
+    """Candidates in order, with what speaks for each."""
+    rows = enumerate(ranked, 1)
+    return records(
+        [{"rank": i, "candidate": r.task, "tau": words.score(r.tau), "embedding": words.score(r.embedding)} for i, r in rows]
+    )
+
+
+def trials(found: PrimaryResults) -> Table:
+    """What was tried, and how far each trial lies above the primary alone."""
+    return records(
+        [
+            {
+                "trained with": " + ".join(f"{task} ({n})" for task, n in t.instances.items()) or "(alone)",
+                "dev": words.score(t.score),
+                "against alone": words.gain(t.score, found.alone) if t.auxiliaries else "",
+                "": t.reason,
+            }
+            for t in found.trials
+        ]
+    )
+
+
+def primary_results(primary: str, found: PrimaryResults, settings: Mapping[str, Any]) -> RenderableType:
+    """Ranking, trials, choice and gain of one primary."""
+    parts: list[RenderableType] = [label(f"{primary} ({found.judged_by or found.metric})", "bold")]
+    if found.ranking:
+        parts += [Text("candidates by Kendall's tau of head rankings:"), ranking(found.ranking)]
+    if found.trials:
+        equal = "equal optimiser steps" if settings["multitask"]["length"] == "steps" else "equal epochs"
+        parts += [Text(f"trials, best dev score of each at {equal}:"), trials(found)]
+    chosen = {a.task: found.kept[a.task] for a in found.proposed or () if a.task in found.kept}
+    if settings["selection"]["strategy"] == "fine-grained" and chosen:
+        parts += [Text("instances that a threshold would keep:"), thresholds(chosen)]
+    parts.append(label(f"proposed:  {_names(found.proposed)}"))
+    parts.append(label(f"confirmed: {_names(found.confirmed)}"))
+    if final := found.final:
+        parts.append(label(_compared("dev", final.score, final.alone)))
+        if final.test is not None:
+            parts.append(label(_compared("test", final.test, final.alone_test)))
+        parts.append(label(f"model:     {final.model}"))
+    return Group(*parts, Text(""))
+
+
+def _compared(split: str, value: float | None, alone: float | None) -> str:
+    return f"{split + ':':<11}{words.score(value)}  alone {words.score(alone)}  {words.gain(value, alone)}"
+
+
+def run_results(found: RunResults) -> RenderableType:
+    """Everything that `report.results` says of a run."""
+    from gradts_engine.report import caveat  # late: lists of plugins and the like need no numpy
+
+    tau = {(a, p): x for p, row in found.tau.items() for a, x in row.items()}
+    parts: list[RenderableType] = [
+        label(f"run {found.run}: {found.state}, encoder {found.encoder}", "bold"),
+        Text(""),
+    ]
+    if found.data:
+        parts += [
+            Text(
+                "tasks, each tuned alone (skipped: bad rows; cut: texts longer than max_length, words beyond it count as wrong):"
+            ),
+            data(found.data),
+            *(label(f"{t.task}: {warning}", "yellow") for t in found.data for warning in t.warnings),
+        ]
+    if tau:
+        parts += [
+            Text("Kendall's tau between head rankings (columns: primaries):"),
+            Matrix(found.tasks, list(found.tau), tau),
+        ]
+        parts += [Text(), Text(caveat(found.settings["scoring"]["head_axis"]), "dim"), Text("")]
+    parts += [primary_results(p, result, found.settings) for p, result in found.primaries.items()]
+    return Group(*parts)
+
+
+def comparison(found: Comparison) -> RenderableType:
+    """Two runs side by side."""
+    first, second = found.runs
+    parts: list[RenderableType] = [label(f"{first} and {second}", "bold"), Text("")]
+    if found.settings:
+        parts += [
+            Text("settings that differ:"),
+            records([{"setting": p.name, first: p.first, second: p.second} for p in found.settings]),
+        ]
+    else:
+        parts.append(Text("no setting differs"))
+    for primary, scores in found.scores.items():
+        chosen, ranks = found.chosen[primary], {p.name: p for p in found.ranks[primary]}
+        parts.append(label(primary, "bold"))
+        rows = [
+            {"candidate": p.name, f"rank {first}": ranks[p.name].first, f"rank {second}": ranks[p.name].second}
+            | {f"tau {first}": words.score(p.first), f"tau {second}": words.score(p.second)}
+            for p in found.tau[primary]
+        ]
+        parts.append(records(rows))
+        results = [{"": p.name, first: words.score(p.first), second: words.score(p.second)} for p in scores]
+        parts.append(records([*results, {"": chosen.name, first: chosen.first or "-", second: chosen.second or "-"}]))
+    return Group(*parts)
