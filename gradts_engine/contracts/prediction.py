@@ -39,7 +39,10 @@ class Evidence:
     `importance(task, repeat)` is the mean raw importance [L, H]; `state(task)` the mean state [D] of the pretrained encoder;
     `states(rows, tuned, repeat)` the states [N, D] of the rows of one task under the encoder that was tuned on another (None: the
     pretrained one), and `targets(task)` what is to be told from them: class numbers, int64 [N], or numbers, float64 [N];
-    `alignment(primary, candidate, repeat)` see `gradient`; `trials` are stored trials of the same protocol.
+    `alignment(primary, candidate, repeat)` see `gradient`; `trials` are stored trials of the same protocol. `sizes` are train
+    rows of each task and `forms` what an input of it is (one text, two, words): these are there whatever is needed.
+
+    What is there of one primary is there of every task as if it were one, so that a predictor can be fitted to stored trials.
     """
 
     primary: str
@@ -52,6 +55,8 @@ class Evidence:
     targets: Callable[[str], np.ndarray] = field(default=_not_asked_for)
     alignment: Callable[[str, str, int], float] = field(default=_not_asked_for)
     trials: Sequence[StoredTrial] = ()
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    forms: Mapping[str, str] = field(default_factory=dict)
 
 
 class Predictor(Protocol):

@@ -104,6 +104,13 @@ def gradts_predictors() -> Sequence[PredictorSpec]:
             cost=".5 a primary and seed, .03 a candidate and seed",
         ),
         PredictorSpec(
+            name="stacked",
+            load=_late_function("gradts_engine.prediction.stacked", "stacked"),
+            needs=("importance", "state", "states", "trials"),
+            description="probe and embedding with equal weights, or as stored trials teach to weigh all measures",
+            cost=".6 a task and seed, .03 a candidate and seed",
+        ),
+        PredictorSpec(
             name="main-effect",
             load=_late_function("gradts_engine.prediction.main_effect", "main_effect"),
             needs=("trials",),

@@ -14,8 +14,8 @@ from gradts_engine.learning.batches import Encoded, token_batches
 from gradts_engine.learning.embedding import BATCH_TOKENS
 from gradts_engine.learning.task_types.reading import IGNORED
 
-MOST = 3000
-"""Labelled words, or texts, whose states are taken: a probe of 400 dimensions knows no more from 10,000."""
+MOST = 1000
+"""Labelled words, or texts, whose states are taken: enough for a probe of some hundred dimensions, which grows with both."""
 
 
 @dataclass(frozen=True)
