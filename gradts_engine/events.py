@@ -143,6 +143,8 @@ class StageFinished(Event):
 
 @dataclass(frozen=True)
 class StageFailed(Event):
+    """A stage came to an end without a result; `reason` is a line for people."""
+
     stage: str
     subject: str
     reason: str
@@ -243,6 +245,8 @@ class FinalModel(Event):
 
 @dataclass(frozen=True)
 class Warned(Event):
+    """Something that a person should know of, and that stops nothing."""
+
     message: str
 
 

@@ -50,7 +50,7 @@ def number(value: float | None) -> float | None:
 
 
 def score(value: float | None) -> str:
-    """A score or a tau in four digits, or a dash."""
+    """A score, a tau or a loss in four digits, or a dash: the one way in which people are shown one."""
     return "-" if value is None or not math.isfinite(value) else f"{value:.4f}"
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from gradts_engine import __version__, events
+from gradts_engine import __version__, events, words
 from gradts_engine.console import describe
 from gradts_engine.events import Event
 from gradts_engine.runtime.view import RunView, fold, state_of
@@ -128,7 +128,7 @@ def log_line(when: float, event: Event) -> Line | None:
             level = DETAIL  # a trial's score is told next
         case events.TrialScored(primary, auxiliaries, score, _, reason):
             names = " + ".join([primary, *sorted(auxiliaries)])  # as its stage is named
-            return Line(when, INFO, f"trial {names}: {f'{score:.4f}' if score == score else reason}")
+            return Line(when, INFO, f"trial {names}: {words.score(score) if score == score else reason}")
         case _:
             level = INFO
     text = describe(event)

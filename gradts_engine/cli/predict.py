@@ -34,7 +34,7 @@ def predict(
       gradts-engine predict .gradts/runs/tasks-1a2b3c4d/models/rte data/rte.test.jsonl --out answers.jsonl
       gradts-engine predict model reviews.csv --text review | jq -r .prediction
     """
-    from gradts_engine import tables
+    from gradts_engine import tables, words
     from gradts_engine.hooks.catalog import load_catalog
     from gradts_engine.learning import predicting
     from gradts_engine.runtime.executors import resolve_devices
@@ -64,7 +64,7 @@ def predict(
     score = None if found.why else found.score
     facts = {"rows": len(found.rows), "labelled": found.labelled, "metric": found.metric, "score": score, "undefined": found.why}
     if out is not None:
-        show(facts, as_json, lambda: tables.facts(facts | {"score": f"{found.score:.4f}", "answers": str(out)}))
+        show(facts, as_json, lambda: tables.facts(facts | {"score": words.score(found.score), "answers": str(out)}))
     else:
-        what = f"{found.metric} {found.score:.4f}" if score is not None else f"no {found.metric}: {found.why}"
+        what = f"{found.metric} {words.score(found.score)}" if score is not None else f"no {found.metric}: {found.why}"
         say(f"{len(found.rows)} rows, {found.labelled} with a label: {what}", err=True)

@@ -181,14 +181,12 @@ def confirm(
     kept = open_store(store)
     folder = kept.run(run)
     view = folder.view()
-    if auxiliaries is not None and alone:
-        raise UsageError("--auxiliaries and --alone exclude each other")
-    if auxiliaries is not None and primary is None and len(view.proposals) > 1:
-        raise UsageError(f"--auxiliaries needs --primary, one of {', '.join(sorted(view.proposals))}")
+    if auxiliaries is not None:
+        if alone:
+            raise UsageError("--auxiliaries and --alone exclude each other")
+        primary = primary or _only(view)
     if (keep is not None) + (threshold is not None) + alone > 1:
         raise UsageError("--keep, --threshold and --alone exclude each other")
-    if auxiliaries is not None:
-        primary = primary or next(iter(view.proposals), None)
     chosen = _to_decide(folder, view, primary)
     config = Path(view.started.config if view.started else "tasks.toml")
     if not folder.engine():
@@ -199,16 +197,21 @@ def confirm(
         say(f"{p}: train with {', '.join(view.proposals[p].auxiliaries if names is None else names) or 'no auxiliary'}{cut}")
     if not yes:
         click.confirm("Confirm?", abort=True)
-    commands = [
-        Confirm(primary=p, digest=view.proposals[p].digest, auxiliaries=names, keep=keep, threshold=threshold) for p in chosen
-    ]
     engine = folder.engine()
-    for command in commands:
+    for p in chosen:
+        command = Confirm(primary=p, digest=view.proposals[p].digest, auxiliaries=names, keep=keep, threshold=threshold)
         order(folder, command) if engine else send(folder.inbox, command)
     if detach and not engine:
         start_detached(config, kept)
     elif not engine:
         say(f"sent to run {folder.id}; go on with: gradts-engine run {shlex.quote(str(config))}{_named(store)}")
+
+
+def _only(view: RunView) -> str | None:
+    """The primary that auxiliaries are named for where there is no other."""
+    if len(view.proposals) > 1:
+        raise UsageError(f"--auxiliaries needs --primary, one of {', '.join(sorted(view.proposals))}")
+    return next(iter(view.proposals), None)
 
 
 def _check_unchanged(folder: RunFolder, config: Path) -> None:

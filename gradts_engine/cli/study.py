@@ -64,13 +64,12 @@ def replay(
     from gradts_engine.hooks.catalog import load_catalog
     from gradts_engine.nearest import unknown
     from gradts_engine.studies import replay as replays
-    from gradts_engine.studies.replay import points, read_table
 
     catalog = load_catalog()
     if strategy not in catalog.strategies:
         raise UsageError(unknown("strategy", strategy, catalog.strategies))
     spec = catalog.strategies[strategy]
-    targets = read_table(table)
+    targets = replays.read_table(table)
     with click.progressbar(length=len(targets[:limit]), label="targets", file=sys.stderr) as bar:
         played = replays.replay(
             targets,
@@ -84,24 +83,8 @@ def replay(
             limit=limit,
             progress=lambda done, total: bar.update(1),
         )
-    given, wrong = (sum(getattr(o, name) for o in played.strategy) for name in ("verdicts", "wrong"))
-    found: dict[str, Any] = {
-        "table": str(table),
-        "strategy": strategy,
-        "predictor": predictor,
-        "budget": budget,
-        "pilots": pilots,
-        "targets": len(targets[:limit]),
-        "repetitions": repetitions,
-        "trials": round(sum(o.trials for o in played.strategy) / len(played.strategy), 2),
-        "regret": points(o.regret for o in played.strategy),
-        "uniform_regret": points(o.regret for o in played.uniform),
-        "random_regret": points(o.regret for o in played.random),
-        "gain": points(o.gain for o in played.strategy),
-        "oracle_gain": points(played.oracle),
-        "wrong_verdicts": round(wrong / given, 4) if given else None,
-        "verdicts": given,
-    }
+    found: dict[str, Any] = {"table": str(table), "strategy": strategy, "predictor": predictor, "budget": budget}
+    found |= {"pilots": pilots, "targets": len(targets[:limit]), "repetitions": repetitions, **replays.summary(played)}
     show(found, as_json, lambda: tables.facts(found))
     if not as_json and not any(target.alone for target in targets):
         say("gains are against the mean source: the table has no rows whose source is the target itself", err=True)

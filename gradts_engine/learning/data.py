@@ -39,13 +39,7 @@ def read_task(
     reader = Reader(spec, task_type)
     sources = {"train": spec.train, "dev": spec.dev, "test": spec.test}
     splits = {name: reader.split(name, source) for name, source in sources.items() if source is not None}
-    # Two splits may be one file, whose rows are named once.
-    found = dict.fromkeys((str(split.source), problem) for split in splits.values() for problem in split.bad)
-    bad = [problem for _, problem in found]
-    if bad and on_bad_row == "stop":
-        raise ProblemsError(_report(spec.name, bad))
-    for name, split in splits.items():
-        _check_not_empty(spec, name, split)
+    _check(spec, splits, on_bad_row)
     warnings = _without_label(splits)
     rows: dict[str, Sequence[Instance]] = {name: split.rows for name, split in splits.items() if split.rows}
     if spec.dev is None:
@@ -56,12 +50,7 @@ def read_task(
     unlabelled = tuple(splits["test"].unlabelled) if "test" in splits else ()
     used = {name: _limited(reader, all_rows, limits.get(name), order, seed) for name, all_rows in rows.items()}
     unlabelled = _limited(reader, unlabelled, limits.get("test"), order, seed)
-    texts = {name: cuts.hashes([reader.key(row.text) for row in own]) for name, own in used.items()}
-    digests = {name: _digest(spec.type, labels, own) for name, own in used.items()}
-    if unlabelled:
-        hidden = cuts.hashes([reader.key(row.text) for row in unlabelled])
-        texts["test"] = np.concatenate([texts.get("test", hidden[:0]), hidden])
-        digests["unlabelled"] = _digest(spec.type, labels, unlabelled)
+    texts = _hashes(reader, used, unlabelled)
     return TaskData(
         name=spec.name,
         type=spec.type,
@@ -70,7 +59,10 @@ def read_task(
         labels=labels,
         splits=used,
         skipped={name: len(split.bad) for name, split in splits.items()},
-        digests=digests,
+        digests={
+            name: _digest(spec.type, labels, own)
+            for name, own in (used | ({"unlabelled": unlabelled} if unlabelled else {})).items()
+        },
         unknown=unknown,
         unlabelled=unlabelled,
         texts=texts,
@@ -78,6 +70,25 @@ def read_task(
         duplicates=sum(len(hashes) - len(np.unique(hashes)) for hashes in texts.values()),
         warnings=(*warnings, *classes.warnings(used, texts, reader.names, labels, unknown)),
     )
+
+
+def _hashes(reader: Reader, used: Mapping[str, Sequence[Instance]], unlabelled: Sequence[Instance]) -> dict[str, np.ndarray]:
+    """`TaskData.texts`."""
+    texts = {name: cuts.hashes([reader.key(row.text) for row in own]) for name, own in used.items()}
+    if unlabelled:
+        hidden = cuts.hashes([reader.key(row.text) for row in unlabelled])
+        texts["test"] = np.concatenate([texts.get("test", hidden[:0]), hidden])
+    return texts
+
+
+def _check(spec: TaskSpec, splits: Mapping[str, Split], on_bad_row: Literal["stop", "skip"]) -> None:
+    # Two splits may be one file, whose rows are named once.
+    found = dict.fromkeys((str(split.source), problem) for split in splits.values() for problem in split.bad)
+    bad = [problem for _, problem in found]
+    if bad and on_bad_row == "stop":
+        raise ProblemsError(_report(spec.name, bad))
+    for name, split in splits.items():
+        _check_not_empty(spec, name, split)
 
 
 def _report(task: str, bad: Sequence[str]) -> list[str]:

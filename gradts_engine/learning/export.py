@@ -113,15 +113,21 @@ def export_model(
 
     if type(head).__name__ in _HEADS:
         _compare(encoder, tuned, partial, min(max_length, 16))
+    _put(partial, folder)
+    return bool(names)
+
+
+def _put(partial: Path, folder: Path) -> None:
+    """What is complete takes the place of what was there: moved, and removed only once the disk has the new one, so that there is
+    a whole model at any time."""
     fsync_tree(partial)
     old = folder.with_name(f"{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():  # moved, and removed only once the disk has the new one, so that there is a whole model at any time
+    if folder.exists():
         folder.rename(old)
     partial.rename(folder)
     fsync(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
-    return bool(names)
 
 
 def load_model(folder: str | Path, encoders: Mapping[str, EncoderSpec]) -> nn.Module:

@@ -244,6 +244,21 @@ def replay(
     return played
 
 
+def summary(played: Played) -> dict[str, float | int | None]:
+    """Means over targets and repetitions: trials, regrets and gains in points, and the share of verdicts that were wrong."""
+    given, wrong = (sum(getattr(o, name) for o in played.strategy) for name in ("verdicts", "wrong"))
+    return {
+        "trials": round(sum(o.trials for o in played.strategy) / len(played.strategy), 2),
+        "regret": points(o.regret for o in played.strategy),
+        "uniform_regret": points(o.regret for o in played.uniform),
+        "random_regret": points(o.regret for o in played.random),
+        "gain": points(o.gain for o in played.strategy),
+        "oracle_gain": points(played.oracle),
+        "wrong_verdicts": round(wrong / given, 4) if given else None,
+        "verdicts": given,
+    }
+
+
 def points(values: Iterable[float]) -> float:
     """A mean in points of the metric, hundredths."""
     return round(100 * Repeats(tuple(values)).mean, 3)

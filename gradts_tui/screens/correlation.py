@@ -112,7 +112,7 @@ class Correlation(Page):
         candidate = a if primary == b else b
         value = tau.get((a, b))
         head = tables.label(f"{candidate} for {primary}" if a != b else a, "bold").append("\n")
-        head.append(f"tau {value:.4f}" if value is not None else "the same task" if a == b else "tau is not defined")
+        head.append(f"tau {words.score(value)}" if value is not None else "the same task" if a == b else "tau is not defined")
         self.query_one("#pair", Say).say(head)
         found = self.desk.evidence.instance_tau(run, primary) if a != b else {}
         instances = found.get(candidate) if isinstance(found, dict) else None
@@ -138,6 +138,7 @@ class Correlation(Page):
         self.query_one("#kept", Say).say(kept(instances, settings))
 
     def on_matrix_view_moved(self, event: MatrixView.Moved) -> None:
+        """What is told of the pair follows the cursor."""
         self.refresh_run()
 
     # --- keys --------------------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.widgets import Sparkline
 
-from gradts_engine import report, tables
+from gradts_engine import report, tables, words
 from gradts_engine.report import Heads
 from gradts_engine.runtime.store import RunFolder
 from gradts_tui.desk import Desk
@@ -63,6 +63,7 @@ class Importance(Page):
         yield Say(id="axis")
 
     def on_mount(self) -> None:
+        """The second map takes no keys: its cursor follows the first's."""
         super().on_mount()
         twin = self.query_one("#two-map", MatrixView)
         twin.can_focus, twin.marked = False, True
@@ -132,6 +133,7 @@ class Importance(Page):
         self.query_one("#axis", Say).say(Text(f"0{caption:^{width}}1", "dim"))
 
     def on_matrix_view_moved(self, event: MatrixView.Moved) -> None:
+        """What is told of the head follows the cursor."""
         self.refresh_run()
 
     # --- keys --------------------------------------------------------------------------------------------------------
@@ -196,4 +198,4 @@ def standing(task: np.ndarray, layer: int, head: int) -> str:
     """A head's importance and its place among all heads."""
     value = float(task[layer, head])
     rank = int(np.count_nonzero(task > value)) + 1
-    return f"{value:.4f}, rank {rank} of {task.size}"
+    return f"{words.score(value)}, rank {rank} of {task.size}"

@@ -66,6 +66,7 @@ class Log(Page):
         self.refresh_run()
 
     def on_key(self, event: events.Key) -> None:
+        """Whoever looks up is not taken back to the end."""
         super().on_key(event)
         if event.key in ("up", "pageup", "home"):
             self.query_one(Lines).follow = False

@@ -52,10 +52,12 @@ class Plan(Page):
             yield Static(id="plan", markup=False)
 
     def on_mount(self) -> None:
+        """Check the file at once."""
         super().on_mount()
         self.action_check()
 
     def on_unmount(self) -> None:
+        """The process that reads the data is ended."""
         self.end()
 
     def end(self) -> None:

@@ -51,6 +51,7 @@ class Run(Page):
                 yield Chart(id="curve")
 
     def on_mount(self) -> None:
+        """The tree as wide as it was left."""
         super().on_mount()
         self.action_widen(0)
 
@@ -76,6 +77,7 @@ class Run(Page):
         self.facts(run, now)
 
     def on_tree_node_highlighted(self, event: Tree.NodeHighlighted[Branch | Leaf]) -> None:
+        """The facts are of the stage under the cursor."""
         if run := self.desk.run:
             self.facts(run, self.desk.now)
 
@@ -110,7 +112,7 @@ class Run(Page):
         scores = stage.epochs
         points = [(i * stage.total / max(parts, len(scores)), score) for i, score in enumerate(scores, 1) if score == score]
         chart.show(losses, points, stage.total)
-        best = f"  {MARK} dev, best {max(scores):.4f}" if points else ""
+        best = f"  {MARK} dev, best {words.score(max(scores))}" if points else ""
         head.say(Text("loss", "bold").append(best, colour(self.app, "text-warning")))
 
     def copied(self) -> str:
@@ -152,7 +154,7 @@ def leaf_facts(run: RunState, leaf: Leaf, now: float) -> list[tuple[str, str]]:
     elif stage.seconds:
         rows.append(("took", words.duration(stage.seconds)))
     if stage.loss is not None:
-        rows.append(("loss now" if stage.state == "running" else "last loss", f"{stage.loss:.4f}"))
+        rows.append(("loss now" if stage.state == "running" else "last loss", words.score(stage.loss)))
     if leaf.note:
         rows.append(("best dev", leaf.note))
     if stage.reason:

@@ -175,6 +175,7 @@ class Runs(Page):
         self.post_message(Run(command, lambda: self.post_message(Open(config))))
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        """Enter attaches to the run under the cursor."""
         if name := self.query_one(Table).chosen:
             self.post_message(Attach(name))
 

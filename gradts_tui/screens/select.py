@@ -217,6 +217,7 @@ class Select(Page):
             self.refresh_run()
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
+        """Enter shows what would be trained, and asks."""
         run, choice = self.desk.run, self.choices.get(self.primary)
         if run is None or choice is None:
             return

@@ -48,6 +48,7 @@ class Chart(Widget):
                 self.refresh(Region(0, y, self.size.width, 1))
 
     def on_resize(self) -> None:
+        """Drawn for its new size."""
         self.draw_anew()
 
     def render_line(self, y: int) -> Strip:

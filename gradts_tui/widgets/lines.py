@@ -45,6 +45,7 @@ class Lines(ScrollView, can_focus=True):
         return max(self.scrollable_content_region.width - self.indent, 10)
 
     def on_resize(self) -> None:
+        """Folded for its new width."""
         self.call_after_refresh(self.lay_out)
 
     def render_line(self, y: int) -> Strip:

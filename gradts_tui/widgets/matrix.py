@@ -121,15 +121,19 @@ class MatrixView(Widget, can_focus=True):
         )
 
     def on_resize(self) -> None:
+        """Other cells may be in sight."""
         self.post_message(self.Moved())
 
     def on_focus(self) -> None:
+        """The cursor is drawn where keys go."""
         self.refresh()
 
     def on_blur(self) -> None:
+        """The cursor is drawn where keys go."""
         self.refresh()
 
     def on_click(self, event: events.Click) -> None:
+        """The cursor goes to the cell that was clicked."""
         self.put(self.first[0] + event.y - 1, self.first[1] + max(0, event.x - self.names) // self.pitch)
 
     def action_move(self, rows: int, columns: int) -> None:

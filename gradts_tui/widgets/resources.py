@@ -21,6 +21,7 @@ class Resources(Static):
         self.timer: Timer | None = None
 
     def on_show(self) -> None:
+        """Look at the machine from now on; a first time soon."""
         machine()  # CPU is measured between two looks
         self.set_timer(FIRST, self.look)
         self.timer = self.timer or self.set_interval(INTERVAL, self.look)

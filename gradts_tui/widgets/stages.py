@@ -112,9 +112,11 @@ class Stages(Tree[Branch | Leaf]):
         return text
 
     def on_resize(self, event: events.Resize) -> None:
+        """Lines are cut to the new width."""
         self._invalidate()
 
     def on_key(self, event: events.Key) -> None:
+        """Whoever moves the cursor is not taken to what runs."""
         if event.key in ("up", "down", "pageup", "pagedown", "home", "end"):
             self.follow = False
 
