@@ -88,7 +88,7 @@ def _primary(view: RunView, primary: str, correlation: Artifact | None) -> Prima
     return PrimaryResults(
         metric=view.tasks[primary].metric if primary in view.tasks else None,
         predictor=view.predicted[primary].predictor if primary in view.predicted else None,
-        ranking=_ranking(view, primary, correlation) if correlation else (),
+        ranking=_ranking(view, primary, correlation),
         verdicts={" + ".join(j.auxiliaries): _judgement(j) for j in view.verdicts.get(primary, ())},
         kept={a: kept(tau) for a, tau in correlation.arrays(TAU).items()} if correlation else {},
         trials=trials,
@@ -112,22 +112,26 @@ def _prediction(values: Sequence[float]) -> Prediction:
     return Prediction(number(repeats.mean), number(low), number(high), len(values))
 
 
-def _ranking(view: RunView, primary: str, correlation: Artifact) -> tuple[Ranked, ...]:
+def _ranking(view: RunView, primary: str, correlation: Artifact | None) -> tuple[Ranked, ...]:
+    """By what orders, or else by tau; tau and the cosine are those of the correlation, where there is one."""
     said = view.predicted.get(primary)
     told = said.values if said else {}
+    tau = correlation.result["tau"] if correlation else {}
+    cosine = correlation.result["embedding"] if correlation else {}
+    candidates = tau or dict.fromkeys(a for of in told.values() for a in of)
+    predictions = {a: {name: _prediction(of[a]) for name, of in told.items() if a in of} for a in candidates}
+
+    def mean(name: str, a: str) -> float | None:
+        return predictions[a][name].mean if name in predictions[a] else None
+
     rows = [
-        Ranked(
-            a,
-            number(x),
-            number(correlation.result["embedding"][a]),
-            {name: _prediction(of[a]) for name, of in told.items() if a in of},
-        )
-        for a, x in correlation.result["tau"].items()
+        Ranked(a, number(tau.get(a)), number(cosine.get(a)) if cosine else mean("embedding", a), predictions[a])
+        for a in candidates
     ]
     by = said.predictor if said else ""
 
     def value(row: Ranked) -> float | None:
-        return row.predictors[by].mean if by in row.predictors else row.tau
+        return mean(by, row.task) if by in row.predictors else row.tau
 
     return tuple(sorted(rows, key=lambda row: -math.inf if (x := value(row)) is None else x, reverse=True))
 

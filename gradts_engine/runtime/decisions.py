@@ -80,10 +80,13 @@ class Decisions:
             return "it answers another proposal than the present one; look again and confirm again"
         if command.primary in self.begun:
             return "the final training has begun; confirm again after it, and give the run's command again"
-        candidates, taus = self.experiment.candidates(command.primary), proposal.correlation.result["tau"]
+        candidates = self.experiment.candidates(command.primary)
+        taus = proposal.correlation.result["tau"] if proposal.correlation else {}
         if unknown := [n for n in command.auxiliaries or () if n not in candidates]:
             return f"{', '.join(unknown)} not among the candidates of {command.primary}"
         cut = command.keep is not None or command.threshold is not None
+        if cut and not proposal.correlation:
+            return "instances cannot be cut by tau: no predictor of this run needs it; add tau to [selection] predictors"
         if without := [n for n in command.auxiliaries or () if cut and n not in taus]:
             return f"{', '.join(without)} cannot be cut by tau: its fine-tuning failed"
         return ""

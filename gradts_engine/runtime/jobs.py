@@ -14,9 +14,9 @@ from gradts_engine.config import TrainingSettings
 from gradts_engine.contracts import Auxiliary, Device
 from gradts_engine.events import About
 from gradts_engine.runtime.artifacts import content_key
-from gradts_engine.runtime.facts import Facts
+from gradts_engine.runtime.facts import STATES_ROWS, Facts
 
-VERSIONS = {"embed": 1, "tune": 4, "score": 3, "correlate": 1, "trial": 4, "proposal": 1, "test": 2}
+VERSIONS = {"embed": 1, "tune": 4, "score": 3, "states": 1, "correlate": 1, "trial": 4, "proposal": 1, "test": 2}
 """Raised when a stage computes something else from the same inputs, so that older results are not taken for its own."""
 
 
@@ -86,6 +86,18 @@ class Score(_OfTask):
     stage: Literal["score"] = "score"
 
 
+class States(_OfTask):
+    """States of what a task's train rows label, under the encoder that was tuned on a task, or the pretrained one."""
+
+    stage: Literal["states"] = "states"
+    tuned: str | None = None
+
+    @property
+    def words(self) -> str:
+        """What it is a job of, for people."""
+        return _repeated(f"{self.task} by {self.tuned}", self.repeat) if self.tuned else self.task
+
+
 class Trial(_OfPrimary):
     """A primary trained together with auxiliaries: also the final training, which is the same thing."""
 
@@ -106,7 +118,7 @@ class Export(_OfPrimary):
     card: str
 
 
-Job = Embed | Tune | Score | Trial | Test | Export
+Job = Embed | Tune | Score | States | Trial | Test | Export
 
 
 class Task(BaseModel):
@@ -136,6 +148,8 @@ def needs(job: Job) -> tuple[Job, ...]:
     match job:
         case Score(task=task, repeat=repeat):
             return (Tune(task=task, repeat=repeat),)
+        case States(tuned=str(tuned), repeat=repeat):
+            return (Tune(task=tuned, repeat=repeat),)
         case Test() | Export():
             return (trained(job),)
     return ()
@@ -165,6 +179,9 @@ def key(job: Job, facts: Facts) -> str:
             scoring = facts.scoring
             settings = scoring.model_dump(mode="json", exclude={"batch_tokens"}) | {"projections": sorted(scoring.projections)}
             return stage_key("score", tune=key(needs(job)[0], facts), **settings)
+        case States(task=task):
+            tuned = [key(need, facts) for need in needs(job)]
+            return stage_key("states", rows=facts.split(task, "train"), limit=STATES_ROWS, tuned=tuned)
         case Trial(primary=primary, auxiliaries=auxiliaries, repeat=repeat):
             return stage_key(
                 "trial",

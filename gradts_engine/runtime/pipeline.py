@@ -5,26 +5,16 @@ from __future__ import annotations
 import math
 import queue
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from functools import cache
-
-import numpy as np
 
 from gradts_engine import events
 from gradts_engine.config import Experiment
-from gradts_engine.contracts import Evidence, Selection, Trials
-from gradts_engine.errors import (
-    Interrupted,
-    RunError,
-    TrainingDiverged,
-    WaitingForConfirmation,
-)
+from gradts_engine.contracts import Selection, Trials
+from gradts_engine.errors import Interrupted, RunError, WaitingForConfirmation
 from gradts_engine.hooks.catalog import Catalog
-from gradts_engine.learning.overlap import left_out
 from gradts_engine.runtime.arms import Arms
-from gradts_engine.runtime.artifacts import RAW, STATE, TAU, Artifact
 from gradts_engine.runtime.card import model_card
 from gradts_engine.runtime.cleaning import sweep
 from gradts_engine.runtime.control import Control
@@ -32,17 +22,16 @@ from gradts_engine.runtime.decisions import Decisions
 from gradts_engine.runtime.described import beginning, describe
 from gradts_engine.runtime.driver import Driver
 from gradts_engine.runtime.endings import ended, raise_all
-from gradts_engine.runtime.jobs import Embed, Export, Score, Test
+from gradts_engine.runtime.gathering import Gathering
+from gradts_engine.runtime.jobs import Export, Test
 from gradts_engine.runtime.journal import Journal
 from gradts_engine.runtime.judging import Judge
 from gradts_engine.runtime.listening import Listener
 from gradts_engine.runtime.prepare import Prepared, check, load_executor, prepare, run_id
-from gradts_engine.runtime.proposals import correlate, propose
-from gradts_engine.runtime.ranking import rank
-from gradts_engine.runtime.shards import read_raw
+from gradts_engine.runtime.proposals import propose
+from gradts_engine.runtime.ranking import needed, rank
 from gradts_engine.runtime.store import RunFolder, Store
 from gradts_engine.runtime.watch import Watch, refuse_old_commands
-from gradts_engine.scoring.normalise import mean_importance
 
 Ask = Callable[[RunFolder, str], Sequence[str] | None]
 """Asks a person to confirm a primary's proposal, with the run to look at: the names of the auxiliaries to train with, or None to
@@ -111,48 +100,43 @@ class Pipeline:
         self.news: queue.SimpleQueue[tuple[str, int, BaseException | None]] = queue.SimpleQueue()
         """Primaries that were decided on (0), or have come to the end of a step (1), with what it failed of."""
         self.decisions = Decisions(prepared, journal, lambda primary: self.news.put((primary, 0, None)))
+        self.gathering = Gathering(prepared, driver, journal.emit, needed(prepared.experiment.selection, catalog))
         self.arms = Arms(prepared, driver, journal.emit)
         self.watch = Watch(run, options.control, journal, self.decisions.decide)
 
     def run(self) -> None:
-        """Score every task once; then each primary goes its own way: rank, propose, confirm, train."""
+        """Gather evidence of every task once; then each primary goes its own way: rank, propose, confirm, train."""
         with self.watch:
             try:
-                scores, states = self.score_tasks()
-                for primary in self.experiment.primaries:
-                    if primary not in scores:
-                        self.decisions.withdraw(primary)
-                first = {task: artifact for task, (artifact, *_) in scores.items() if artifact}
-                correlations = correlate(self.driver, self.experiment, first, states)
-                failed = self.primaries(correlations, scores, states)
+                self.gathering.tasks()
+                primaries = [p for p in self.experiment.primaries if self.gathering.has(p)]
+                without = [p for p in self.experiment.primaries if p not in primaries]
+                for primary in without:
+                    self.decisions.withdraw(primary)
+                failed = self.primaries(primaries)
             except BaseException:
                 self.options.control.stop()  # nobody waits for what is computed now
                 raise
-        if without := [p for p in self.experiment.primaries if p not in scores]:
+        if without:
             reason = f"no result for {', '.join(without)}: the fine-tuning failed (see above)"
             failed = {**failed, ", ".join(without): RunError(reason)}
         raise_all(failed.values())
-        if waiting := [p for p in correlations if p not in self.decisions.begun]:
+        if waiting := [p for p in primaries if p not in self.decisions.begun]:
             run = f"{self.folder.id} --store {self.folder.store}"
             raise WaitingForConfirmation(
                 f"waiting for confirmation of {', '.join(waiting)}: look with `gradts-engine results {run}`, "
                 f"decide with `gradts-engine confirm {run}`, then give the same command again"
             )
 
-    def primaries(
-        self,
-        correlations: Mapping[str, Artifact],
-        scores: Mapping[str, Sequence[Artifact | None]],
-        states: Mapping[str, Artifact],
-    ) -> dict[str, BaseException]:
+    def primaries(self, primaries: Sequence[str]) -> dict[str, BaseException]:
         """Propose, confirm and finish for each primary, in a thread each, of which the devices' workers do the work; what the
         failed ones failed of. A person at the terminal is asked here, in the caller's thread, which signals reach."""
-        busy = len(correlations)
+        busy = len(primaries)
         failed: dict[str, BaseException] = {}
-        with ThreadPoolExecutor(max(1, len(correlations)), "primary") as pool:
+        with ThreadPoolExecutor(max(1, len(primaries)), "primary") as pool:
             try:
-                for primary in correlations:
-                    pool.submit(self._step, primary, self.propose, correlations[primary], scores, states)
+                for primary in primaries:
+                    pool.submit(self._step, primary, self.propose)
                 while not self._over(busy):
                     primary, steps, error = self.news.get()
                     busy -= steps
@@ -183,56 +167,16 @@ class Pipeline:
             self.decisions.closed = not busy and self.news.empty()
         return self.decisions.closed
 
-    # --- evidence -----------------------------------------------------------------------------------------------------
+    # --- proposal -----------------------------------------------------------------------------------------------------
 
-    def score_tasks(self) -> tuple[dict[str, list[Artifact | None]], dict[str, Artifact]]:
-        """Importance of every task in each repeat, None where a training failed, and its mean state. A task whose first training
-        failed is left out (its events say why)."""
-        embedding = {task: self.driver.get(Embed(task=task), files=True) for task in self.facts.tasks}
-        repeats = range(self.facts.training.seeds)
-        scoring = {t: [self.driver.get(Score(task=t, repeat=r), files=True) for r in repeats] for t in self.facts.tasks}
-        scores: dict[str, list[Artifact | None]] = {}
-        for task, futures in scoring.items():
-            found = [self._scored(task, repeat, future) for repeat, future in enumerate(futures)]
-            if found[0]:
-                scores[task] = found
-        return scores, {task: future.result() for task, future in embedding.items()}
-
-    def _scored(self, task: str, repeat: int, future: Future[Artifact]) -> Artifact | None:
-        try:
-            return future.result()
-        except TrainingDiverged as error:
-            self.emit(events.Warned(f"{task} is left out{f' of repeat {repeat}' if repeat else ''}: {error}"))
-            return None
-
-    def propose(
-        self,
-        primary: str,
-        correlation: Artifact,
-        scores: Mapping[str, Sequence[Artifact | None]],
-        states: Mapping[str, Artifact],
-    ) -> None:
+    def propose(self, primary: str) -> None:
         """Run the strategy, and keep and announce its selection."""
-        found = [primary, *correlation.result["tau"]]
-
-        @cache
-        def importance(task: str, repeat: int) -> np.ndarray:
-            artifact = scores[task][repeat]
-            return mean_importance(read_raw(artifact.folder / RAW)) if artifact else importance(task, 0) * math.nan
-
-        evidence = Evidence(
-            primary=primary,
-            candidates=tuple(c for c in self.experiment.candidates(primary) if c in found),
-            repeats=self.facts.training.seeds,
-            importance=importance,
-            state=lambda task: states[task].arrays(STATE)["state"],
-        )
         ranking = rank(
-            evidence,
+            self.gathering.evidence(primary),
             self.experiment.candidates(primary),
             self.experiment.selection,
             self.catalog,
-            lambda task: self.instance_tau(primary, correlation, task),
+            lambda task: self.gathering.instance_tau(primary, task),
         )
         spec = self.catalog.strategies[self.experiment.selection.strategy]
         told = {name: {c: found.values for c, found in of.items()} for name, of in ranking.predicted.items()}
@@ -243,15 +187,9 @@ class Pipeline:
             lambda selections, repeats: self.arms.judge(primary, selections, repeats, judge),
         )
         chosen = self.prepared.usable(primary, spec.load()(ranking, runs, self.experiment.strategy))
+        correlation = self.gathering.correlations.get(primary)
         proposal = propose(self.driver, self.experiment, primary, correlation, chosen, spec.version)
         self.decisions.offer(primary, proposal)
-
-    def instance_tau(self, primary: str, correlation: Artifact, task: str) -> np.ndarray:
-        """Tau of a primary with every train instance of a candidate, NaN for those that it cannot be trained with."""
-        tau = np.array(correlation.arrays(TAU)[task])
-        if self.experiment.data.overlap == "drop":
-            tau[left_out(self.prepared.data[primary], self.prepared.data[task])] = math.nan
-        return tau
 
     # --- decision and final training ----------------------------------------------------------------------------------
 

@@ -20,10 +20,10 @@ from gradts_engine.selection.strategies import keep_instances
 def correlate(
     driver: Driver, experiment: Experiment, scores: Mapping[str, Artifact], states: Mapping[str, Artifact]
 ) -> dict[str, Artifact]:
-    """Tau and cosine of each primary that has a score with every candidate that has one, and tau with each of their instances
-    (step 4)."""
+    """Tau and, where there are states, cosine of each primary that has a score with every candidate that has one, and tau with
+    each of their instances (step 4)."""
     candidates = {p: [c for c in experiment.candidates(p) if c in scores] for p in experiment.primaries if p in scores}
-    keys = {p: _correlation_key(driver, p, others, scores) for p, others in candidates.items()}
+    keys = {p: _correlation_key(driver, p, others, scores, bool(states)) for p, others in candidates.items()}
 
     @cache
     def tau() -> Mapping[str, Mapping[str, tuple[float, np.ndarray]]]:
@@ -37,32 +37,36 @@ def correlate(
 
         of_tasks, of_instances, cosine = {}, {}, {}
         for candidate, (of_tasks[candidate], of_instances[candidate]) in tau()[primary].items():
-            a, b = (states[task].arrays(STATE)["state"].astype(np.float64) for task in (primary, candidate))
-            cosine[candidate] = float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
+            if states:
+                a, b = (states[task].arrays(STATE)["state"].astype(np.float64) for task in (primary, candidate))
+                cosine[candidate] = float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))
         return {"tau": of_tasks, "embedding": cosine}, lambda folder: save_file(of_instances, folder / TAU)
 
     return {p: driver.make("correlate", p, key, partial(compute, p)) for p, key in keys.items()}
 
 
-def _correlation_key(driver: Driver, primary: str, candidates: Sequence[str], scores: Mapping[str, Artifact]) -> str:
+def _correlation_key(
+    driver: Driver, primary: str, candidates: Sequence[str], scores: Mapping[str, Artifact], states: bool
+) -> str:
     tasks = [primary, *candidates]
-    inputs, texts = {t: scores[t].key for t in tasks}, {t: driver.facts.split(t, "train") for t in tasks}
-    return stage_key("correlate", primary=primary, scores=inputs, texts=texts)
+    texts = {"texts": {t: driver.facts.split(t, "train") for t in tasks}} if states else {}
+    return stage_key("correlate", primary=primary, scores={t: scores[t].key for t in tasks}, **texts)
 
 
 @dataclass(frozen=True)
 class Proposal:
-    """What a strategy selected for a primary, from which correlations. `digest`, its key, is what a confirmation answers."""
+    """What a strategy selected for a primary, from which correlations (None: no importance was computed). `digest`, its key, is
+    what a confirmation answers."""
 
     selection: Selection
     digest: str
-    correlation: Artifact
+    correlation: Artifact | None
 
     def edited(self, names: Sequence[str], keep: float | None = None, threshold: float | None = None) -> Selection:
         """Auxiliaries by name: with the proposed instances where they were proposed, with all where they were added; or, with
         `keep` or `threshold`, each with the instances that these choose, left out where that is none."""
         proposed = {a.task: a.instances for a in self.selection}
-        if keep is None and threshold is None:
+        if self.correlation is None or (keep is None and threshold is None):
             return tuple(Auxiliary(name, proposed.get(name)) for name in names)
         taus = self.correlation.arrays(TAU)
         rows = {name: keep_instances(taus[name], threshold=threshold, keep=keep or 1.0) for name in names}
@@ -70,7 +74,7 @@ class Proposal:
 
 
 def propose(
-    driver: Driver, experiment: Experiment, primary: str, correlation: Artifact, selection: Selection, version: int
+    driver: Driver, experiment: Experiment, primary: str, correlation: Artifact | None, selection: Selection, version: int
 ) -> Proposal:
     """Keep what the strategy of that version has selected."""
 
@@ -85,7 +89,7 @@ def propose(
     key = stage_key(
         "proposal",
         primary=primary,
-        correlation=correlation.key,
+        correlation=correlation.key if correlation else None,
         settings=experiment.selection.model_dump(mode="json", exclude={"confirm"}) | experiment.strategy.model_dump(mode="json"),
         selection=[[a.task, a.instances] for a in selection],
         **({"version": version} if version > 1 else {}),

@@ -23,9 +23,10 @@ def chosen_predictors(selection: SelectionSettings, catalog: Catalog) -> tuple[s
     return tuple(dict.fromkeys([*([first] if first else []), *selection.predictors]))
 
 
-def needs(predictors: Sequence[str], catalog: Catalog) -> frozenset[Need]:
-    """The parts of the evidence that these predictors read."""
-    return frozenset(need for name in predictors for need in catalog.predictors[name].needs)
+def needed(selection: SelectionSettings, catalog: Catalog) -> frozenset[Need]:
+    """The parts of the evidence that a run's predictors and its strategy read."""
+    read = {need for name in chosen_predictors(selection, catalog) for need in catalog.predictors[name].needs}
+    return frozenset(read | ({"importance"} if catalog.strategies[selection.strategy].needs_instances else set()))
 
 
 def rank(

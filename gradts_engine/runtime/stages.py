@@ -14,9 +14,10 @@ from gradts_engine import events
 from gradts_engine.config import TrainingSettings
 from gradts_engine.durable import storing
 from gradts_engine.learning.seeds import derive_seed
-from gradts_engine.runtime.artifacts import MODEL, PREDICTIONS, RAW, STATE, Result
+from gradts_engine.runtime.artifacts import MODEL, PREDICTIONS, RAW, STATE, STATES, Result
 from gradts_engine.runtime.checkpoints import Checkpoints, expected_size
-from gradts_engine.runtime.jobs import Embed, Export, Score, Test, Trial, Tune, needs
+from gradts_engine.runtime.facts import STATES_ROWS
+from gradts_engine.runtime.jobs import Embed, Export, Score, States, Test, Trial, Tune, needs
 from gradts_engine.runtime.shards import stored_shards, write_raw
 from gradts_engine.runtime.workbench import Work
 
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from gradts_engine.learning.batches import Encoded, Plan
     from gradts_engine.learning.model import MultiTaskModel
     from gradts_engine.learning.training import Progress
+
+CHUNK = 200
+"""Rows between two safe points of a pass without gradients."""
 
 
 def compute(work: Work) -> Result:
@@ -35,6 +39,8 @@ def compute(work: Work) -> Result:
             return tune(work, work.job)
         case Score():
             return score(work, work.job)
+        case States():
+            return states(work, work.job)
         case Trial():
             return trial(work, work.job)
         case Test():
@@ -111,6 +117,29 @@ def score(work: Work, job: Score) -> Result:
     }
     row = np.array([i.row for i in bench.data[task].splits["train"]], np.int64)
     return result, lambda folder: write_raw(folder / RAW, shards(), row)
+
+
+def states(work: Work, job: States) -> Result:
+    """States [n, D] of what a task's rows label, and the labels, [n] or [n, C]; none where these are no classes or numbers."""
+    from safetensors.numpy import save_file
+
+    from gradts_engine.learning.states import labelled_states
+
+    bench, data = work.bench, work.encoded(job.task, "train")
+    encoder = bench.load_model((str(job.tuned),), *map(work.result, needs(job))).encoder if job.tuned else bench.encoder.build()
+    rows: list[int] = np.sort(np.random.default_rng(0).permutation(len(data))[:STATES_ROWS]).tolist()
+    found: dict[str, list[np.ndarray]] = {"states": [np.empty((0, 0), np.float32)], "targets": [np.empty(0)]}
+    try:
+        parts = []
+        for start in range(0, len(rows), CHUNK):
+            work.check_stop()
+            work.emit(events.StageProgress("states", job.words, start, len(rows), key=work.key))
+            parts.append(labelled_states(encoder, data.take(rows[start : start + CHUNK]), work.device))
+        found = {"states": [part.values for part in parts], "targets": [part.targets for part in parts]}
+    except ValueError as error:
+        work.warn(f"nothing is known of the states of {error}")
+    arrays = {name: np.concatenate(parts) for name, parts in found.items()}
+    return {"rows": len(rows)}, lambda folder: save_file(arrays, folder / STATES)
 
 
 def trial(work: Work, job: Trial) -> Result:
