@@ -1,7 +1,7 @@
 """What happens in a run, one frozen dataclass an event: stored with the run, drawn by the command line, seen by plugins.
 
-`stage` is one of embed, tune, score, correlate, proposal, trial, test; `subject` says of what: a task, or a primary with its
-auxiliaries.
+`stage` is one of embed, tune, score, states, correlate, proposal, trial, test; `subject` says of what: a task, or a primary with
+its auxiliaries.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ class Event:
 @dataclass(frozen=True)
 class RunStarted(Event):
     """`config` is the absolute path of tasks.toml, for readers who want to find the data again; `settings` its sections;
-    `store` the absolute path of the store that keeps what stages computed, by their keys."""
+    `store` the absolute path of the store that keeps what stages computed, by their keys; `needs` which evidence is computed
+    (`contracts.Need`)."""
 
     run: str
     config: str
@@ -37,6 +38,7 @@ class RunStarted(Event):
     settings: Mapping[str, Any]
     versions: Mapping[str, str]
     store: str = ""
+    needs: tuple[str, ...] = ("importance", "state")
 
 
 @dataclass(frozen=True)

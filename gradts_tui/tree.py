@@ -77,17 +77,24 @@ def branches(view: RunView, now: float, alive: bool = True) -> list[Branch]:
         stopped = {key: replace(s, state="stopped") if s.state == "running" else s for key, s in view.stages.items()}
         view = replace(view, stages=stopped)
     tasks, primaries = tuple(started.tasks), tuple(started.primaries)
+    heads = "importance" in started.needs
     found = [
-        _branch(view, now, "embed", "Embed texts", tasks),
-        _branch(view, now, "tune", "Tune each task alone", tasks),
-        _branch(view, now, "score", "Score heads", tasks),
-        _branch(view, now, "correlate", "Correlate", primaries),
+        _branch(view, now, "embed", "Embed texts", tasks if "state" in started.needs else ()),
+        _branch(view, now, "tune", "Tune each task alone", tasks if heads else _subjects(view, "tune")),
+        _branch(view, now, "score", "Score heads", tasks if heads else ()),
+        _branch(view, now, "correlate", "Correlate", primaries if heads else ()),
+        _branch(view, now, "states", "States of labels", _subjects(view, "states")),
         *(_trials(view, now, p) for p in primaries),
         _branch(view, now, "proposal", "Propose", primaries),
         _branch(view, now, "test", "Test", [s.subject for p in primaries for s in view.of("test", p)]),
         _models(view, primaries),
     ]
     return [branch if alive else replace(branch, remaining=None) for branch in found if branch.leaves or branch.most]
+
+
+def _subjects(view: RunView, stage: str) -> list[str]:
+    """Those that have come so far."""
+    return [s.subject for s in view.of(stage)]
 
 
 def _branch(view: RunView, now: float, stage: str, label: str, subjects: Iterable[str]) -> Branch:

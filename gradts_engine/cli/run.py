@@ -187,6 +187,8 @@ def confirm(
         primary = primary or _only(view)
     if (keep is not None) + (threshold is not None) + alone > 1:
         raise UsageError("--keep, --threshold and --alone exclude each other")
+    if (keep is not None or threshold is not None) and view.started and "importance" not in view.started.needs:
+        raise UsageError(f"run {folder.id} has no tau to cut instances by: add tau to [selection] predictors, and run it again")
     chosen = _to_decide(folder, view, primary)
     config = Path(view.started.config if view.started else "tasks.toml")
     if not folder.engine():

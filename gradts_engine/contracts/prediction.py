@@ -28,7 +28,9 @@ def _not_asked_for(*of: object) -> NoReturn:
     raise LookupError(f"no evidence of {of}: what a predictor reads has to be named in its `needs`")
 
 
-Need = Literal["importance", "state", "states", "gradients", "trials"]
+Need = Literal["importance", "state", "states", "states-reverse", "gradients", "trials"]
+"""A part of `Evidence`. `states`: those of the primary's rows by the encoder tuned on each candidate; `states-reverse`: those of
+each candidate's rows by the one tuned on the primary; both bring those of the pretrained encoder too, and the targets."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,8 @@ class Evidence:
     `candidates` are those that have evidence, in the order of tasks.toml. Shapes: L layers, H heads, D hidden size, N train rows.
     `importance(task, repeat)` is the mean raw importance [L, H]; `state(task)` the mean state [D] of the pretrained encoder;
     `states(rows, tuned, repeat)` the states [N, D] of the rows of one task under the encoder that was tuned on another (None: the
-    pretrained one), and `targets(task)` what is to be told from them: class numbers, int64 [N], or numbers, float64 [N];
+    pretrained one), and `targets(task)` what is to be told from them: class numbers, int64 [N], or numbers, float [N];
+    both have no rows where a training failed, or labels are neither;
     `alignment(primary, candidate, repeat)` see `gradient`; `trials` are stored trials of the same protocol. `sizes` are train
     rows of each task and `forms` what an input of it is (one text, two, words): these are there whatever is needed.
 

@@ -99,7 +99,7 @@ def gradts_predictors() -> Sequence[PredictorSpec]:
         PredictorSpec(
             name="probe-reverse",
             load=_late_function("gradts_engine.prediction.probe", "reverse"),
-            needs=("states",),
+            needs=("states-reverse",),
             description="how much more the primary's tuned encoder tells of a candidate's labels: take 3 seeds or more",
             cost=".5 a primary and seed, .03 a candidate and seed",
         ),

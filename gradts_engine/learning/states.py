@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,12 +35,19 @@ def why_unprobed(task_type: TaskType) -> str:
 
 
 @torch.inference_mode()
-def labelled_states(encoder: nn.Module, data: Encoded, device: str, most: int = MOST) -> States:
+def labelled_states(
+    encoder: nn.Module,
+    data: Encoded,
+    device: str,
+    most: int = MOST,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> States:
     """State of what has a label, `most` of them or fewer: of an instance, the mean over its tokens; of a word, its first token's.
 
     A state is the mean over the upper half of the layers, the last included: what a probe finds in one layer alone depends on
     which. `encoder` takes `output_hidden_states`, as the models of transformers do. Where there are more labels than `most`,
     whole instances are left out, evenly spread over the split. There are none for a type of which `why_unprobed` says so.
+    `progress` is told before each batch how many instances are done, of how many; what it raises ends the pass.
     """
     if why_unprobed(data.type):
         width = int(encoder.config.hidden_size)  # type: ignore[union-attr, arg-type] # of transformers' models
@@ -48,9 +56,10 @@ def labelled_states(encoder: nn.Module, data: Encoded, device: str, most: int = 
     values: list[np.ndarray] = []
     targets: list[np.ndarray] = []
     places: list[np.ndarray] = []
-    kept = _spread(data, most)
+    kept, done = _spread(data, most), 0
     for batch in token_batches(data.lengths[kept], BATCH_TOKENS):
-        rows = kept[batch]
+        progress(done, len(kept))
+        rows, done = kept[batch], done + len(batch)
         inputs, goal = data.batch(rows, device)
         layers = encoder(**inputs, output_hidden_states=True).hidden_states  # 1 + L, each [B, T, D]
         upper = torch.stack(layers[1 + (len(layers) - 1) // 2 :]).float().mean(0)

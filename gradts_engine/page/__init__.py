@@ -18,6 +18,7 @@ STAGES = {
     "embed": "mean states of texts",
     "tune": "fine-tuning each task alone",
     "score": "importance of heads",
+    "states": "states of what is labelled",
     "correlate": "correlations",
     "trial": "trials and final training",
     "proposal": "proposals",

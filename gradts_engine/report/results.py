@@ -53,7 +53,8 @@ def results_of(store: Store, view: RunView, run: str, state: str) -> RunResults:
 
 def _data(store: Store, view: RunView, task: TaskRead, warn: Callable[[str], None]) -> TaskResults:
     scored = artifact(store, view, "score", task.task, warn, files=False)
-    dev = number(scored.result["dev"]) if scored else None
+    tuned = None if scored else artifact(store, view, "tune", task.task, warn, files=False)
+    dev = number(scored.result["dev"] if scored else tuned.result["score"] if tuned else None)
     said = []
     if dev is not None and task.chance is not None and task.constant is not None and dev <= task.chance:
         said.append(

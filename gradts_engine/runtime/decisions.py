@@ -86,7 +86,7 @@ class Decisions:
             return f"{', '.join(unknown)} not among the candidates of {command.primary}"
         cut = command.keep is not None or command.threshold is not None
         if cut and not proposal.correlation:
-            return "instances cannot be cut by tau: no predictor of this run needs it; add tau to [selection] predictors"
+            return "there is no tau to cut instances by: add tau to [selection] predictors, and run again"
         if without := [n for n in command.auxiliaries or () if cut and n not in taus]:
             return f"{', '.join(without)} cannot be cut by tau: its fine-tuning failed"
         return ""

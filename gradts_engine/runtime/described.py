@@ -99,6 +99,7 @@ def beginning(
     described: Sequence[events.TaskRead],
     devices: tuple[str, ...],
     versions: Mapping[str, str],
+    needed: Iterable[str],
 ) -> Iterable[events.Event]:
     """What is said before the first stage."""
     experiment = prepared.experiment
@@ -112,6 +113,7 @@ def beginning(
         settings=method_settings(experiment),
         versions=versions,
         store=str(store.root.absolute()),
+        needs=tuple(sorted(needed)),
     )
     if kind := network_file_system(store.root):
         yield events.Warned(f"{store.root} is on a network file system ({kind}): safe, but slower than a local disk")

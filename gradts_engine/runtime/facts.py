@@ -11,9 +11,6 @@ from gradts_engine.config import STEPS_FACTOR, Experiment, MultitaskSettings, Sc
 from gradts_engine.contracts import Device, Selection, TaskData
 from gradts_engine.learning.seeds import derive_seed
 
-STATES_ROWS = 1000
-"""Most train rows of a task whose states are kept, drawn at random where there are more: a probe needs no more of them."""
-
 
 @dataclass(frozen=True)
 class TaskFacts:

@@ -25,10 +25,17 @@ from gradts_engine.runtime.shards import read_raw
 from gradts_engine.scoring.normalise import mean_importance
 
 
-def state_jobs(experiment: Experiment, facts: Facts, primary: str, *, reverse: bool) -> list[States]:
-    """The states that tell of a primary's candidates: its rows under the encoder that was tuned on each; or, in `reverse`, the
-    rows of each under the encoder that was tuned on it. Before these, the same rows under the pretrained encoder."""
-    pairs = [(c, primary) if reverse else (primary, c) for c in experiment.candidates(primary)]
+def task_jobs(experiment: Experiment, facts: Facts, needed: frozenset[Need]) -> list[Job]:
+    """What evidence takes of each task by itself."""
+    embed = [Embed(task=task) for task in experiment.tasks if "state" in needed]
+    repeats = range(facts.training.seeds)
+    return [*embed, *(Score(task=t, repeat=r) for t in experiment.tasks for r in repeats if "importance" in needed)]
+
+
+def state_jobs(experiment: Experiment, facts: Facts, needed: frozenset[Need], primary: str) -> list[Job]:
+    """The states that tell of a primary's candidates, one repeat after the other, those of the pretrained encoder first."""
+    others = experiment.candidates(primary)
+    pairs = [(primary, c) for c in others if "states" in needed] + [(c, primary) for c in others if "states-reverse" in needed]
     before = [States(task=task) for task in dict.fromkeys(task for task, _ in pairs)]
     repeats = range(facts.training.seeds)
     return [*before, *(States(task=task, tuned=tuned, repeat=r) for r in repeats for task, tuned in pairs)]
@@ -52,24 +59,22 @@ class Gathering:
 
     def tasks(self) -> None:
         """What is computed of each task by itself. One whose first training failed is left out (its events say why)."""
-        tasks, repeats = self.facts.tasks, range(self.facts.training.seeds)
-        embedding = {t: self.driver.get(Embed(task=t), files=True) for t in tasks if "state" in self.needed}
-        scoring = {
-            t: [self.driver.get(Score(task=t, repeat=r), files=True) for r in repeats]
-            for t in tasks
-            if "importance" in self.needed
-        }
-        found = {t: [self._there(t, r, future) for r, future in enumerate(futures)] for t, futures in scoring.items()}
+        jobs = task_jobs(self.experiment, self.facts, self.needed)
+        asked = {job: self.driver.get(job, files=True) for job in jobs}
+        found: dict[str, list[Artifact | None]] = {}
+        for job, future in asked.items():
+            if isinstance(job, Score):
+                found.setdefault(job.task, []).append(self._there(job, future))
         self.scores = {task: artifacts for task, artifacts in found.items() if artifacts[0]}
-        self.mean_states = {task: future.result() for task, future in embedding.items()}
+        self.mean_states = {job.task: future.result() for job, future in asked.items() if isinstance(job, Embed)}
         first = {task: artifact for task, (artifact, *_) in self.scores.items() if artifact}
         self.correlations = correlate(self.driver, self.experiment, first, self.mean_states)
 
-    def _there(self, task: str, repeat: int, future: Future[Artifact]) -> Artifact | None:
+    def _there(self, job: Score, future: Future[Artifact]) -> Artifact | None:
         try:
             return future.result()
         except TrainingDiverged as error:
-            self.emit(events.Warned(f"{task} is left out{f' of repeat {repeat}' if repeat else ''}: {error}"))
+            self.emit(events.Warned(f"{job.task} is left out{f' of repeat {job.repeat}' if job.repeat else ''}: {error}"))
             return None
 
     def has(self, task: str) -> bool:
@@ -78,36 +83,42 @@ class Gathering:
 
     def evidence(self, primary: str) -> Evidence:
         """All that is needed, for one primary."""
-        parts: dict[Need, dict[str, Any]] = {
-            "importance": {"importance": cache(self._importance)},
-            "state": {"state": lambda task: self.mean_states[task].arrays(STATE)["state"]},
-            "states": self._states(primary),
-        }
+        parts: dict[str, Any] = {}
+        if "importance" in self.needed:
+            parts["importance"] = cache(self._importance)
+        if "state" in self.needed:
+            parts["state"] = lambda task: self.mean_states[task].arrays(STATE)["state"]
+        if self.needed & {"states", "states-reverse"}:
+            parts |= self._states(primary)
         return Evidence(
             primary=primary,
             candidates=tuple(c for c in self.experiment.candidates(primary) if self.has(c)),
             repeats=self.facts.training.seeds,
             seed=self.facts.seed,
-            **{name: part for need, named in parts.items() if need in self.needed for name, part in named.items()},
+            sizes={task: known.sizes["train"] for task, known in self.facts.tasks.items()},
+            forms={task: self._form(task) for task in self.facts.tasks},
+            **parts,
         )
 
+    def _form(self, task: str) -> str:
+        word_level, (first, *_) = self.prepared.types[task].word_level, self.prepared.data[task].splits["train"]
+        return "words" if word_level else "one text" if len(first.text) == 1 else "two texts"
+
     def _importance(self, task: str, repeat: int) -> np.ndarray:
-        artifact = self.scores[task][repeat]
-        return mean_importance(read_raw(artifact.folder / RAW)) if artifact else self._importance(task, 0) * math.nan
+        artifact = self.scores[task][repeat] if task in self.scores else None
+        if artifact is None:
+            return self._importance(next(iter(self.scores)), 0) * math.nan
+        return mean_importance(read_raw(artifact.folder / RAW))
 
     def _states(self, primary: str) -> dict[str, Callable[..., np.ndarray]]:
-        """States of one direction are all asked for as soon as one of them is read; those of the other are not computed."""
-
-        @cache
-        def asked(reverse: bool) -> dict[Job, Future[Artifact]]:
-            jobs = state_jobs(self.experiment, self.facts, primary, reverse=reverse)
-            return {job: self.driver.get(job, files=True) for job in jobs}
+        for job in state_jobs(self.experiment, self.facts, self.needed, primary):
+            self.driver.get(job, files=True)
 
         @cache
         def arrays(job: States) -> Mapping[str, np.ndarray]:
             try:
-                return asked(job.task != primary)[job].result().arrays(STATES)
-            except TrainingDiverged:  # no rows are no evidence
+                return self.driver.get(job, files=True).result().arrays(STATES)
+            except TrainingDiverged:
                 return {"states": np.empty((0, 0), np.float32), "targets": np.empty(0)}
 
         return {

@@ -14,7 +14,7 @@ from gradts_engine.config import TrainingSettings
 from gradts_engine.contracts import Auxiliary, Device
 from gradts_engine.events import About
 from gradts_engine.runtime.artifacts import content_key
-from gradts_engine.runtime.facts import STATES_ROWS, Facts
+from gradts_engine.runtime.facts import Facts
 
 VERSIONS = {"embed": 1, "tune": 4, "score": 3, "states": 1, "correlate": 1, "trial": 4, "proposal": 1, "test": 2}
 """Raised when a stage computes something else from the same inputs, so that older results are not taken for its own."""
@@ -180,8 +180,7 @@ def key(job: Job, facts: Facts) -> str:
             settings = scoring.model_dump(mode="json", exclude={"batch_tokens"}) | {"projections": sorted(scoring.projections)}
             return stage_key("score", tune=key(needs(job)[0], facts), **settings)
         case States(task=task):
-            tuned = [key(need, facts) for need in needs(job)]
-            return stage_key("states", rows=facts.split(task, "train"), limit=STATES_ROWS, tuned=tuned)
+            return stage_key("states", rows=facts.split(task, "train"), tuned=[key(need, facts) for need in needs(job)])
         case Trial(primary=primary, auxiliaries=auxiliaries, repeat=repeat):
             return stage_key(
                 "trial",

@@ -68,12 +68,14 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
             sweep(store, run)
             refuse_old_commands(run, journal)
             devices = tuple(device.name for device in executor.devices)
-            for event in beginning(run, store, prepared, described, devices, options.versions):
+            reads = needed(experiment.selection, catalog)
+            for event in beginning(run, store, prepared, described, devices, options.versions, reads):
                 journal.emit(event)
             driver = Driver(prepared.facts, executor, store.artifacts, journal.emit, options.control)
             try:
                 with driver:
-                    Pipeline(prepared, driver, run, journal, catalog, options).run()
+                    gathering = Gathering(prepared, driver, journal.emit, reads)
+                    Pipeline(prepared, driver, run, journal, catalog, gathering, options).run()
             except BaseException as error:
                 with suppress(RunError):  # a journal that cannot be written either does not hide why
                     journal.emit(ended(error))
@@ -86,7 +88,14 @@ class Pipeline:
     """One execution of a run."""
 
     def __init__(
-        self, prepared: Prepared, driver: Driver, run: RunFolder, journal: Journal, catalog: Catalog, options: Options
+        self,
+        prepared: Prepared,
+        driver: Driver,
+        run: RunFolder,
+        journal: Journal,
+        catalog: Catalog,
+        gathering: Gathering,
+        options: Options,
     ) -> None:
         self.prepared = prepared
         self.experiment = prepared.experiment
@@ -100,7 +109,7 @@ class Pipeline:
         self.news: queue.SimpleQueue[tuple[str, int, BaseException | None]] = queue.SimpleQueue()
         """Primaries that were decided on (0), or have come to the end of a step (1), with what it failed of."""
         self.decisions = Decisions(prepared, journal, lambda primary: self.news.put((primary, 0, None)))
-        self.gathering = Gathering(prepared, driver, journal.emit, needed(prepared.experiment.selection, catalog))
+        self.gathering = gathering
         self.arms = Arms(prepared, driver, journal.emit)
         self.watch = Watch(run, options.control, journal, self.decisions.decide)
 

@@ -10,14 +10,18 @@ from typing import Any
 from gradts_engine.config import Experiment
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.runtime.described import data_facts, describe
-from gradts_engine.runtime.jobs import Job, Score, Tune, key
+from gradts_engine.runtime.facts import Facts
+from gradts_engine.runtime.gathering import state_jobs, task_jobs
+from gradts_engine.runtime.jobs import Job, Score, Tune, key, needs
 from gradts_engine.runtime.prepare import check, load_executor, prepare, run_id
+from gradts_engine.runtime.ranking import needed
 from gradts_engine.runtime.store import Store
 from gradts_engine.runtime.view import RunView
 
 
 def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, Any]:
-    """Tasks with their sizes, which of their results are in the store, and the seconds that the others will roughly take.
+    """Tasks with their sizes, which of their results are in the store, and the seconds that the others will roughly take; of each
+    kind of job for evidence how many there are, and how many of them are found.
 
     JSON-ready. Seconds are judged by earlier runs with the same encoder and kind of device, None where there is none; several
     devices share them. How many trials there will be is not known before they are made, so `trials` is the most, and
@@ -31,17 +35,19 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
     described = describe(experiment, types, data)
     run = store.folder(run_id(prepared))
     views = [folder.view() for folder in store.runs()]
+    jobs = _evidence(experiment, catalog, facts)
+    there = [job for job in jobs if store.artifacts.find(job.stage, key(job, facts), files=False)]
     pace = {stage: _pace(views, stage, encoder.name, devices[0]) for stage in ("tune", "score", "trial")}
     tasks: list[dict[str, Any]] = []
     for read in described:
         name, task = read.task, data[read.task]
-        wanted: tuple[Job, ...] = (Tune(task=name), Score(task=name))
-        found = [job.stage for job in wanted if store.artifacts.find(job.stage, key(job, facts), files=False)]
-        needed = [job.stage for job in wanted if job.stage not in found and "score" not in found]
+        own = [job for job in jobs if isinstance(job, Tune | Score) and job.task == name]
+        found = [job.stage for job in own if job in there and not job.repeat]
+        done = {*there, *(need for job in there for need in needs(job))}
         rows = {"tune": experiment.training.epochs * len(task.splits["train"]), "score": len(task.splits["train"])}
         tasks.append(
             data_facts(read, task, types[name], encoder.tokenizer_for(types[name].word_level), experiment.data.max_length)
-            | {"found": found, "seconds": _sum(_times(pace[stage], rows[stage]) for stage in needed)}
+            | {"found": found, "seconds": _sum(_times(pace[j.stage], rows[j.stage]) for j in own if j not in done)}
         )
     multitask = experiment.multitask
     updates = sum(facts.trial_steps(p) * multitask.batch_size * multitask.accumulation for p in experiment.primaries)
@@ -54,11 +60,24 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
         "strategy": experiment.selection.strategy,
         "confirm": experiment.selection.confirm,
         "tasks": tasks,
+        "evidence": {
+            stage: {"jobs": sum(j.stage == stage for j in jobs), "found": sum(j.stage == stage for j in there)}
+            for stage in dict.fromkeys(job.stage for job in jobs)
+        },
         "seconds": _sum(task["seconds"] for task in tasks),
         "trials": len(data) * len(experiment.primaries),
         "trials found": _found(store, run.view(), "trial"),
         "trial seconds": _times(pace["trial"], updates / len(experiment.primaries)) if multitask.length == "steps" else None,
     }
+
+
+def _evidence(experiment: Experiment, catalog: Catalog, facts: Facts) -> list[Job]:
+    """All jobs that predictors and strategy need, with what these need in turn."""
+    read = needed(experiment.selection, catalog)
+    asked = [*task_jobs(experiment, facts, read)]
+    for primary in experiment.primaries:
+        asked += state_jobs(experiment, facts, read, primary)
+    return list(dict.fromkeys(job for later in asked for job in (*needs(later), later)))
 
 
 def _found(store: Store, view: RunView, stage: str) -> int:

@@ -16,7 +16,6 @@ from gradts_engine.durable import storing
 from gradts_engine.learning.seeds import derive_seed
 from gradts_engine.runtime.artifacts import MODEL, PREDICTIONS, RAW, STATE, STATES, Result
 from gradts_engine.runtime.checkpoints import Checkpoints, expected_size
-from gradts_engine.runtime.facts import STATES_ROWS
 from gradts_engine.runtime.jobs import Embed, Export, Score, States, Test, Trial, Tune, needs
 from gradts_engine.runtime.shards import stored_shards, write_raw
 from gradts_engine.runtime.workbench import Work
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
     from gradts_engine.learning.batches import Encoded, Plan
     from gradts_engine.learning.model import MultiTaskModel
     from gradts_engine.learning.training import Progress
-
-CHUNK = 200
-"""Rows between two safe points of a pass without gradients."""
 
 
 def compute(work: Work) -> Result:
@@ -120,26 +116,21 @@ def score(work: Work, job: Score) -> Result:
 
 
 def states(work: Work, job: States) -> Result:
-    """States [n, D] of what a task's rows label, and the labels, [n] or [n, C]; none where these are no classes or numbers."""
+    """States [n, D] of what a task's rows label, and these labels, [n] or [n, C]; none where a probe has nothing to tell."""
     from safetensors.numpy import save_file
 
     from gradts_engine.learning.states import labelled_states
 
-    bench, data = work.bench, work.encoded(job.task, "train")
-    encoder = bench.load_model((str(job.tuned),), *map(work.result, needs(job))).encoder if job.tuned else bench.encoder.build()
-    rows: list[int] = np.sort(np.random.default_rng(0).permutation(len(data))[:STATES_ROWS]).tolist()
-    found: dict[str, list[np.ndarray]] = {"states": [np.empty((0, 0), np.float32)], "targets": [np.empty(0)]}
-    try:
-        parts = []
-        for start in range(0, len(rows), CHUNK):
-            work.check_stop()
-            work.emit(events.StageProgress("states", job.words, start, len(rows), key=work.key))
-            parts.append(labelled_states(encoder, data.take(rows[start : start + CHUNK]), work.device))
-        found = {"states": [part.values for part in parts], "targets": [part.targets for part in parts]}
-    except ValueError as error:
-        work.warn(f"nothing is known of the states of {error}")
-    arrays = {name: np.concatenate(parts) for name, parts in found.items()}
-    return {"rows": len(rows)}, lambda folder: save_file(arrays, folder / STATES)
+    def progress(done: int, total: int) -> None:
+        work.check_stop()
+        work.emit(events.StageProgress("states", job.words, done, total, key=work.key))
+
+    bench = work.bench
+    tuned = [bench.load_model((str(job.tuned),), work.result(need)).encoder for need in needs(job)]
+    encoder = tuned[0] if tuned else bench.encoder.build()
+    found = labelled_states(encoder, work.encoded(job.task, "train"), work.device, progress=progress)
+    arrays = {"states": found.values, "targets": found.targets}
+    return {"labels": len(found.targets)}, lambda folder: save_file(arrays, folder / STATES)
 
 
 def trial(work: Work, job: Trial) -> Result:

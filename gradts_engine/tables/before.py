@@ -61,13 +61,15 @@ def plan(found: Mapping[str, Any]) -> RenderableType:
             "type": t["type"],
             **{split: t[split] for split in ("train", "dev", "test")},
             "found": " + ".join(t["found"]),
-            "seconds": "" if "score" in t["found"] else "?" if t["seconds"] is None else f"{t['seconds']:.0f}",
+            "seconds": "?" if t["seconds"] is None else f"{t['seconds']:.0f}" if t["seconds"] else "",
         }
         for t in found["tasks"]
     ]
     said = [label(f"{t['task']}: {class_line(t['classes'])}") for t in found["tasks"] if t["classes"]]
     said += [label(f"{t['task']}: {warning}", "yellow") for t in found["tasks"] for warning in t["warnings"]]
     seconds = "not known before a first run" if found["seconds"] is None else f"about {found['seconds']:.0f} s"
+    counts = found.get("evidence", {}).items()
+    evidence = ", ".join(f"{n['jobs']} {stage}" + (f" ({n['found']} found)" if n["found"] else "") for stage, n in counts)
     each = found["trial seconds"]
     made = f", {found['trials found']} of them found" if found["trials found"] else ""
     trials = f"trials: at most {found['trials']}{made}" + ("" if each is None else f", about {each:.0f} s each")
@@ -76,6 +78,7 @@ def plan(found: Mapping[str, Any]) -> RenderableType:
         label(f"primary: {', '.join(found['primaries'])}; strategy {found['strategy']}, confirm {found['confirm']}"),
         records(rows),
         *said,
+        *[Text(f"for predictors: {evidence}")] * bool(evidence),
         Text(f"tuning and scoring: {seconds}"),
         Text(trials),
     )

@@ -44,6 +44,7 @@ READS: Mapping[str, tuple[str, ...]] = {
     "importance": ("importance",),
     "state": ("state",),
     "states": ("states", "targets"),
+    "states-reverse": ("states", "targets"),
     "gradients": ("alignment",),
     "trials": ("trials",),
 }

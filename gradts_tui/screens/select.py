@@ -162,7 +162,10 @@ class Select(Page):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "undo":
             return bool(self.earlier.get(self.primary))
-        if action in ("take", "proposal", "difference", "cut"):
+        if action == "cut":
+            run = self.desk.run
+            return self.primary in self.choices and bool(run and run.view.started and "importance" in run.view.started.needs)
+        if action in ("take", "proposal", "difference"):
             return self.primary in self.choices
         if action == "move":
             choice = self.choices.get(self.primary)

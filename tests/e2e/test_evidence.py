@@ -1,0 +1,80 @@
+"""A run computes what its predictors and its strategy need, and nothing else."""
+
+import numpy as np
+import pytest
+
+from gradts_engine import page
+from gradts_engine.runtime.jobs import States
+from gradts_engine.scoring.probes import logme, ridge
+
+TASKS = ["mood", "pair", "stars", "tags"]
+
+
+def stages(computed):
+    return {stage for stage, _ in computed}
+
+
+def test_without_tau_nothing_is_tuned_or_scored_and_everything_that_looks_lives_with_it(place):
+    place.settings["selection"] = {"confirm": "ask", "strategy": "embedding", "predictors": ["embedding"]}
+    place.write()
+    planned = place("plan --json", str(place.config)).json
+    assert planned["evidence"] == {"embed": {"jobs": 4, "found": 0}}
+    assert planned["seconds"] == 0.0
+    assert place.run().code == 3
+    assert stages({(s.name, s.subject) for s in place.latest.view().stages.values()}) == {"embed", "trial", "proposal"}
+    assert place.latest.view().started.needs == ("state",)
+    found = place("results --json").json
+    assert found["tau"] == {}
+    for primary in found["primaries"].values():
+        cosines = [row["embedding"] for row in primary["ranking"]]
+        assert len(cosines) == 3
+        assert cosines == sorted(cosines, reverse=True)
+        assert all(row["tau"] is None for row in primary["ranking"])
+    assert place("results").code == place("status").code == 0
+    assert "mood" in page.page(place.store, place.latest)
+    cut = place("confirm --yes --primary mood --auxiliaries pair --keep 0.5")
+    assert cut.code == 2
+    assert "add tau to [selection] predictors" in cut.err
+    assert place("confirm --yes").code == 0
+    place.news()
+    assert stages(place.done()) <= {"trial", "test"}
+
+
+def test_without_the_embedding_no_text_is_embedded(place):
+    place.settings["selection"] = {"confirm": "auto", "predictors": ["tau"]}
+    place.settings["run"]["primary"] = ["mood"]
+    place.write()
+    assert stages(place.done()) == {"tune", "score", "correlate", "trial", "proposal", "test"}
+    rows = place("results --json").json["primaries"]["mood"]["ranking"]
+    assert all(row["tau"] is not None and row["embedding"] is None for row in rows)
+    assert place("results").code == 0
+
+
+@pytest.mark.parametrize(("predictor", "backward"), [("probe", False), ("probe-reverse", True)])
+def test_states_are_computed_for_a_probe_in_its_direction_and_every_repeat(place, predictor, backward):
+    place.settings["selection"] = {"confirm": "auto", "strategy": "none", "predictor": predictor, "predictors": [predictor]}
+    place.settings["run"]["primary"] = ["mood"]
+    place.settings["training"]["seeds"] = 2
+    place.write()
+    pairs = [(c, "mood") if backward else ("mood", c) for c in ("pair", "stars", "tags")]
+    tuned = 2 if backward else 6
+    before = {task for task, _ in pairs}
+    expected = {"tune": {"jobs": tuned, "found": 0}, "states": {"jobs": len(before) + 6, "found": 0}}
+    assert place("plan --json", str(place.config)).json["evidence"] == expected
+    computed = place.done()
+    assert [stage for stage, _ in computed].count("tune") == tuned
+    jobs = [*(States(task=t) for t in before), *(States(task=t, tuned=by, repeat=r) for t, by in pairs for r in (0, 1))]
+    assert {subject for stage, subject in computed if stage == "states"} == {job.words for job in jobs}
+    view = place.latest.view()
+
+    def worth(job: States) -> float:
+        arrays = place.store.artifacts.find("states", view.stage("states", job.words).key).arrays("states.safetensors")
+        return (logme(arrays["states"], arrays["targets"]) - np.log(1 - ridge(arrays["states"], arrays["targets"])) / 2) / 2
+
+    for (task, by), said in zip(pairs, view.predicted["mood"].values[predictor].items(), strict=True):
+        assert said[0] == (task if backward else by)
+        gains = [worth(States(task=task, tuned=by, repeat=r)) - worth(States(task=task)) for r in (0, 1)]
+        np.testing.assert_allclose(said[1], gains, rtol=1e-9)
+    assert place.done() == set()
+    assert all(n["found"] == n["jobs"] for n in place("plan --json", str(place.config)).json["evidence"].values())
+    assert place("results").code == 0
