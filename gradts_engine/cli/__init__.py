@@ -1,6 +1,7 @@
 """The commands of `gradts-engine`: arguments in, one call into the engine, output out. Heavy imports wait inside the commands."""
 
 from gradts_engine.cli import (
+    completion,
     data,
     demo,
     engine,
@@ -18,10 +19,10 @@ from gradts_engine.cli import (
     study,
 )
 from gradts_engine.cli.base import cli
-from gradts_engine.cli.completing import completion
 
 __all__ = [
     "cli",
+    "completion",
     "data",
     "demo",
     "engine",
@@ -38,5 +39,3 @@ __all__ = [
     "run",
     "study",
 ]
-
-cli.add_command(completion)

@@ -1,11 +1,11 @@
-"""Completion in bash, zsh and fish: click's own, with the names of runs, tasks and encoders."""
+"""What a shell offers where a run, a task or an encoder is to be named."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
 import click
-from click.shell_completion import CompletionItem, get_completion_class
+from click.shell_completion import CompletionItem
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -46,21 +46,3 @@ def _encoders(_: click.Context) -> Iterable[tuple[str, str]]:
 
 
 complete_run, complete_task, complete_encoder = _offering(_runs), _offering(_tasks), _offering(_encoders)
-
-
-@click.command()
-@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
-def completion(shell: str) -> None:
-    """Print the completion script of a shell.
-
-    \b
-      eval "$(gradts-engine completion bash)"      in ~/.bashrc
-      eval "$(gradts-engine completion zsh)"       in ~/.zshrc
-      gradts-engine completion fish > ~/.config/fish/completions/gradts-engine.fish
-    """
-    from gradts_engine.cli.base import cli, say
-
-    kind = get_completion_class(shell)
-    assert kind is not None, "one of click's own"
-    for line in kind(cli, {}, "gradts-engine", "_GRADTS_ENGINE_COMPLETE").source().splitlines():
-        say(line)
