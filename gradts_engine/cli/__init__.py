@@ -16,6 +16,7 @@ from gradts_engine.cli import (
     predict,
     published,
     run,
+    settings,
     study,
 )
 from gradts_engine.cli.base import cli
@@ -37,5 +38,6 @@ __all__ = [
     "predict",
     "published",
     "run",
+    "settings",
     "study",
 ]

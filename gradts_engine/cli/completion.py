@@ -15,7 +15,7 @@ def completion(shell: str) -> None:
 
     \b
       eval "$(gradts-engine completion bash)"      in ~/.bashrc
-      eval "$(gradts-engine completion zsh)"       in ~/.zshrc
+      eval "$(gradts-engine completion zsh)"       in ~/.zshrc, after a line `autoload -Uz compinit; compinit`
       gradts-engine completion fish > ~/.config/fish/completions/gradts-engine.fish
     """
     kind = get_completion_class(shell)

@@ -18,6 +18,7 @@ from gradts_engine.errors import UsageError
 if TYPE_CHECKING:
     from gradts_engine.wizard import Guess
 
+ENCODER = "Encoder (a registered one, a folder, or a name on the Hugging Face Hub)"
 BUDGET = ("quick", "normal", "full")
 
 
@@ -62,7 +63,7 @@ def init(
       gradts-engine init data --primary reviews --budget quick --yes
       gradts-engine init --text reviews=title,body --label reviews=stars --type reviews=regression
     """
-    from gradts_engine.wizard import Answers, look, write
+    from gradts_engine.wizard import BUDGETS, Answers, look, write
 
     path = out or folder / "tasks.toml"
     if path.exists() and not force:
@@ -78,13 +79,20 @@ def init(
     answers = Answers(
         tasks=tuple(replace(task, files=_relative(task.files, folder, path.parent)) for task in chosen),
         primary=_primary([task.name for task in chosen], primary, ask),
-        encoder=encoder or (click.prompt("Encoder", default="minilm-l6", err=True) if ask else "minilm-l6"),
-        budget=budget or (click.prompt("Budget", type=click.Choice(BUDGET), default="normal", err=True) if ask else "normal"),
+        encoder=encoder or (click.prompt(ENCODER, default="minilm-l6", err=True) if ask else "minilm-l6"),
+        budget=budget or (_budget({name: meaning for name, (meaning, _) in BUDGETS.items()}) if ask else "normal"),
     )
     write(answers, path, replace=force)
     say(f"wrote {path}")
     context.invoke(plan, config=path, store=store, as_json=False)
     say(f"next: gradts-engine run {path}")
+
+
+def _budget(meanings: Mapping[str, str]) -> str:
+    for name, meaning in meanings.items():
+        say(f"  {name}: {meaning}", err=True)
+    answer: str = click.prompt("Budget", type=click.Choice(BUDGET), default="normal", err=True)
+    return answer
 
 
 def _by_task(option: str, given: Iterable[str]) -> dict[str, str]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from gradts_engine.cli.base import cli, json_option, open_store, show, store_option
+from gradts_engine.cli.base import cli, json_option, open_store, say, show, store_option
 
 
 @cli.command()
@@ -29,5 +29,8 @@ def plan(config: Path, store: Path | None, as_json: bool) -> None:
     from gradts_engine.runtime.plan import plan as planned
 
     catalog = load_catalog()
-    found = planned(load_experiment(config, catalog), catalog, open_store(store, config))
+    experiment = load_experiment(config, catalog)
+    if not as_json:
+        say(f"reading {len(experiment.tasks)} tasks and loading {experiment.encoder.name}", err=True)
+    found = planned(experiment, catalog, open_store(store, config))
     show(found, as_json, lambda: tables.plan(found))

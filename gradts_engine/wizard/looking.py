@@ -66,7 +66,12 @@ class Guess:
     def described(self) -> str:
         """In a line: type, columns, files and labels."""
         files = ", ".join(f"{split} {path}" for split, path in self.files.items())
-        return f"{self.type}: {' + '.join(self.text)} -> {self.label} ({self.answers}); {files}"
+        return f"{self.type}: {' + '.join(self.text)} -> {self.label}: {self.answers}; {files}"
+
+    @property
+    def numbers(self) -> bool:
+        """Whether three classes or more are all numbers: they may be amounts of something."""
+        return self.type == "classification" and len(self.labels) > 2 and all(map(_is_number, self.labels))
 
     @property
     def answers(self) -> str:
@@ -74,7 +79,7 @@ class Guess:
         if self.type == "regression":
             numbers = sorted(float(label) for label in self.labels if _is_number(label)) or [0.0]
             return f"{numbers[0]:g} to {numbers[-1]:g}"
-        most = ", ".join(f"{label} {count}" for label, count in list(self.labels.items())[:8])
+        most = ", ".join(f"{label} ({count})" for label, count in list(self.labels.items())[:8])
         return most + (f", ... {len(self.labels)} in all" if len(self.labels) > 8 else "")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,13 +47,14 @@ class Answers:
 def compose(answers: Answers) -> str:
     """The text of tasks.toml."""
     meaning, settings = BUDGETS[answers.budget]
+    others = [task.name for task in answers.tasks if task.name != answers.primary]
     lines = [
-        f"# Which of {len(answers.tasks) - 1} other tasks should {_comment(answers.primary)} be trained with?",
+        f"# Which other tasks should {_comment(answers.primary)} be trained with? Candidates: {_comment(', '.join(others))}.",
         "#",
         "#     gradts-engine plan        what it would compute",
         "#     gradts-engine run         compute it; the same command again goes on where it stopped",
         "#",
-        "# Every setting: docs/settings.md, or gradts-engine run --help.",
+        "# Every setting: gradts-engine settings.",
         "",
         "[run]",
         f"encoder = {_quoted(answers.encoder)}    # a registered encoder, a folder, or a Hub name",
@@ -71,16 +73,20 @@ def compose(answers: Answers) -> str:
         lines += [f"{key} = {json.dumps(value)}    # {COMMENTS[key]}" for key, value in values.items()]
         lines.append("")
     for task in answers.tasks:
-        lines += _table(task)
+        lines += _table(task, primary=task.name == answers.primary)
     return "\n".join(lines)
 
 
-def _table(task: Guess) -> list[str]:
+def _table(task: Guess, *, primary: bool) -> list[str]:
+    name = task.name if re.fullmatch(r"[A-Za-z0-9_-]+", task.name) else _quoted(task.name)
     text = _quoted(task.text[0]) if len(task.text) == 1 else f"[{', '.join(map(_quoted, task.text))}]"
-    lines = [f"[tasks.{_quoted(task.name)}]", f"type = {_quoted(task.type)}"]
+    ordered = "    # or regression, if these numbers are more or less of something" if task.numbers else ""
+    lines = [f"[tasks.{name}]", f"type = {_quoted(task.type)}{ordered}"]
     lines += [f"{split} = {_quoted(path)}" for split, path in task.files.items()]
     if "dev" not in task.files:
         lines.append("dev_fraction = 0.1    # no dev file: a tenth of the train rows, drawn by the seed")
+    if primary and "test" not in task.files:
+        lines.append('# test = "..."    # rows that choose nothing: without them, the score of the final model is too high')
     lines.append(f"text = {text}")
     lines.append(f"label = {_quoted(task.label)}    # {_comment(task.answers)}")
     return [*lines, ""]

@@ -1,8 +1,16 @@
 """The commands around a run: logs, comparison, removal, completion, and the program that is told of its end."""
 
+import fcntl
 import os
+import pty
+import re
+import select
+import shutil
+import struct
 import subprocess
 import sys
+import termios
+import time
 from pathlib import Path
 
 import pytest
@@ -63,6 +71,7 @@ def test_runs_are_removed_by_name(place):
         ("gradts-engine results oth", {"other-1"}),
         ("gradts-engine results --heatmap wnu", {"wnut17"}),
         ("gradts-engine init --encoder mini", {"minilm-l6"}),
+        ("gradts-engine study replay scores.csv --predictor ra", {"random"}),
         ("gradts-engine compl", {"completion"}),
     ],
 )
@@ -76,6 +85,51 @@ def test_bash_completes_names(place, line, expected):
     )
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=120, check=False, cwd=place)
     assert set(done.stdout.split()) == expected, done.stderr
+
+
+SHELLS = {
+    "bash": (["--norc", "-i"], 'eval "$(gradts-engine completion bash)"'),
+    "zsh": (["-f", "-i"], 'autoload -Uz compinit; compinit -u; eval "$(gradts-engine completion zsh)"'),
+    "fish": (["--no-config", "-i"], "gradts-engine completion fish | source"),
+}
+
+
+@pytest.mark.parametrize(
+    "shell", [pytest.param(s, marks=pytest.mark.skipif(shutil.which(s) is None, reason=f"{s} is not installed")) for s in SHELLS]
+)
+def test_a_tab_completes_in_a_shell_that_one_types_in(place, shell):
+    """A person's way: the line of `completion --help`, then half a name and a tab."""
+    options, script = SHELLS[shell]
+    settings = os.environ | {"TERM": "xterm", "PATH": f"{Path(PROGRAM).parent}:{os.environ['PATH']}", "HOME": str(place)}
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 160, 0, 0))
+    process = subprocess.Popen(
+        ["setsid", "-c", shell, *options], stdin=theirs, stdout=theirs, stderr=theirs, cwd=place, env=settings, close_fds=True
+    )
+    os.close(theirs)
+    try:
+        for typed, expected in (
+            (f"{script}; echo rea''dy\r", "ready"),
+            ("gradts-engine results other\t", "other-1"),
+            (" --heatmap wnu\t", "wnut17"),
+            ("\x15gradts-engine init --encoder minil\t", "minilm-l6"),
+            ("\x15gradts-engine study replay scores.csv --predictor ran\t", "random"),
+        ):
+            os.write(ours, typed.encode())
+            assert expected in screen(ours, expected), (shell, typed)
+    finally:
+        process.kill()
+        process.wait()
+        os.close(ours)
+
+
+def screen(terminal: int, expected: str) -> str:
+    """What comes until it holds `expected`, without the colours in which some shells draw what is typed."""
+    said, deadline = "", time.monotonic() + 60
+    while expected not in said and time.monotonic() < deadline:
+        if select.select([terminal], [], [], 0.2)[0]:
+            said = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()].|\x0f", "", said + os.read(terminal, 65536).decode(errors="replace"))
+    return said
 
 
 def test_watching_needs_a_terminal(place):

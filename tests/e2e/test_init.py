@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -104,3 +105,21 @@ def test_a_person_is_asked(folder):
     assert process.wait(60) == 0, said
     assert tomllib.loads((folder / "tasks.toml").read_text())["run"]["primary"] == ["names"]
     assert "wrote " in said
+
+
+def test_the_settings_are_there_without_the_documentation():
+    """Every key of the reference, and its default; a section alone; a wrong name."""
+
+    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run([PROGRAM, "settings", *arguments], capture_output=True, text=True, timeout=120, check=False)
+
+    said, documented = call().stdout, Path(__file__).parents[2].joinpath("docs", "settings.md").read_text(encoding="utf-8")
+    keys = re.findall(r"^\| `(\w+)` \|", documented, flags=re.MULTILINE)
+    assert len(keys) > 60
+    assert keys == re.findall(
+        r"^ (\w+) ", "\n".join(x for x in said.splitlines() if not x.startswith(" key ")), flags=re.MULTILINE
+    )
+    (training,) = json.loads(call("training", "--json").stdout)
+    assert next(s["default"] for s in training["settings"] if s["key"] == "epochs") == "3"
+    wrong = call("trainin")
+    assert (wrong.returncode, wrong.stderr) == (2, "unknown section 'trainin'; did you mean 'training'?\n")
