@@ -27,7 +27,7 @@ class Event:
 class RunStarted(Event):
     """`config` is the absolute path of tasks.toml, for readers who want to find the data again; `settings` its sections;
     `store` the absolute path of the store that keeps what stages computed, by their keys; `needs` which evidence is computed
-    (`contracts.Need`)."""
+    (`contracts.Need`); `precision` the number format that each section is computed in."""
 
     run: str
     config: str
@@ -39,6 +39,7 @@ class RunStarted(Event):
     versions: Mapping[str, str]
     store: str = ""
     needs: tuple[str, ...] = ("importance", "state")
+    precision: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

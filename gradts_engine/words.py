@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
 
@@ -57,3 +58,12 @@ def score(value: float | None) -> str:
 def gain(value: float | None, alone: float | None) -> str:
     """How far a score lies above another; nothing where one of them is missing."""
     return "" if value is None or alone is None else f"{value - alone:+.4f}"
+
+
+def formats(precision: Mapping[str, str]) -> str:
+    """`, computed in bf16 (scoring fp32)`: the number formats of a run's sections, that of most of them first."""
+    if not precision:
+        return ""
+    common = max(precision.values(), key=list(precision.values()).count)
+    others = [f"{section} {form}" for section, form in precision.items() if form != common]
+    return f", computed in {common}" + (f" ({', '.join(others)})" if others else "")

@@ -72,10 +72,23 @@ def seed_device(seed: int, device: str) -> None:
         torch.default_generator.manual_seed(seed)
 
 
-def _autocast(precision: str, device: str) -> AbstractContextManager[Any]:
+def short(precision: str, device: str, *, cache: bool = True) -> AbstractContextManager[Any]:
+    """Within: products are computed in bf16 or fp16, from weights that stay in float32. With a `cache` a weight is cast at its
+    first use and not again before the end, however many batches there are."""
     if precision not in ("bf16", "fp16"):
         return nullcontext()
-    return torch.autocast(device.partition(":")[0], torch.bfloat16 if precision == "bf16" else torch.float16)
+    return torch.autocast(device.partition(":")[0], torch.bfloat16 if precision == "bf16" else torch.float16, cache_enabled=cache)
+
+
+def whole(precision: str, device: str) -> AbstractContextManager[Any]:
+    """Within `short`: numbers are computed in the format that they have, as losses, sums and backward passes are."""
+    return torch.autocast(device.partition(":")[0], enabled=False) if precision in ("bf16", "fp16") else nullcontext()
+
+
+def logits_of(model: MultiTaskModel, task: str, inputs: Mapping[str, Tensor]) -> Tensor:
+    """What a model says, in float32 at least: losses and softmax are no place for short formats."""
+    logits: Tensor = model(task, inputs)
+    return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
 def answers(split: Encoded, rows: Sequence[int] | np.ndarray, logits: Tensor, targets: Tensor) -> tuple[list[Label], list[Label]]:
@@ -120,14 +133,16 @@ def _answers_of(model: MultiTaskModel, dev: Dev, device: str, precision: str) ->
     gold: list[Any] = []
     predicted: list[Any] = []
     split, metric = dev.split, METRICS[dev.metric]
-    for rows in token_batches(split.lengths, EVALUATION_TOKENS):
-        inputs, targets = split.batch(rows, device)
-        with _autocast(precision, device):
-            logits = model(split.task, inputs)
-        true, found = answers(split, rows, logits, targets)
-        order += map(int, rows)
-        gold += true
-        predicted += split.type.scores(logits).tolist() if metric.scores and isinstance(split.type, ClassScores) else found
+    with short(precision, device):
+        for rows in token_batches(split.lengths, EVALUATION_TOKENS):
+            inputs, targets = split.batch(rows, device)
+            logits = logits_of(model, split.task, inputs)
+            with whole(precision, device):
+                true, found = answers(split, rows, logits, targets)
+                order += map(int, rows)
+                gold += true
+                by_scores = split.type if metric.scores and isinstance(split.type, ClassScores) else None
+                predicted += by_scores.scores(logits).tolist() if by_scores else found
     return order, gold, predicted
 
 
@@ -217,29 +232,32 @@ def _gradients(state: TrainingState, data: Mapping[str, Encoded], step: Step, pr
 def _backward(state: TrainingState, data: Mapping[str, Encoded], step: Step, precision: str) -> Tensor:
     """Accumulate the gradients of one step; its loss, a scalar on the device."""
     loss = torch.zeros((), device=state.device)
-    for batch in step:
-        parts = np.array_split(batch.rows, min(state.parts, len(batch.rows)))
-        outputs = _outputs(state, data[batch.task], parts, precision) if len(parts) > 1 else None
-        for rows in parts:
-            sums, counts = _losses(state, data[batch.task], rows, precision)
-            micro = sums.sum() / (counts.sum() if outputs is None else outputs) / len(step)
-            state.scaler.scale(micro).backward()
-            loss += micro.detach()
+    with short(precision, state.device):
+        for batch in step:
+            parts = np.array_split(batch.rows, min(state.parts, len(batch.rows)))
+            outputs = _outputs(state, data[batch.task], parts, precision) if len(parts) > 1 else None
+            for rows in parts:
+                sums, counts = _losses(state, data[batch.task], rows, precision)
+                with whole(precision, state.device):
+                    micro = sums.sum() / (counts.sum() if outputs is None else outputs) / len(step)
+                    state.scaler.scale(micro).backward()
+                    loss += micro.detach()
     return loss
 
 
 def _losses(state: TrainingState, data: Encoded, rows: np.ndarray, precision: str) -> tuple[Tensor, Tensor]:
     inputs, targets = data.batch(rows, state.device)
-    with _autocast(precision, state.device):
-        logits = state.model(data.task, inputs)
-    return data.type.loss(logits, targets)
+    logits = logits_of(state.model, data.task, inputs)
+    with whole(precision, state.device):
+        return data.type.loss(logits, targets)
 
 
 @torch.no_grad()
 def _outputs(state: TrainingState, data: Encoded, parts: Sequence[np.ndarray], precision: str) -> Tensor:
     """Number of scored outputs of a micro-batch, which the loss of each of its parts is divided by. It costs a forward pass,
     since only a task type's loss knows it."""
-    return torch.stack([_losses(state, data, rows, precision)[1].sum() for rows in parts]).sum()
+    with short(precision, state.device, cache=False):  # weights that are cast here have no gradient: nobody may find them
+        return torch.stack([_losses(state, data, rows, precision)[1].sum() for rows in parts]).sum()
 
 
 def _check_finite(loss: Tensor, norm: Tensor, done: int, total: int, task: str) -> None:

@@ -151,7 +151,8 @@ class PrimaryResults:
 
 @dataclass(frozen=True)
 class RunResults:
-    """All results of a run. `tau[primary][candidate]`; `warnings` tell of stored results that are damaged or were removed."""
+    """All results of a run. `tau[primary][candidate]`; `precision` is the number format that each section was computed in;
+    `warnings` tell of stored results that are damaged or were removed."""
 
     run: str
     state: str
@@ -162,6 +163,7 @@ class RunResults:
     tau: Mapping[str, Mapping[str, float | None]]
     primaries: Mapping[str, PrimaryResults]
     warnings: tuple[str, ...]
+    precision: Mapping[str, str] = field(default_factory=dict)
 
 
 def as_json(found: RunResults) -> dict[str, Any]:

@@ -48,6 +48,7 @@ def results_of(store: Store, view: RunView, run: str, state: str) -> RunResults:
         tau={p: {a: number(x) for a, x in found.result["tau"].items()} for p, found in correlations.items() if found},
         primaries={p: _primary(view, p, correlations[p]) for p in primaries},
         warnings=tuple(warnings),
+        precision=dict(started.precision) if started else {},
     )
 
 

@@ -114,6 +114,7 @@ def beginning(
         versions=versions,
         store=str(store.root.absolute()),
         needs=tuple(sorted(needed)),
+        precision=prepared.facts.precision,
     )
     if kind := network_file_system(store.root):
         yield events.Warned(f"{store.root} is on a network file system ({kind}): safe, but slower than a local disk")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from pkgutil import resolve_name
 
@@ -49,8 +49,6 @@ class ThreadExecutor:
 
 def resolve_devices(wanted: Sequence[str]) -> tuple[Device, ...]:
     """`auto` is every CUDA device or else the CPU, `cuda` every CUDA device. Raises `UsageError` for one that is not there."""
-    if tuple(wanted) == ("cpu",):
-        return (Device("cpu"),)
     import torch
 
     cuda = [f"cuda:{i}" for i in range(torch.cuda.device_count())]
@@ -66,8 +64,11 @@ def resolve_devices(wanted: Sequence[str]) -> tuple[Device, ...]:
 def native_formats(device: str) -> tuple[str, ...]:
     """Number formats that a device computes in by itself. torch's own question after bfloat16 is of another device, the current
     one, and is answered with yes where it is only emulated."""
-    if device == "cpu":
-        return ("fp32",)
     import torch
 
+    if device == "cpu":
+        has: Mapping[str, object] = getattr(torch.cpu, "get_capabilities", dict)()
+        native = any(has.get(feature) for feature in ("avx512_bf16", "amx_bf16", "bf16"))  # the last is ARM's
+        used = torch.backends.mkldnn.is_available() and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        return ("bf16", "fp32") if native and used else ("fp32",)
     return ("bf16", "fp16", "fp32") if torch.cuda.get_device_capability(device) >= (8, 0) else ("fp16", "fp32")

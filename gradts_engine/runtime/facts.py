@@ -26,7 +26,7 @@ class TaskFacts:
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a run. The precision in `training` and `multitask` is the one that is computed in."""
+    """What is known of a run. The precision in `training`, `multitask` and `scoring` is the one that is computed in."""
 
     seed: int
     max_length: int
@@ -48,6 +48,11 @@ class Facts:
         content = {"encoder": self.encoder, "max_length": self.max_length, "data": known.digests[split]}
         return content | {name: version for name, version in versions.items() if version > 1}
 
+    @property
+    def precision(self) -> dict[str, str]:
+        """The number format that each section is computed in."""
+        return {name: getattr(self, name).precision for name in ("training", "scoring", "multitask")}
+
     def trial_steps(self, primary: str) -> int:
         """Optimiser steps of every trial of a primary, where `length = "steps"`."""
         settings = self.multitask
@@ -63,7 +68,7 @@ def facts_of(
     experiment: Experiment, data: Mapping[str, TaskData], encoder: str, versions: Mapping[str, int], devices: Sequence[Device]
 ) -> Facts:
     """The facts of an experiment: `encoder` is the digest of its encoder, `versions` those of its tasks' types."""
-    training, multitask = experiment.training, experiment.multitask
+    training, multitask, scoring = experiment.training, experiment.multitask, experiment.scoring
     tasks = {
         name: TaskFacts(
             task.type, task.judged_by, {s: len(rows) for s, rows in task.splits.items()}, dict(task.digests), versions[task.type]
@@ -75,18 +80,18 @@ def facts_of(
         max_length=experiment.data.max_length,
         training=training.model_copy(update={"precision": resolve_precision(training.precision, devices)}),
         multitask=multitask.model_copy(update={"precision": resolve_precision(multitask.precision, devices)}),
-        scoring=experiment.scoring,
+        scoring=scoring.model_copy(update={"precision": resolve_precision(scoring.precision, devices, ("bf16", "fp32"))}),
         encoder=encoder,
         encoder_version=experiment.encoder.version,
         tasks=tasks,
     )
 
 
-def resolve_precision(wanted: str, devices: Sequence[Device]) -> str:
-    """The number format of a run's trainings: `auto` is the shortest that all its devices, of one kind, compute in by themselves.
-    CPUs compute in fp32 alone."""
-    if devices[0].kind == "cpu":
+def resolve_precision(wanted: str, devices: Sequence[Device], formats: Sequence[str] = ("bf16", "fp16", "fp32")) -> str:
+    """The number format that is computed in: `auto` is the first of `formats` that all devices of a run, of one kind, compute in
+    by themselves. Any CPU can be told to compute in bf16, most slowly; none computes in fp16."""
+    if wanted == "fp16" and devices[0].kind == "cpu":
         return "fp32"
     if wanted != "auto":
         return wanted
-    return next(form for form in ("bf16", "fp16", "fp32") if all(form in device.formats for device in devices))
+    return next(form for form in formats if all(form in device.formats for device in devices))

@@ -204,5 +204,5 @@ def stage_key(stage: str, **parts: Any) -> str:
 
 
 def _settings(settings: TrainingSettings) -> dict[str, Any]:
-    """How often a training is repeated changes none of the repeats."""
-    return settings.model_dump(mode="json", exclude={"seeds"})
+    """How often a training is repeated changes none of the repeats. `logits`: in short formats they were cast later before."""
+    return settings.model_dump(mode="json", exclude={"seeds"}) | ({} if settings.precision == "fp32" else {"logits": "fp32"})

@@ -56,6 +56,7 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
         "state": run.state() if run.events.exists() else "new",
         "encoder": encoder.name,
         "devices": devices,
+        "precision": facts.precision,
         "primaries": list(experiment.primaries),
         "strategy": experiment.selection.strategy,
         "confirm": experiment.selection.confirm,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from gradts_engine.contracts import HeadAxis, HeadSites
 from gradts_engine.errors import RunError, TrainingDiverged
 from gradts_engine.learning.batches import Encoded
 from gradts_engine.learning.model import MultiTaskModel
+from gradts_engine.learning.training import logits_of, short
 from gradts_engine.scoring.heads import HeadGradients
 
 MEMORY = 180_000_000
@@ -175,8 +176,8 @@ class GradientPass:
     def _loss(self, rows: np.ndarray, precision: str) -> Tensor:
         """The sum of the losses of single instances, whose gradients stay apart."""
         inputs, targets = self.data.batch(rows, self.device)
-        with nullcontext() if precision == "fp32" else torch.autocast(torch.device(self.device).type, torch.bfloat16):
-            logits = self.model(self.data.task, inputs)
+        with short(precision, self.device):
+            logits = logits_of(self.model, self.data.task, inputs)
         sums, counts = self.data.type.loss(logits, targets)
         return (sums / counts).sum()
 

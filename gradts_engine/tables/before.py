@@ -8,6 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.text import Text
 
+from gradts_engine import words
 from gradts_engine.tables.records import facts, label, records
 
 CLASSES = 20
@@ -71,10 +72,11 @@ def plan(found: Mapping[str, Any]) -> RenderableType:
     counts = found.get("evidence", {}).items()
     evidence = ", ".join(f"{n['jobs']} {stage}" + (f" ({n['found']} found)" if n["found"] else "") for stage, n in counts)
     each = found["trial seconds"]
+    where = ", ".join(found["devices"]) + words.formats(found["precision"])
     made = f", {found['trials found']} of them found" if found["trials found"] else ""
     trials = f"trials: at most {found['trials']}{made}" + ("" if each is None else f", about {each:.0f} s each")
     return Group(
-        label(f"run {found['run']} ({found['state']}): encoder {found['encoder']}, on {', '.join(found['devices'])}", "bold"),
+        label(f"run {found['run']} ({found['state']}): encoder {found['encoder']}, on {where}", "bold"),
         label(f"primary: {', '.join(found['primaries'])}; strategy {found['strategy']}, confirm {found['confirm']}"),
         records(rows),
         *said,

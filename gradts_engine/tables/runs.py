@@ -98,7 +98,7 @@ def run_results(found: RunResults) -> RenderableType:
 
     tau = {(a, p): x for p, row in found.tau.items() for a, x in row.items()}
     parts: list[RenderableType] = [
-        label(f"run {found.run}: {found.state}, encoder {found.encoder}", "bold"),
+        label(f"run {found.run}: {found.state}, encoder {found.encoder}{words.formats(found.precision)}", "bold"),
         Text(""),
     ]
     if found.data:

@@ -97,7 +97,7 @@ CHANGES = {
     "training.warmup": (0.5, {*SCORED, *PROPOSAL}),
     "training.max_grad_norm": (0.01, {*SCORED, *PROPOSAL}),
     "training.dropout": (0.5, {*SCORED, *PROPOSAL}),
-    "training.precision": ("bf16", set()),  # a CPU computes in fp32, whatever is asked for
+    "training.precision": ("bf16", {*SCORED, *PROPOSAL}),
     "training.seeds": (2, {(stage, f"{subject}, repeat 1") for stage, subject in SCORED if stage != "correlate"}),
     "multitask.epochs": (3, FINAL),
     "multitask.steps": (8, FINAL),
@@ -111,7 +111,7 @@ CHANGES = {
     "multitask.warmup": (0.5, FINAL),
     "multitask.max_grad_norm": (0.01, FINAL),
     "multitask.dropout": (0.5, FINAL),
-    "multitask.precision": ("bf16", set()),
+    "multitask.precision": ("bf16", FINAL),
     "multitask.seeds": (3, set()),  # for strategies to use
     "scoring.precision": ("bf16", {*(k for k in SCORED if k[0] != "tune"), *PROPOSAL}),
     "scoring.head_axis": ("input", {*(k for k in SCORED if k[0] != "tune"), *PROPOSAL}),

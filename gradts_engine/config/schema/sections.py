@@ -106,7 +106,10 @@ class TrainingSettings(Section):
     warmup: float = Field(default=0.1, ge=0, le=1, description="Linear warm-up, as a share of all steps.")
     max_grad_norm: float = Field(default=1.0, gt=0, description="Gradients are clipped to this norm.")
     dropout: float = Field(default=0.1, ge=0, lt=1, description="Dropout of the heads, as a share of units.")
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(default="auto", description="Number format of the forward pass.")
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        default="auto",
+        description="Number format of the forward pass; auto: bf16 or fp16 where the device has it, else fp32.",
+    )
     seeds: int = Field(default=1, ge=1, description="How often each training is made, each time with another seed.")
 
 
@@ -147,9 +150,9 @@ class ScoringSettings(Section):
     batch_tokens: int | None = Field(
         default=None, ge=1, description="Most tokens of a batch, with padding; default: what memory and encoder allow."
     )
-    precision: Literal["fp32", "bf16"] = Field(
+    precision: Literal["auto", "fp32", "bf16"] = Field(
         default="fp32",
-        description="Number format of the encoder's passes; bf16 is for GPUs and changes importance by less than 1%.",
+        description="Number format of the encoder's passes; auto: bf16 where the device has it, which changes importance by 1%.",
     )
 
 

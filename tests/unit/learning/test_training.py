@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradts_engine.contracts import EncoderSpec, Instance
 from gradts_engine.errors import Interrupted, RunError, TrainingDiverged
@@ -332,6 +333,57 @@ def test_a_trainings_score() -> None:
     assert math.isclose(trained.score, 0.75)
 
 
+# --- short formats ---------------------------------------------------------------------------------------------------
+
+
+def test_in_bfloat16_weights_optimiser_and_losses_stay_in_float32(run, model, data):
+    """What is computed is near to what float32 gives, and not the same: products are short, sums and what lasts are not."""
+    quiet(model)
+    plan, start = plan_of(data, "classes", "numbers", "words"), weights(model)
+    losses: dict[str, list[float]] = {"fp32": [], "bf16": []}
+    ends, seen = {}, []
+    hook = model.head("classes").register_forward_hook(lambda _, args, output: seen.append(output.dtype))
+    for precision, into in losses.items():
+        model.load_state_dict(start)
+        keeper = Kept()
+        run(plan, Settings(precision=precision), progress=Progress(step=lambda *v, into=into: into.append(v[2])), keeper=keeper)
+        ends[precision] = weights(model)
+    hook.remove()
+    assert {*seen} == {torch.float32, torch.bfloat16}
+    assert {value.dtype for value in ends["bf16"].values() if value.is_floating_point()} == {torch.float32}
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.05)
+    assert losses["bf16"] != losses["fp32"]
+    assert any(loss != torch.tensor(loss).bfloat16().item() for loss in losses["bf16"])
+
+
+def test_in_bfloat16_a_step_casts_each_weight_once(model, data, monkeypatch):
+    """However many batches it has; and a checkpoint holds float32 alone."""
+    casts: list[int] = []
+    weight = next(p for name, p in model.encoder.named_parameters() if name.endswith("query.weight"))
+
+    class Counting(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            if function is torch.ops.aten._to_copy.default and args[0] is weight:
+                casts.append(1)
+            return function(*args, **(kwargs or {}))
+
+    keeper = Kept(stop=1)
+    step = [Batch("classes", np.array([i])) for i in range(4)]
+    with Counting(), pytest.raises(Interrupted):
+        train(
+            model,
+            data,
+            [[step]],
+            Dev(data["classes"], "accuracy"),
+            Settings(precision="bf16"),
+            device="cpu",
+            seed=0,
+            keeper=keeper,
+        )
+    assert len(casts) == 1
+    assert {value.dtype for value in keeper.kept.tensors.values() if value.is_floating_point()} == {torch.float32}
+
+
 # --- going on ---------------------------------------------------------------------------------------------------------
 
 
@@ -342,10 +394,10 @@ def disturb() -> None:
     torch.rand(3)
 
 
-@pytest.mark.parametrize("optimizer", ["adamw", "adamax"])
-def test_a_training_goes_on_from_any_step_as_if_it_had_never_stopped(run, model, data, optimizer):
+@pytest.mark.parametrize(("optimizer", "precision"), [("adamw", "fp32"), ("adamax", "fp32"), ("adamw", "bf16")])
+def test_a_training_goes_on_from_any_step_as_if_it_had_never_stopped(run, model, data, optimizer, precision):
     plan = plan_of(data, "classes", "numbers", "words", epochs=3)
-    settings, start = Settings(optimizer=optimizer), weights(model)
+    settings, start = Settings(optimizer=optimizer, precision=precision), weights(model)
     scores: list[tuple[int, float]] = []
     expected = run(plan, settings, progress=Progress(epoch=lambda *score: scores.append(score)))
     end, total = weights(model), sum(map(len, plan))

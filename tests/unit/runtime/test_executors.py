@@ -1,5 +1,6 @@
 import pytest
 
+from gradts_engine.contracts import Device
 from gradts_engine.errors import UsageError
 from gradts_engine.runtime.executors import resolve_devices
 from gradts_engine.runtime.facts import resolve_precision
@@ -59,4 +60,18 @@ def test_bfloat16_is_for_devices_that_compute_in_it_by_themselves(cuda):
     assert (new.formats, old.formats) == (("bf16", "fp16", "fp32"), ("fp16", "fp32"))
     assert [resolve_precision("auto", devices) for devices in ([new], [old], [new, old])] == ["bf16", "fp16", "fp16"]
     assert [resolve_precision(wanted, [old]) for wanted in ("fp32", "bf16", "fp16")] == ["fp32", "bf16", "fp16"]
-    assert {resolve_precision(wanted, resolve_devices(["cpu"])) for wanted in ("auto", "fp32", "bf16", "fp16")} == {"fp32"}
+
+
+@pytest.mark.parametrize("feature", [None, "avx512_bf16", "amx_bf16", "bf16"])
+def test_bfloat16_is_for_processors_that_compute_in_it_by_themselves(monkeypatch, feature):
+    """A feature of the processor says so, and no clock; others can be told to, and none computes in fp16."""
+    import torch
+
+    has = {"avx512_bf16": False, "avx2": True} | ({feature: True} if feature else {})
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: has)
+    monkeypatch.setattr(torch.ops.mkldnn, "_is_mkldnn_bf16_supported", lambda: True, raising=False)
+    (cpu,) = resolve_devices(["cpu"])
+    assert cpu.formats == (("bf16", "fp32") if feature else ("fp32",))
+    wanted = [resolve_precision(wanted, [cpu]) for wanted in ("auto", "fp32", "bf16", "fp16")]
+    assert wanted == ["bf16" if feature else "fp32", "fp32", "bf16", "fp32"]
+    assert resolve_precision("auto", [Device("cuda:0", ("fp16", "fp32"))], ("bf16", "fp32")) == "fp32"
