@@ -237,13 +237,15 @@ class RunResumed(Event):
 @dataclass(frozen=True)
 class FinalModel(Event):
     """Best dev score of a primary's final model, the folder that holds it, and how the model and the primary trained alone
-    for equally many steps do on the test split, where there is one."""
+    for equally many steps do on the test split, where there is one with labels. `predictions` is the file with the model's
+    answers to all test rows."""
 
     primary: str
     score: float
     model: str
     test: float | None = None
     alone_test: float | None = None
+    predictions: str = ""
 
 
 @dataclass(frozen=True)

@@ -56,9 +56,8 @@ def predict(
         for row in found.rows:
             say(json.dumps(row))  # in ASCII, where a text holds what a terminal would obey
     else:
-        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in found.rows)
         try:
-            out.write_text(lines, encoding="utf-8")
+            found.write(out)
         except OSError as error:
             raise UsageError(f"{out} cannot be written: {error.strerror}") from error
     score = None if found.why else found.score

@@ -146,6 +146,11 @@ class TaskData:
     warnings: tuple[str, ...] = ()
 
     @property
+    def tested(self) -> tuple[Instance, ...]:
+        """All test rows, with and without a label, in the order of the source."""
+        return tuple(sorted([*self.splits.get("test", ()), *self.unlabelled], key=lambda instance: instance.row))
+
+    @property
     def judged_by(self) -> str:
         """The metric with what it depends on, as people are shown it: `f1 of yes`, `span_f1 (IOB2)`."""
         scheme = f" ({self.rules.scheme}{', strict' if self.rules.strict else ''})" if self.rules.scheme else ""

@@ -1,15 +1,15 @@
-"""An exported model's answers to the rows of a file, and its score where they have labels: the numbers of the run."""
+"""A final model's answers to rows, and its score where they have labels: in the run, and of an exported model the same."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from gradts_engine.contracts import ClassScores, EncoderSpec, Instance, Rules, Source, TaskData, TaskSpec, TaskType, TaskTypeSpec
 from gradts_engine.errors import ProblemsError, UsageError
@@ -18,7 +18,7 @@ from gradts_engine.learning.encoders import told
 from gradts_engine.learning.export import ABOUT, load_model
 from gradts_engine.learning.instances import Reader
 from gradts_engine.learning.metrics import METRICS
-from gradts_engine.learning.training import EVALUATION_TOKENS, answers
+from gradts_engine.learning.training import EVALUATION_TOKENS, answers, check_predicted
 from gradts_engine.nearest import unknown
 
 COLUMNS = ("text", "label", "indicators", "separator")
@@ -33,9 +33,10 @@ def reads(spec: TaskSpec, data: TaskData) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Model:
-    """An exported model, with what it takes to use it on rows."""
+    """A final model, with what it takes to use it on rows; `logits` calls `module`."""
 
     module: nn.Module
+    logits: Callable[[Mapping[str, Tensor]], Tensor]
     tokenizer: Any
     task: str
     type: TaskType
@@ -46,13 +47,18 @@ class Model:
 
 @dataclass(frozen=True)
 class Predicted:
-    """An answer for every row, ready for JSON; the score of those with a label, `why` it is None, and how many they are."""
+    """An answer for every row, ready for JSON; the score of those with a label, `why` it is NaN, and how many they are."""
 
     rows: tuple[Mapping[str, Any], ...]
     metric: str
     score: float
     why: str
     labelled: int
+
+    def write(self, path: Path) -> None:
+        """The answers as JSON, a row a line."""
+        lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in self.rows)
+        path.write_text(lines, encoding="utf-8")
 
 
 def open_model(folder: Path, encoders: Mapping[str, EncoderSpec], types: Mapping[str, TaskTypeSpec]) -> Model:
@@ -68,7 +74,13 @@ def open_model(folder: Path, encoders: Mapping[str, EncoderSpec], types: Mapping
         if about["task"] not in types:
             raise UsageError(f"{folder}: {unknown('task type', about['task'], types)}")
         kind = types[about["task"]].load()
-        return Model(module, tokenizer, about["task"], kind, tuple(about["labels"]), about["max_length"], about["reads"])
+        labels = tuple(about["labels"])
+
+        def logits(inputs: Mapping[str, Tensor]) -> Tensor:
+            found: Tensor = module(**inputs).logits
+            return found
+
+        return Model(module, logits, tokenizer, about["task"], kind, labels, about["max_length"], about["reads"])
 
 
 def read_rows_for(model: Model, source: Source, changes: Mapping[str, Any]) -> list[Instance]:
@@ -87,15 +99,31 @@ def read_rows_for(model: Model, source: Source, changes: Mapping[str, Any]) -> l
     return sorted([*found.rows, *found.unlabelled], key=lambda instance: instance.row)
 
 
+def _labelled(kind: TaskType, instances: Sequence[Instance]) -> list[bool]:
+    return [instance.label != "" or not getattr(kind, "labelled", True) for instance in instances]
+
+
+def with_blanks(kind: TaskType, instances: Sequence[Instance]) -> list[Instance]:
+    """Instances that can be encoded: those without a label have one that stands for it."""
+    blank = getattr(kind, "no_label", lambda text: "")
+    known = zip(instances, _labelled(kind, instances), strict=True)
+    return [i if has else Instance(i.row, i.text, blank(i.text)) for i, has in known]
+
+
 def predict(
-    model: Model, instances: list[Instance], device: str = "cpu", progress: Callable[[int], None] = lambda done: None
+    model: Model,
+    instances: Sequence[Instance],
+    device: str = "cpu",
+    progress: Callable[[int], None] = lambda done: None,
+    split: Encoded | None = None,
 ) -> Predicted:
-    """Answers of `model` (moved to `device`), batch by batch; `progress` is told how many rows each took."""
+    """Answers of `model` (moved to `device`), batch by batch; `progress` is told how many rows each took, `split` are the
+    instances encoded `with_blanks` where they are already. Raises `TrainingDiverged` for answers that are not finite."""
     metric, rules = METRICS[model.reads["metric"]], Rules(**model.reads["rules"])
-    labelled = [instance.label != "" or not getattr(model.type, "labelled", True) for instance in instances]
-    blank = getattr(model.type, "no_label", lambda text: "")
-    whole = [i if has else Instance(i.row, i.text, blank(i.text)) for i, has in zip(instances, labelled, strict=True)]
-    split = encode("predict", model.type, model.labels, whole, model.tokenizer, model.max_length)
+    labelled = _labelled(model.type, instances)
+    if split is None:
+        whole = with_blanks(model.type, instances)
+        split = encode("predict", model.type, model.labels, whole, model.tokenizer, model.max_length)
     rows: dict[int, dict[str, Any]] = {}
     gold: list[Any] = []
     judged: list[Any] = []
@@ -108,6 +136,7 @@ def predict(
             judged.append(scores if metric.scores else answer)
             if getattr(model.type, "labelled", True):
                 rows[at]["label"] = true
+        check_predicted(split.task, [scores if metric.scores else answer])
     score, why = metric.explained(gold, judged, model.labels, rules)
     return Predicted(tuple(rows[at] for at in sorted(rows)), metric.name, score, why, len(gold))
 
@@ -115,10 +144,10 @@ def predict(
 @torch.inference_mode()
 def _answers(model: Model, split: Encoded, device: str, progress: Callable[[int], None]) -> Any:
     """Position, true and predicted answer and scores of each row, in the order in which they are computed."""
-    module = model.module.to(device).eval()
+    model.module.to(device).eval()
     for batch in token_batches(split.lengths, EVALUATION_TOKENS):
         inputs, targets = split.batch(batch, device)
-        logits = module(**inputs).logits
+        logits = model.logits(inputs)
         true, found = answers(split, batch, logits, targets)
         scores = model.type.scores(logits).tolist() if isinstance(model.type, ClassScores) else [None] * len(batch)
         if len(model.labels) == 0:

@@ -113,9 +113,14 @@ def evaluate(model: MultiTaskModel, dev: Dev, device: str, precision: str = "fp3
 def explained(model: MultiTaskModel, dev: Dev, device: str, precision: str = "fp32") -> tuple[float, str]:
     """`evaluate`, and why the score is NaN."""
     _, gold, predicted = _answers_of(model, dev, device, precision)
-    if not np.isfinite([p for p in predicted if isinstance(p, float | list)]).all():
-        raise TrainingDiverged(f"a prediction of {dev.split.task} is not finite")
+    check_predicted(dev.split.task, predicted)
     return METRICS[dev.metric].explained(gold, predicted, dev.split.labels, dev.rules)
+
+
+def check_predicted(task: str, predicted: Sequence[Any]) -> None:
+    """Raise `TrainingDiverged` where an answer or a score is a number that is not finite."""
+    if not np.isfinite([p for p in predicted if isinstance(p, float | list)]).all():
+        raise TrainingDiverged(f"a prediction of {task} is not finite")
 
 
 def predictions(model: MultiTaskModel, dev: Dev, device: str, precision: str = "fp32") -> tuple[list[Any], list[Any]]:

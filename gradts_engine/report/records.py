@@ -106,7 +106,8 @@ class Chosen:
 
 @dataclass(frozen=True)
 class Final:
-    """Dev and test score of a final model, and those of the primary trained alone; `model` is its folder."""
+    """Dev and test score of a final model, and those of the primary trained alone; `model` is its folder, `predictions` the file
+    with its answers to all test rows (empty: there are none); `test` is None where none has a label, or where the metric is undefined."""
 
     score: float | None
     model: str
@@ -118,6 +119,7 @@ class Final:
     low: float | None
     high: float | None
     """What fresh seeds and rows said of this selection, where they were asked."""
+    predictions: str = ""
 
 
 @dataclass(frozen=True)

@@ -151,7 +151,8 @@ def _final(view: RunView, primary: str) -> Final | None:
     if final is None:
         return None
     told = (said.verdict, said.gain, said.low, said.high) if said else (None, None, None, None)
-    return Final(number(final.score), final.model, number(final.test), number(alone), number(final.alone_test), *told)
+    tested = number(final.test), number(alone), number(final.alone_test)
+    return Final(number(final.score), final.model, *tested, *told, final.predictions)
 
 
 def kept(tau: np.ndarray) -> dict[str, int]:

@@ -21,11 +21,11 @@ from gradts_engine.errors import RunError
 from gradts_engine.names import inside, is_name
 
 META = "meta.json"
-MODEL, PREDICTIONS = "model.safetensors", "predictions.json"
+MODEL, PREDICTIONS, ANSWERS = "model.safetensors", "predictions.json", "answers.jsonl"
 RAW, STATE, STATES = "raw.safetensors", "state.safetensors", "states.safetensors"
 TAU, ROWS = "instance_tau.safetensors", "rows.safetensors"
-"""Files of results: weights; true and predicted answers to each dev row; raw importance; mean state; states of what is labelled,
-with its labels; tau of instances; chosen rows."""
+"""Files of results: weights; true and predicted answers to each dev row; answers to each test row; raw importance; mean state;
+states of what is labelled, with its labels; tau of instances; chosen rows."""
 
 MAX_META = 1 << 24
 """Bytes of a `meta.json`; a larger one is not ours."""

@@ -33,6 +33,8 @@ def model_card(
         for split, with_, without in (("dev (chose the auxiliaries)", final.score, alone), ("test", final.test, final.alone_test))
         if with_ is not None
     ]
+    if final.predictions and final.test is None:
+        rows.append(f"| test | {metric} | predictions, no score | |")
     counts = run.facts.instances(selection)
     words = f"\nWords beyond {experiment.data.max_length} tokens were cut, and count as wrong."
     cut = [words] if run.types[final.primary].word_level else []

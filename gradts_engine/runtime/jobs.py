@@ -16,7 +16,7 @@ from gradts_engine.events import About
 from gradts_engine.runtime.artifacts import content_key
 from gradts_engine.runtime.facts import Facts
 
-VERSIONS = {"embed": 1, "tune": 4, "score": 3, "states": 1, "correlate": 1, "trial": 4, "proposal": 1, "test": 2}
+VERSIONS = {"embed": 1, "tune": 4, "score": 3, "states": 1, "correlate": 1, "trial": 4, "proposal": 1, "test": 3}
 """Raised when a stage computes something else from the same inputs, so that older results are not taken for its own."""
 
 
@@ -105,7 +105,7 @@ class Trial(_OfPrimary):
 
 
 class Test(_OfPrimary):
-    """Score of a trial's model on the test split of its primary."""
+    """Answers of a trial's model to the test rows of its primary, and its score on those with a label."""
 
     stage: Literal["test"] = "test"
 
@@ -193,7 +193,9 @@ def key(job: Job, facts: Facts) -> str:
                 seed=facts.repeat_seed(repeat),
             )
         case Test():
-            return stage_key("test", trial=key(trained(job), facts), test=facts.tasks[job.primary].digests["test"])
+            digests = facts.tasks[job.primary].digests
+            tested = {split: digests[split] for split in ("test", "unlabelled") if split in digests}
+            return stage_key("test", trial=key(trained(job), facts), **tested)
         case Export():
             return ""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import queue
+import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -12,9 +13,11 @@ from dataclasses import dataclass, field
 from gradts_engine import events
 from gradts_engine.config import Experiment
 from gradts_engine.contracts import Selection, Trials
+from gradts_engine.durable import keep, make_folder, storing
 from gradts_engine.errors import Interrupted, RunError, WaitingForConfirmation
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.runtime.arms import Arms
+from gradts_engine.runtime.artifacts import ANSWERS, Artifact
 from gradts_engine.runtime.card import model_card
 from gradts_engine.runtime.cleaning import sweep
 from gradts_engine.runtime.control import Control
@@ -223,16 +226,25 @@ class Pipeline:
         alone, final = (found.mean for found in self.arms.evaluate(primary, [(), selection], [0]))
         if math.isnan(final):
             raise RunError(f"the final training of {primary} failed (see above)")
-        test = self.test_score(primary, selection)
-        alone_test = None if math.isnan(alone) else self.test_score(primary, ())
+        tested = self.tested(primary, selection)
+        alone_tested = None if math.isnan(alone) else self.tested(primary, ())
+        test, alone_test = (found.result["score"] if found else None for found in (tested, alone_tested))
+        predictions = self.hand_out(primary, tested) if tested else ""
         folder = str((self.folder.models / primary).absolute())
-        result = events.FinalModel(primary, final, folder, test, alone_test)
+        result = events.FinalModel(primary, final, folder, test, alone_test, predictions)
         card = model_card(self.prepared, selection, result, alone, self.options.versions, self.journal.view.tasks[primary])
         self.driver.act(Export(primary=primary, auxiliaries=selection, folder=folder, card=card)).result()
         self.emit(result)
 
-    def test_score(self, primary: str, selection: Selection) -> float | None:
-        """Score on the test split of a trial's model; None where the task has no test split."""
-        if "test" not in self.facts.tasks[primary].sizes:
+    def tested(self, primary: str, selection: Selection) -> Artifact | None:
+        """What a trial's model says of the test rows; None where the task has none."""
+        if self.facts.tasks[primary].digests.keys().isdisjoint(("test", "unlabelled")):
             return None
-        return float(self.driver.get(Test(primary=primary, auxiliaries=selection)).result().result["score"])
+        return self.driver.get(Test(primary=primary, auxiliaries=selection), files=True).result()
+
+    def hand_out(self, primary: str, tested: Artifact) -> str:
+        """Put the answers to the test rows where people find them; the file's path."""
+        folder = self.folder.predictions.absolute()
+        with storing(folder):
+            make_folder(folder)
+            return str(keep(folder, f"{primary}.test.jsonl", lambda path: shutil.copyfile(tested.folder / ANSWERS, path)))

@@ -14,7 +14,7 @@ from gradts_engine import events
 from gradts_engine.config import TrainingSettings
 from gradts_engine.durable import storing
 from gradts_engine.learning.seeds import derive_seed
-from gradts_engine.runtime.artifacts import MODEL, PREDICTIONS, RAW, STATE, STATES, Result
+from gradts_engine.runtime.artifacts import ANSWERS, MODEL, PREDICTIONS, RAW, STATE, STATES, Result
 from gradts_engine.runtime.checkpoints import Checkpoints, expected_size
 from gradts_engine.runtime.jobs import Embed, Export, Score, States, Test, Trial, Tune, needs
 from gradts_engine.runtime.shards import stored_shards, write_raw
@@ -173,12 +173,24 @@ def _trial_plan(work: Work, primary: str, train: Mapping[str, Encoded], seed: in
 
 
 def test(work: Work, job: Test) -> Result:
-    """Score on the test split of a trial's model."""
-    from gradts_engine.learning.training import evaluate
+    """Answers of a trial's model to all test rows, and its score on those with a label: None where there is none."""
+    from gradts_engine.learning.predicting import predict
 
-    (before,) = needs(job)
-    model = work.bench.load_model(job.tasks, work.result(before)).to(work.device)
-    return {"score": evaluate(model, work.judge(job.primary, "test"), work.device)}, lambda _: None
+    data = work.bench.data[job.primary]
+    done = 0
+
+    def progress(rows: int) -> None:
+        nonlocal done
+        done += rows
+        work.check_stop()
+        work.emit(events.StageProgress("test", job.words, done, len(data.tested), key=work.key))
+
+    split = work.encoded(job.primary, "test")
+    found = predict(work.model(job), data.tested, work.device, progress, split)
+    if found.why and found.labelled:
+        work.warn(f"test {job.words}: {found.metric} is not defined: {found.why}")
+    score = found.score if found.labelled else None
+    return {"score": score, "rows": len(found.rows), "labelled": found.labelled}, lambda folder: found.write(folder / ANSWERS)
 
 
 def export(work: Work, job: Export) -> None:

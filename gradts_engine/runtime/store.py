@@ -20,7 +20,7 @@ from gradts_engine.runtime.view import RunView, fold, state_of
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run: `events.db`, `lock`, `engine.log`, `inbox/` and `models/` below `path`. Its name is the run's id."""
+    """One run: `events.db`, `lock`, `engine.log`, `inbox/`, `models/` and `predictions/` below `path`. Its name is the run's id."""
 
     path: Path
 
@@ -58,6 +58,11 @@ class RunFolder:
     def models(self) -> Path:
         """Folder of the final models, one a primary."""
         return self.path / "models"
+
+    @property
+    def predictions(self) -> Path:
+        """Folder of the final models' answers to test rows, a file a primary."""
+        return self.path / "predictions"
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -6,13 +6,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from gradts_engine import events
 from gradts_engine.errors import RunError
 from gradts_engine.runtime.artifacts import MODEL, Artifact, ArtifactStore, Workspace
 from gradts_engine.runtime.control import Control
-from gradts_engine.runtime.jobs import Job, key
+from gradts_engine.runtime.jobs import Job, Test, key, trained
 from gradts_engine.runtime.prepare import Prepared
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from gradts_engine.learning.batches import Encoded
     from gradts_engine.learning.model import MultiTaskModel
+    from gradts_engine.learning.predicting import Model
     from gradts_engine.learning.training import Dev
 
 Emit = Callable[[events.Event], object]
@@ -57,10 +59,12 @@ class Bench:
 
     def _encode(self, task: str, split: str) -> Encoded:
         from gradts_engine.learning.batches import encode
+        from gradts_engine.learning.predicting import with_blanks
 
         data, task_type = self.data[task], self.types[task]
         tokenizer = self.encoder.tokenizer_for(task_type.word_level)
-        return encode(task, task_type, data.labels, data.splits[split], tokenizer, self.facts.max_length)
+        rows = data.splits[split] if split != "test" else with_blanks(task_type, data.tested)
+        return encode(task, task_type, data.labels, rows, tokenizer, self.facts.max_length)
 
     def model(self, tasks: tuple[str, ...], seed: int, dropout: float) -> MultiTaskModel:
         """A fresh encoder with a fresh head for each task."""
@@ -108,6 +112,17 @@ class Work:
 
         data = self.bench.data[task]
         return Dev(self.encoded(task, split), data.metric, data.rules)
+
+    def model(self, job: Test) -> Model:
+        """A trial's model, to be asked about rows of its primary."""
+        from gradts_engine.learning.predicting import Model, reads
+
+        bench, primary = self.bench, job.primary
+        module = bench.load_model(job.tasks, self.result(trained(job)))
+        data, kind = bench.data[primary], bench.types[primary]
+        tokenizer = bench.encoder.tokenizer_for(kind.word_level)
+        about = reads(bench.specs[primary], data)
+        return Model(module, partial(module, primary), tokenizer, data.type, kind, data.labels, bench.facts.max_length, about)
 
     def result(self, job: Job) -> Artifact:
         """The intact result of a job that this one needs."""

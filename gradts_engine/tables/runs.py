@@ -84,6 +84,10 @@ def primary_results(primary: str, found: PrimaryResults, settings: Mapping[str, 
         parts.append(label(_compared("dev", final.score, final.alone)))
         if final.test is not None:
             parts.append(label(_compared("test", final.test, final.alone_test)))
+        elif final.predictions:
+            parts.append(Text("test:      predictions, no score"))
+        if final.predictions:
+            parts.append(label(f"answers:   {final.predictions}"))
         parts.append(label(f"model:     {final.model}"))
     return Group(*parts, Text(""))
 
