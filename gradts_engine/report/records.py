@@ -107,7 +107,8 @@ class Chosen:
 @dataclass(frozen=True)
 class Final:
     """Dev and test score of a final model, and those of the primary trained alone; `model` is its folder, `predictions` the file
-    with its answers to all test rows (empty: there are none); `test` is None where none has a label, or where the metric is undefined."""
+    with its answers to all test rows (empty: there are none). `test` is None where no such row has a label, or where the metric
+    is not defined."""
 
     score: float | None
     model: str

@@ -150,9 +150,10 @@ def _final(view: RunView, primary: str) -> Final | None:
     said = next((_judgement(j) for j in view.verdicts.get(primary, ()) if dict(j.auxiliaries) == chosen), None)
     if final is None:
         return None
-    told = (said.verdict, said.gain, said.low, said.high) if said else (None, None, None, None)
-    tested = number(final.test), number(alone), number(final.alone_test)
-    return Final(number(final.score), final.model, *tested, *told, final.predictions)
+    verdict, gain, low, high = (said.verdict, said.gain, said.low, said.high) if said else (None, None, None, None)
+    test, alone_test = number(final.test), number(final.alone_test)
+    model, predictions = final.model, final.predictions
+    return Final(number(final.score), model, test, number(alone), alone_test, verdict, gain, low, high, predictions)
 
 
 def kept(tau: np.ndarray) -> dict[str, int]:

@@ -20,7 +20,8 @@ from gradts_engine.runtime.view import RunView, fold, state_of
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run: `events.db`, `lock`, `engine.log`, `inbox/`, `models/` and `predictions/` below `path`. Its name is the run's id."""
+    """One run: `events.db`, `lock`, `engine.log`, `inbox/`, `models/` and `predictions/` below `path`, which has its id for
+    a name."""
 
     path: Path
 

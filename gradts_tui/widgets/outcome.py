@@ -32,6 +32,8 @@ def outcome(app: App[object], primary: str, result: PrimaryResults) -> Text:
         if value is not None:
             text.append(f"{name:<5}", "dim").append(words.score(value)).append(" ").append_text(gain(app, value, alone))
             text.append(f" alone {words.score(alone)}\n", "dim")
+    if final.test is None and final.predictions:
+        text.append("test ", "dim").append("predictions, no score\n")
     if final.score is not None and final.alone is not None and final.score < final.alone:
         text.append("The primary alone is better.\n", colour(app, "text-error"))
     return text.append("model ", "dim").append_text(tables.label(final.model)).append("\n")

@@ -160,11 +160,36 @@ def test_a_test_split_without_labels_has_no_score(own, kind, none):
     assert found["test"] == 12
     assert "test rows without a label (empty, or -1 for none): 12 of 12, predicted, not scored" in found["warnings"]
     assert "t: 3 classes: -1 (test only, 12), x, y" in own("plan", str(own.config)).out
-    if (kind, none) == ("jsonl", -1):
-        assert own.run().code == 0
-        final = own("results --json").json["primaries"]["t"]["final"]
-        assert final["test"] is None
-        assert final["alone_test"] is None
+
+
+@pytest.mark.parametrize("labels", [[-1], ["x", -1, "y"]])
+def test_a_run_answers_test_rows_without_a_label(own, labels, folder):
+    """All of them, as `predict` does, and scores those with a label alone."""
+    rows = labelled(texts(12, 500), labels)
+    save(own.folder / "te.jsonl", rows)
+    own.settings["tasks.t"]["test"] = "te.jsonl"
+    own.settings["selection"]["strategy"] = "none"
+    own.write()
+    computed = own.done()
+    assert ("test", "t") in computed
+    final = own("results --json").json["primaries"]["t"]["final"]
+    answers = [json.loads(line) for line in Path(final["predictions"]).read_text().splitlines()]
+    assert [a["row"] for a in answers] == list(range(12))
+    assert [a.get("label", -1) for a in answers] == [row["label"] for row in rows]
+    score = accuracy([a for a in answers if "label" in a])
+    assert final["test"] == final["alone_test"] == score
+    shown, card = own("results").out, (Path(final["model"]) / "README.md").read_text()
+    assert final["predictions"] in shown.replace("\n", "")
+    assert ("predictions, no score" in shown, "predictions, no score" in card) == (score is None, score is None)
+    place_free(own, f"predict {final['model']} {own.folder / 'te.jsonl'} --out {folder / 'again.jsonl'}")
+    assert [json.loads(line) for line in (folder / "again.jsonl").read_text().splitlines()] == answers
+    Path(final["predictions"]).unlink()
+    assert own.done() == set()
+    assert Path(final["predictions"]).exists()
+
+
+def accuracy(answers):
+    return sum(a["prediction"] == a["label"] for a in answers) / len(answers) if answers else None
 
 
 def test_a_test_split_may_lack_the_column(own):

@@ -75,7 +75,15 @@ def test_results_as_json(ran):
         "proposed": selection,
         "digest": "str",
         "confirmed": selection,
-        "final": {"score": "float", "model": "str", "test": "float", "alone": "float", "alone_test": "float"} | verdict,
+        "final": {
+            "score": "float",
+            "model": "str",
+            "test": "float",
+            "alone": "float",
+            "alone_test": "float",
+            "predictions": "str",
+        }
+        | verdict,
     }
     assert [float(threshold) for threshold in mood["kept"]["pair"]] == pytest.approx(np.arange(-0.2, 0.91, 0.1))
     taus = [row["tau"] for row in mood["ranking"]]
