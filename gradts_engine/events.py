@@ -157,7 +157,8 @@ class StageFailed(Event):
 
 @dataclass(frozen=True)
 class TrialScored(Event):
-    """Best dev score of a primary trained with auxiliaries (task to number of instances) in a repeat, or NaN and the reason."""
+    """Best dev score of a primary trained with auxiliaries (task to number of instances) in a repeat, or NaN and the reason.
+    `pilot`: it was made to learn what the auxiliary does, whatever is wanted for the primary."""
 
     primary: str
     auxiliaries: Mapping[str, int]
@@ -165,6 +166,7 @@ class TrialScored(Event):
     key: str
     reason: str = ""
     repeat: int = 0
+    pilot: bool = False
 
 
 @dataclass(frozen=True)

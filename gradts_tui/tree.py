@@ -84,6 +84,7 @@ def branches(view: RunView, now: float, alive: bool = True) -> list[Branch]:
         _branch(view, now, "score", "Score heads", tasks if heads else ()),
         _branch(view, now, "correlate", "Correlate", primaries if heads else ()),
         _branch(view, now, "states", "States of labels", _subjects(view, "states")),
+        _branch(view, now, "trial", "Pilots", _pilots(view)),
         *(_trials(view, now, p) for p in primaries),
         _branch(view, now, "proposal", "Propose", primaries),
         _branch(view, now, "test", "Test", [s.subject for p in primaries for s in view.of("test", p)]),
@@ -97,8 +98,14 @@ def _subjects(view: RunView, stage: str) -> list[str]:
     return [s.subject for s in view.of(stage)]
 
 
+def _pilots(view: RunView) -> list[str]:
+    """Trials of tasks that are no primaries."""
+    primaries = view.started.primaries if view.started else ()
+    return [s.subject for s in view.of("trial") if s.about and s.about.task not in primaries]
+
+
 def _branch(view: RunView, now: float, stage: str, label: str, subjects: Iterable[str]) -> Branch:
-    scores = {t.key: t.score for trials in view.trials.values() for t in trials}
+    scores = {t.key: t.score for trials in (*view.trials.values(), *view.pilots.values()) for t in trials}
     leaves = []
     for subject in subjects:
         found = view.stage(stage, subject)

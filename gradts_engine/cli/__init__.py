@@ -18,6 +18,7 @@ from gradts_engine.cli import (
     run,
     settings,
     study,
+    trials,
 )
 from gradts_engine.cli.base import cli
 
@@ -40,4 +41,5 @@ __all__ = [
     "run",
     "settings",
     "study",
+    "trials",
 ]

@@ -154,8 +154,9 @@ class PrimaryResults:
 
 @dataclass(frozen=True)
 class RunResults:
-    """All results of a run. `tau[primary][candidate]`; `precision` is the number format that each section was computed in;
-    `warnings` tell of stored results that are damaged or were removed."""
+    """All results of a run. `tau[primary][candidate]`; `pilots[task]` are trainings of other tasks, to learn what their
+    auxiliaries do; `precision` is the number format that each section was computed in; `warnings` tell of stored results that
+    are damaged or were removed."""
 
     run: str
     state: str
@@ -164,6 +165,7 @@ class RunResults:
     tasks: tuple[str, ...]
     data: tuple[TaskResults, ...]
     tau: Mapping[str, Mapping[str, float | None]]
+    pilots: Mapping[str, tuple[Trial, ...]]
     primaries: Mapping[str, PrimaryResults]
     warnings: tuple[str, ...]
     precision: Mapping[str, str] = field(default_factory=dict)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
-from gradts_engine.events import Judged, TaskRead
+from gradts_engine.events import Judged, TaskRead, TrialScored
 from gradts_engine.repeats import Repeats
 from gradts_engine.report.arrays import artifact, count_kept
 from gradts_engine.report.records import (
@@ -46,6 +46,7 @@ def results_of(store: Store, view: RunView, run: str, state: str) -> RunResults:
         tasks=started.tasks if started else (),
         data=tuple(_data(store, view, task, warnings.append) for task in view.tasks.values()),
         tau={p: {a: number(x) for a, x in found.result["tau"].items()} for p, found in correlations.items() if found},
+        pilots={task: _trials(told) for task, told in view.pilots.items()},
         primaries={p: _primary(view, p, correlations[p]) for p in primaries},
         warnings=tuple(warnings),
         precision=dict(started.precision) if started else {},
@@ -83,23 +84,23 @@ def _data(store: Store, view: RunView, task: TaskRead, warn: Callable[[str], Non
 
 def _primary(view: RunView, primary: str, correlation: Artifact | None) -> PrimaryResults:
     proposal, decision = view.proposals.get(primary), view.confirmed(primary)
-    trials = tuple(
-        Trial(tuple(t.auxiliaries), dict(t.auxiliaries), number(t.score), t.reason, t.repeat)
-        for t in view.trials.get(primary, ())
-    )
     return PrimaryResults(
         metric=view.tasks[primary].metric if primary in view.tasks else None,
         predictor=view.predicted[primary].predictor if primary in view.predicted else None,
         ranking=_ranking(view, primary, correlation),
         verdicts={" + ".join(j.auxiliaries): _judgement(j) for j in view.verdicts.get(primary, ())},
         kept={a: kept(tau) for a, tau in correlation.arrays(TAU).items()} if correlation else {},
-        trials=trials,
+        trials=_trials(view.trials.get(primary, ())),
         proposed=_chosen(proposal.auxiliaries) if proposal else None,
         digest=proposal.digest if proposal else None,
         confirmed=_chosen(decision.auxiliaries) if decision else None,
         final=_final(view, primary),
         judged_by=view.tasks[primary].judged_by if primary in view.tasks else "",
     )
+
+
+def _trials(told: Iterable[TrialScored]) -> tuple[Trial, ...]:
+    return tuple(Trial(tuple(t.auxiliaries), dict(t.auxiliaries), number(t.score), t.reason, t.repeat) for t in told)
 
 
 def _judgement(judged: Judged) -> Judgement:

@@ -50,7 +50,9 @@ class Arms:
             self.emit(events.Judged(primary, counts, v.verdict, v.gain, v.low, v.high, v.seeds, v.rows, v.more))
         return verdicts
 
-    def trials(self, primary: str, selections: Sequence[Selection], repeats: Sequence[int]) -> list[list[Artifact | None]]:
+    def trials(
+        self, primary: str, selections: Sequence[Selection], repeats: Sequence[int], *, pilot: bool = False
+    ) -> list[list[Artifact | None]]:
         """A trial for each selection and repeat, None where it failed; all side by side."""
         selections = [self.prepared.usable(primary, selection) for selection in selections]
         asked = {(i, r): self.driver.get(_trial(primary, s, r), files=True) for i, s in enumerate(selections) for r in repeats}
@@ -58,10 +60,10 @@ class Arms:
         found: dict[Future[Artifact], Artifact | None] = {}
         for future in as_completed(places):
             i, repeat = places[future]
-            found[future] = self._tell(primary, selections[i], repeat, future)
+            found[future] = self._tell(primary, selections[i], repeat, future, pilot)
         return [[found[asked[i, r]] for r in repeats] for i in range(len(selections))]
 
-    def _tell(self, primary: str, selection: Selection, repeat: int, future: Future[Artifact]) -> Artifact | None:
+    def _tell(self, primary: str, selection: Selection, repeat: int, future: Future[Artifact], pilot: bool) -> Artifact | None:
         counts = self.facts.instances(selection)
         found: Artifact | None = None
         try:
@@ -70,7 +72,7 @@ class Arms:
         except TrainingDiverged as error:
             score, reason = math.nan, str(error)
         key = jobs.key(_trial(primary, selection, repeat), self.facts)
-        self.emit(events.TrialScored(primary, counts, score, key, reason, repeat))
+        self.emit(events.TrialScored(primary, counts, score, key, reason, repeat, pilot))
         return found
 
 

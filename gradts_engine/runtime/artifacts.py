@@ -59,7 +59,7 @@ class Artifact:
     result: Mapping[str, Any]
     files: Mapping[str, str]
     made: Mapping[str, Any] = field(default_factory=dict)
-    """What it was made with: versions of libraries and plugins, kind of device, threads. No part of its key."""
+    """What it was made with: versions of libraries and plugins, kind of device, threads; for which run. No part of its key."""
 
     def verify(self) -> None:
         """Raises `DamagedArtifact` if a file is not as it was written."""
@@ -203,6 +203,14 @@ class ArtifactStore:
         for folder in self.folders():
             try:
                 yield self._read(folder)
+            except DamagedArtifact:
+                continue
+
+    def of(self, stage: str) -> Iterator[Artifact]:
+        """The artifacts of one stage, by key; damaged ones are left out, and files are not verified."""
+        for path in sorted((self.root / stage).glob(f"*/{META}")):
+            try:
+                yield self._read(path.parent)
             except DamagedArtifact:
                 continue
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import cache
 from typing import Any
 
@@ -12,9 +12,11 @@ import numpy as np
 
 from gradts_engine import events
 from gradts_engine.config import Experiment
-from gradts_engine.contracts import Evidence, Need
+from gradts_engine.contracts import Auxiliary, Evidence, Need, StoredTrial
 from gradts_engine.errors import TrainingDiverged
 from gradts_engine.learning.overlap import left_out
+from gradts_engine.learning.seeds import derive_seed
+from gradts_engine.runtime.arms import Arms
 from gradts_engine.runtime.artifacts import RAW, STATE, STATES, TAU, Artifact
 from gradts_engine.runtime.driver import Driver
 from gradts_engine.runtime.facts import Facts
@@ -41,16 +43,36 @@ def state_jobs(experiment: Experiment, facts: Facts, needed: frozenset[Need], pr
     return [*before, *(States(task=task, tuned=tuned, repeat=r) for r in repeats for task, tuned in pairs)]
 
 
-class Gathering:
-    """Filled by `tasks`, and then read from any thread."""
+def pilot_trials(experiment: Experiment, facts: Facts) -> dict[str, list[str]]:
+    """Which tasks are pilots, in an order that the seed alone decides, and the candidates that each is trained with, so that each
+    primary has so many others to learn from."""
+    order = np.random.default_rng(derive_seed(facts.seed, "pilots")).permutation(sorted(experiment.tasks)).tolist()
+    found: dict[str, list[str]] = {}
+    for primary in experiment.primaries:
+        others = [task for task in order if task != primary][: experiment.selection.pilots]
+        for pilot in others:
+            found.setdefault(pilot, []).extend(c for c in experiment.candidates(primary) if c != pilot)
+    return {pilot: list(dict.fromkeys(candidates)) for pilot, candidates in found.items()}
 
-    def __init__(self, prepared: Prepared, driver: Driver, emit: Callable[[events.Event], None], needed: frozenset[Need]) -> None:
+
+class Gathering:
+    """Filled by `tasks` and `pilots`, and then read from any thread. `stored` are trials of other runs."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        driver: Driver,
+        emit: Callable[[events.Event], None],
+        needed: frozenset[Need],
+        stored: Sequence[StoredTrial] = (),
+    ) -> None:
         self.prepared = prepared
         self.experiment = prepared.experiment
         self.facts = prepared.facts
         self.driver = driver
         self.emit = emit
         self.needed = needed
+        self.stored = stored
         self.scores: Mapping[str, Sequence[Artifact | None]] = {}
         """Importance of a task's heads in each repeat, None where a training failed."""
         self.mean_states: Mapping[str, Artifact] = {}
@@ -77,6 +99,22 @@ class Gathering:
             self.emit(events.Warned(f"{job.task} is left out{f' of repeat {job.repeat}' if job.repeat else ''}: {error}"))
             return None
 
+    def pilots(self, arms: Arms) -> None:
+        """Train the pilots, all of them side by side; what was stored of the same trainings gives way to them."""
+        wanted = pilot_trials(self.experiment, self.facts) if "trials" in self.needed else {}
+        made = {(t.primary, t.auxiliaries, t.repeat): t for t in self.stored}
+        with ThreadPoolExecutor(max(1, len(wanted)), "pilot") as pool:
+            asked = {
+                pilot: pool.submit(arms.trials, pilot, [(Auxiliary(c),) for c in candidates], [0], pilot=True)
+                for pilot, candidates in wanted.items()
+            }
+            for pilot, candidates in wanted.items():
+                for candidate, (trial,) in zip(candidates, asked[pilot].result(), strict=True):
+                    score = float(trial.result["score"]) if trial else math.nan
+                    found = StoredTrial(primary=pilot, auxiliaries=(candidate,), repeat=0, score=score)
+                    made[pilot, (candidate,), 0] = found
+        self.stored = [*made.values()]
+
     def has(self, task: str) -> bool:
         """Whether there is evidence of a task."""
         return "importance" not in self.needed or task in self.scores
@@ -88,6 +126,8 @@ class Gathering:
             parts["importance"] = cache(self._importance)
         if "state" in self.needed:
             parts["state"] = lambda task: self.mean_states[task].arrays(STATE)["state"]
+        if "trials" in self.needed:
+            parts["trials"] = self.stored
         if self.needed & {"states", "states-reverse"}:
             parts |= self._states(primary)
         return Evidence(

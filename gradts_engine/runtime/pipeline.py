@@ -14,7 +14,7 @@ from gradts_engine import events
 from gradts_engine.config import Experiment
 from gradts_engine.contracts import Selection, Trials
 from gradts_engine.durable import keep, make_folder, storing
-from gradts_engine.errors import Interrupted, RunError, WaitingForConfirmation
+from gradts_engine.errors import Interrupted, RunError, UsageError, WaitingForConfirmation
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.runtime.arms import Arms
 from gradts_engine.runtime.artifacts import ANSWERS, Artifact
@@ -32,8 +32,9 @@ from gradts_engine.runtime.judging import Judge
 from gradts_engine.runtime.listening import Listener
 from gradts_engine.runtime.prepare import Prepared, check, load_executor, prepare, run_id
 from gradts_engine.runtime.proposals import propose
-from gradts_engine.runtime.ranking import needed, rank
+from gradts_engine.runtime.ranking import needed, rank, silent, unlearnt, versions_of
 from gradts_engine.runtime.store import RunFolder, Store
+from gradts_engine.runtime.trials import known, of_others
 from gradts_engine.runtime.watch import Watch, refuse_old_commands
 
 Ask = Callable[[RunFolder, str], Sequence[str] | None]
@@ -63,7 +64,10 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
     with closing(load_executor(experiment, catalog, store.root, lambda record: driver.hear(record))) as executor:
         prepared = prepare(experiment, catalog, executor.devices)
         described = describe(experiment, prepared.types, prepared.data)
-        name = run_id(prepared)
+        name, reads = run_id(prepared), needed(experiment.selection, catalog)
+        stored = of_others(known(store), prepared.facts, name) if "trials" in reads else ()
+        if nothing := unlearnt(experiment, catalog, stored):
+            raise UsageError(nothing)
         if not store.folder(name).events.exists():  # a run that was begun was checked then, and may have nothing left to do
             check(prepared)
         run = store.create(name)
@@ -71,13 +75,12 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
             sweep(store, run)
             refuse_old_commands(run, journal)
             devices = tuple(device.name for device in executor.devices)
-            reads = needed(experiment.selection, catalog)
             for event in beginning(run, store, prepared, described, devices, options.versions, reads):
                 journal.emit(event)
             driver = Driver(prepared.facts, executor, store.artifacts, journal.emit, options.control)
             try:
                 with driver:
-                    gathering = Gathering(prepared, driver, journal.emit, reads)
+                    gathering = Gathering(prepared, driver, journal.emit, reads, stored)
                     Pipeline(prepared, driver, run, journal, catalog, gathering, options).run()
             except BaseException as error:
                 with suppress(RunError):  # a journal that cannot be written either does not hide why
@@ -121,6 +124,7 @@ class Pipeline:
         with self.watch:
             try:
                 self.gathering.tasks()
+                self.gathering.pilots(self.arms)
                 primaries = [p for p in self.experiment.primaries if self.gathering.has(p)]
                 without = [p for p in self.experiment.primaries if p not in primaries]
                 for primary in without:
@@ -183,14 +187,17 @@ class Pipeline:
 
     def propose(self, primary: str) -> None:
         """Run the strategy, and keep and announce its selection."""
+        selection, evidence = self.experiment.selection, self.gathering.evidence(primary)
         ranking = rank(
-            self.gathering.evidence(primary),
+            evidence,
             self.experiment.candidates(primary),
-            self.experiment.selection,
+            selection,
             self.catalog,
             lambda task: self.gathering.instance_tau(primary, task),
         )
-        spec = self.catalog.strategies[self.experiment.selection.strategy]
+        for warning in silent(ranking, evidence, self.catalog):
+            self.emit(events.Warned(warning))
+        spec = self.catalog.strategies[selection.strategy]
         told = {name: {c: found.values for c, found in of.items()} for name, of in ranking.predicted.items()}
         self.emit(events.Predicted(primary, ranking.predictor, told))
         judge = Judge(self.prepared.data[primary], self.experiment.data.verdict_fraction, self.facts.seed)
@@ -200,7 +207,8 @@ class Pipeline:
         )
         chosen = self.prepared.usable(primary, spec.load()(ranking, runs, self.experiment.strategy))
         correlation = self.gathering.correlations.get(primary)
-        proposal = propose(self.driver, self.experiment, primary, correlation, chosen, spec.version)
+        versions = versions_of(selection, self.catalog)
+        proposal = propose(self.driver, self.experiment, primary, correlation, chosen, versions)
         self.decisions.offer(primary, proposal)
 
     # --- decision and final training ----------------------------------------------------------------------------------

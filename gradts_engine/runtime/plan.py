@@ -8,14 +8,16 @@ from contextlib import closing
 from typing import Any
 
 from gradts_engine.config import Experiment
+from gradts_engine.contracts import Auxiliary
+from gradts_engine.errors import UsageError
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.runtime.described import data_facts, describe
-from gradts_engine.runtime.facts import Facts
-from gradts_engine.runtime.gathering import state_jobs, task_jobs
-from gradts_engine.runtime.jobs import Job, Score, Tune, key, needs
-from gradts_engine.runtime.prepare import check, load_executor, prepare, run_id
-from gradts_engine.runtime.ranking import needed
+from gradts_engine.runtime.gathering import pilot_trials, state_jobs, task_jobs
+from gradts_engine.runtime.jobs import Job, Score, Trial, Tune, key, needs
+from gradts_engine.runtime.prepare import Prepared, check, load_executor, prepare, run_id
+from gradts_engine.runtime.ranking import needed, unlearnt
 from gradts_engine.runtime.store import Store
+from gradts_engine.runtime.trials import known, of_others
 from gradts_engine.runtime.view import RunView
 
 
@@ -35,7 +37,10 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
     described = describe(experiment, types, data)
     run = store.folder(run_id(prepared))
     views = [folder.view() for folder in store.runs()]
-    jobs = _evidence(experiment, catalog, facts)
+    stored = of_others(known(store), facts, run.id) if "trials" in needed(experiment.selection, catalog) else ()
+    if nothing := unlearnt(experiment, catalog, stored):
+        raise UsageError(nothing)
+    jobs = _evidence(prepared, catalog)
     there = [job for job in jobs if store.artifacts.find(job.stage, key(job, facts), files=False)]
     pace = {stage: _pace(views, stage, encoder.name, devices[0]) for stage in ("tune", "score", "trial")}
     tasks: list[dict[str, Any]] = []
@@ -62,7 +67,10 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
         "confirm": experiment.selection.confirm,
         "tasks": tasks,
         "evidence": {
-            stage: {"jobs": sum(j.stage == stage for j in jobs), "found": sum(j.stage == stage for j in there)}
+            "pilot" if stage == "trial" else stage: {
+                "jobs": sum(j.stage == stage for j in jobs),
+                "found": sum(j.stage == stage for j in there),
+            }
             for stage in dict.fromkeys(job.stage for job in jobs)
         },
         "seconds": _sum(task["seconds"] for task in tasks),
@@ -72,12 +80,17 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
     }
 
 
-def _evidence(experiment: Experiment, catalog: Catalog, facts: Facts) -> list[Job]:
-    """All jobs that predictors and strategy need, with what these need in turn."""
+def _evidence(prepared: Prepared, catalog: Catalog) -> list[Job]:
+    """All jobs that predictors and strategy need, with what these need in turn; trials are those of pilots."""
+    experiment, facts = prepared.experiment, prepared.facts
     read = needed(experiment.selection, catalog)
     asked = [*task_jobs(experiment, facts, read)]
     for primary in experiment.primaries:
         asked += state_jobs(experiment, facts, read, primary)
+    if "trials" in read:
+        for pilot, candidates in pilot_trials(experiment, facts).items():
+            selections = [prepared.usable(pilot, (Auxiliary(c),)) for c in candidates]
+            asked += [Trial(primary=pilot, auxiliaries=selection) for selection in selections]
     return list(dict.fromkeys(job for later in asked for job in (*needs(later), later)))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from gradts_engine.errors import ProblemsError, UsageError
 from gradts_engine.hooks.catalog import Catalog, load_catalog
 from gradts_engine.names import slug
 from gradts_engine.runtime.facts import Facts, facts_of
+from gradts_engine.settings import Section
 
 if TYPE_CHECKING:
     from gradts_engine.learning.encoders import Encoder
@@ -40,6 +41,9 @@ class Prepared:
 
 WORKER = "gradts_engine.runtime.worker:make"
 """Where executors find the function that makes workers."""
+
+OF_DATA = ("max_length", "overlap", "verdict_fraction")
+"""Settings of [data] that tell more than which rows there are."""
 
 _HERE: WeakValueDictionary[tuple[Path, tuple[Device, ...]], Prepared] = WeakValueDictionary()
 """What was prepared last in this process and is still in use, so that a worker beside its driver need not read everything again.
@@ -133,11 +137,8 @@ def run_id(prepared: Prepared) -> str:
     """The file's name and a digest of settings, data and encoder: the same content is the same run, wherever it lies."""
     experiment = prepared.experiment
     tasks = [[name, task.judged_by, dict(task.digests)] for name, task in prepared.data.items()]
-    settings = method_settings(experiment)
+    settings = _settings(experiment, Section.content)
     del settings["selection"]["confirm"], settings["scoring"]["batch_tokens"]  # these change no result
-    for section in ("training", "multitask"):
-        if settings[section]["seeds"] == 1:  # as runs were before there were several
-            del settings[section]["seeds"]
     content = [settings, tasks, prepared.encoder.digest, experiment.primaries]
     return f"{slug(experiment.path.stem, 48)}-{digest(content)[:8]}"
 
@@ -150,8 +151,13 @@ def current_run(config: Path) -> str:
 
 def method_settings(experiment: Experiment) -> dict[str, Any]:
     """What was set, as JSON; which rows and which encoder is known by their content instead."""
-    sections = ("training", "multitask", "scoring", "selection")
-    settings = {name: getattr(experiment, name).model_dump(mode="json") for name in sections}
-    settings["selection"][experiment.selection.strategy] = experiment.strategy.model_dump(mode="json")
-    data = {"max_length": experiment.data.max_length, "overlap": experiment.data.overlap}
+    return _settings(experiment, lambda section: section.model_dump(mode="json"))
+
+
+def _settings(experiment: Experiment, values: Callable[[Section], dict[str, Any]]) -> dict[str, Any]:
+    settings: dict[str, Any] = {
+        name: values(getattr(experiment, name)) for name in ("training", "multitask", "scoring", "selection")
+    }
+    settings["selection"][experiment.selection.strategy] = values(experiment.strategy)
+    data = {name: value for name, value in values(experiment.data).items() if name in OF_DATA}
     return settings | {"seed": experiment.run.seed} | data

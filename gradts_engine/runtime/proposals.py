@@ -74,9 +74,14 @@ class Proposal:
 
 
 def propose(
-    driver: Driver, experiment: Experiment, primary: str, correlation: Artifact | None, selection: Selection, version: int
+    driver: Driver,
+    experiment: Experiment,
+    primary: str,
+    correlation: Artifact | None,
+    selection: Selection,
+    versions: Mapping[str, int],
 ) -> Proposal:
-    """Keep what the strategy of that version has selected."""
+    """Keep what the strategy has selected; `versions` are its own and those of the predictors."""
 
     def compute() -> Result:
         from safetensors.numpy import save_file
@@ -90,9 +95,11 @@ def propose(
         "proposal",
         primary=primary,
         correlation=correlation.key if correlation else None,
-        settings=experiment.selection.model_dump(mode="json", exclude={"confirm"}) | experiment.strategy.model_dump(mode="json"),
+        settings={name: x for name, x in experiment.selection.content().items() if name != "confirm"}
+        | experiment.strategy.content()
+        | {name: x for name, x in experiment.data.content().items() if name == "verdict_fraction"},
         selection=[[a.task, a.instances] for a in selection],
-        **({"version": version} if version > 1 else {}),
+        **{name: version for name, version in versions.items() if version > 1},
     )
     driver.make("proposal", primary, key, compute)
     return Proposal(selection, key, correlation)

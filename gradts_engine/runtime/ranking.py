@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 
-from gradts_engine.config import SelectionSettings
-from gradts_engine.contracts import Evidence, Need, Ranking, Repeats
+from gradts_engine.config import Experiment, SelectionSettings
+from gradts_engine.contracts import Evidence, Need, Ranking, Repeats, StoredTrial
 from gradts_engine.hooks.catalog import Catalog
 
 
@@ -27,6 +27,40 @@ def needed(selection: SelectionSettings, catalog: Catalog) -> frozenset[Need]:
     """The parts of the evidence that a run's predictors and its strategy read."""
     read = {need for name in chosen_predictors(selection, catalog) for need in catalog.predictors[name].needs}
     return frozenset(read | ({"importance"} if catalog.strategies[selection.strategy].needs_instances else set()))
+
+
+WAY_OUT = "set pilots = 3, or give some with `gradts-engine trials import FILE.csv`"
+
+
+def unlearnt(experiment: Experiment, catalog: Catalog, stored: Iterable[StoredTrial]) -> str:
+    """Why a predictor that learns from trials alone has nothing to order by; empty where it has, or another one orders."""
+    selection = experiment.selection
+    first = ordering_predictor(selection, catalog)
+    if first is None or {*catalog.predictors[first].needs} != {"trials"} or selection.pilots:
+        return ""
+    singles = {(t.primary, *t.auxiliaries) for t in stored if len(t.auxiliaries) == 1}
+    for primary in experiment.primaries:
+        if not any(p != primary and a in experiment.candidates(primary) for p, a in singles):
+            what = f"{first} learns from trials of other tasks than {primary}"
+            return f"{experiment.path}: selection: {what}, and none is stored with this encoder and these settings: {WAY_OUT}"
+    return ""
+
+
+def silent(ranking: Ranking, evidence: Evidence, catalog: Catalog) -> Iterator[str]:
+    """Of which candidates with evidence a predictor says nothing, a line a predictor."""
+    for name, values in ranking.predicted.items():
+        without = [c for c in evidence.candidates if name and math.isnan(values[c].mean)]
+        hint = f": no such trial is stored; {WAY_OUT}" if without and "trials" in catalog.predictors[name].needs else ""
+        if name == ranking.predictor and without:
+            yield f"{name} says nothing of {', '.join(without)} for {ranking.primary}, so they are not tried{hint}"
+        elif without and len(without) == len(evidence.candidates):
+            yield f"{name} says nothing of any candidate of {ranking.primary}{hint}"
+
+
+def versions_of(selection: SelectionSettings, catalog: Catalog) -> dict[str, int]:
+    """Those of the strategy and of the predictors that a proposal depends on."""
+    of = {f"predictor {name}": catalog.predictors[name].version for name in chosen_predictors(selection, catalog)}
+    return {"version": catalog.strategies[selection.strategy].version} | of
 
 
 def rank(

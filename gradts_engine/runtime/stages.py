@@ -18,6 +18,7 @@ from gradts_engine.runtime.artifacts import ANSWERS, MODEL, PREDICTIONS, RAW, ST
 from gradts_engine.runtime.checkpoints import Checkpoints, expected_size
 from gradts_engine.runtime.jobs import Embed, Export, Score, States, Test, Trial, Tune, needs
 from gradts_engine.runtime.shards import stored_shards, write_raw
+from gradts_engine.runtime.trials import about
 from gradts_engine.runtime.workbench import Work
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ def trial(work: Work, job: Trial) -> Result:
         write(folder)
         (folder / PREDICTIONS).write_text(answers, encoding="utf-8")
 
-    return result, write_all
+    return {**result, "trial": about(job, work.bench.prepared)}, write_all
 
 
 def _trial_plan(work: Work, primary: str, train: Mapping[str, Encoded], seed: int) -> Plan:

@@ -84,8 +84,8 @@ def state_of(recorded: str, engine: str) -> str:
 @dataclass(frozen=True)
 class RunView:
     """State of a run: starting, running, paused, or that of `RunEnded`. `stages` by key, `named` the latest key of each stage and
-    subject, in the order in which they first came; `trials[primary]` by the
-    set of auxiliaries, in order of their scoring."""
+    subject, in the order in which they first came; `trials[primary]` and `pilots[primary]`
+    by the set of auxiliaries, in order of their scoring."""
 
     state: str = "starting"
     reason: str = ""
@@ -95,6 +95,7 @@ class RunView:
     stages: Mapping[str, Stage] = field(default_factory=dict)
     named: Mapping[tuple[str, str], str] = field(default_factory=dict)
     trials: Mapping[str, tuple[events.TrialScored, ...]] = field(default_factory=dict)
+    pilots: Mapping[str, tuple[events.TrialScored, ...]] = field(default_factory=dict)
     predicted: Mapping[str, events.Predicted] = field(default_factory=dict)
     verdicts: Mapping[str, tuple[events.Judged, ...]] = field(default_factory=dict)
     proposals: Mapping[str, events.Proposed] = field(default_factory=dict)
@@ -137,7 +138,7 @@ def _stage(view: RunView, event: StageEvent, **changes: Any) -> RunView:
 
 def _told(view: RunView, primary: str, event: events.TrialScored | events.Judged) -> RunView:
     """With a trial's score or a verdict; the place of an earlier one of the same trial stays."""
-    field = "trials" if isinstance(event, events.TrialScored) else "verdicts"
+    field = "verdicts" if isinstance(event, events.Judged) else "pilots" if event.pilot else "trials"
     known = getattr(view, field).get(primary, ())
 
     def same(other: events.TrialScored | events.Judged) -> bool:

@@ -14,7 +14,7 @@ from gradts_engine.errors import RunError
 from gradts_engine.runtime.artifacts import MODEL, Artifact, ArtifactStore, Workspace
 from gradts_engine.runtime.control import Control
 from gradts_engine.runtime.jobs import Job, Test, key, trained
-from gradts_engine.runtime.prepare import Prepared
+from gradts_engine.runtime.prepare import Prepared, run_id
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,6 +31,8 @@ class Bench:
     """One run's data, encoder and store. Its methods may be called from any thread."""
 
     def __init__(self, prepared: Prepared, artifacts: ArtifactStore, control: Control) -> None:
+        self.prepared = prepared
+        self.run = run_id(prepared)
         self.facts = prepared.facts
         self.specs = prepared.experiment.tasks
         self.data = prepared.data

@@ -84,18 +84,18 @@ class Worker:
             return
         work.emit(events.StageStarted(job.stage, job.words, task.key, job.about, device))
         try:
-            self.artifacts.save(job.stage, task.key, *stages.compute(work), made=made_with(device))
+            self.artifacts.save(job.stage, task.key, *stages.compute(work), made=made_with(device, bench.run))
         except TrainingDiverged:
             work.space.remove()
             raise
         work.space.remove()
 
 
-def made_with(device: str) -> dict[str, Any]:
-    """What a result is made with, for whoever wonders later why two are not the same."""
+def made_with(device: str, run: str) -> dict[str, Any]:
+    """What a result is made with, and for which run, for whoever wonders later why two are not the same."""
     import torch
 
-    return {"versions": versions(), "device": device.partition(":")[0], "threads": torch.get_num_threads()}
+    return {"run": run, "versions": versions(), "device": device.partition(":")[0], "threads": torch.get_num_threads()}
 
 
 def _known(error: GradTSError) -> str:

@@ -14,7 +14,7 @@ from gradts_engine.tables.matrix import Matrix
 from gradts_engine.tables.records import label, records
 
 if TYPE_CHECKING:
-    from gradts_engine.report import Chosen, Comparison, PrimaryResults, Ranked, RunResults, TaskResults
+    from gradts_engine.report import Chosen, Comparison, PrimaryResults, Ranked, RunResults, TaskResults, Trial
 
 
 def data(tasks: Sequence[TaskResults]) -> Table:
@@ -65,6 +65,13 @@ def trials(found: PrimaryResults) -> Table:
             for t in found.trials
         ]
     )
+
+
+def pilots(found: Mapping[str, Sequence[Trial]]) -> Table:
+    """Scores of pilots, a row a candidate and a column a pilot."""
+    scores = {(a, pilot): words.score(t.score) for pilot, trials in found.items() for t in trials for a in t.auxiliaries}
+    candidates = dict.fromkeys(candidate for candidate, _ in scores)
+    return records([{"candidate": c, **{pilot: scores.get((c, pilot), "") for pilot in found}} for c in candidates])
 
 
 def primary_results(primary: str, found: PrimaryResults, settings: Mapping[str, Any]) -> RenderableType:
@@ -119,6 +126,8 @@ def run_results(found: RunResults) -> RenderableType:
             Matrix(found.tasks, list(found.tau), tau),
         ]
         parts += [Text(), Text(caveat(found.settings["scoring"]["head_axis"]), "dim"), Text("")]
+    if found.pilots:
+        parts += [Text("pilots, what candidates do for other tasks (dev scores):"), pilots(found.pilots), Text("")]
     parts += [primary_results(p, result, found.settings) for p, result in found.primaries.items()]
     return Group(*parts)
 

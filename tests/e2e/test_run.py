@@ -52,7 +52,7 @@ def kinds(value):
 def test_results_as_json(ran):
     found = ran("results --json").json
     tasks = ["mood", "pair", "stars", "tags"]
-    assert set(found) == {"run", "state", "encoder", "settings", "tasks", "data", "tau", "primaries", "warnings"}
+    assert set(found) == {"run", "state", "encoder", "settings", "tasks", "data", "tau", "pilots", "primaries", "warnings"}
     assert (found["run"], found["state"], found["tasks"]) == (ran.latest.id, "done", tasks)
     assert found["encoder"] == ran.settings["run"]["encoder"]
     assert found["settings"]["multitask"]["steps"] == 12

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, ValidationInfo, field_validator
 from gradts_engine.config.schema.values import LIST, DeviceName, Filled, Limit, TaskName, known_encoder, registered
 from gradts_engine.contracts import HeadAxis
 from gradts_engine.nearest import unknown
-from gradts_engine.settings import Section
+from gradts_engine.settings import LATER, Section
 
 STEPS_FACTOR = 3
 """Optimiser steps of a trial without `steps`, as a multiple of what `epochs` epochs of the primary alone take."""
@@ -87,7 +87,11 @@ class DataSettings(Section):
         description="Auxiliaries' train rows with a text of the primary's dev or test split: leave them out, keep them, or stop.",
     )
     verdict_fraction: float = Field(
-        default=0.5, gt=0, lt=1, description="Share of a primary's dev rows that verdicts are given on, and no choice is made on."
+        default=0.5,
+        gt=0,
+        lt=1,
+        description="Share of a primary's dev rows that verdicts are given on, and no choice is made on.",
+        json_schema_extra=LATER,
     )
     on_bad_row: Literal["stop", "skip"] = Field(
         default="stop", description="Stop at rows that cannot be read, or skip and count them."
@@ -110,7 +114,12 @@ class TrainingSettings(Section):
         default="auto",
         description="Number format of the forward pass; auto: bf16 or fp16 where the device has it, else fp32.",
     )
-    seeds: int = Field(default=1, ge=1, description="How often each training is made, each time with another seed.")
+    seeds: int = Field(
+        default=1,
+        ge=1,
+        description="How often each training is made, each time with another seed.",
+        json_schema_extra=LATER,
+    )
 
 
 class MultitaskSettings(TrainingSettings):
@@ -168,6 +177,12 @@ class SelectionSettings(Section):
     )
     predictors: Annotated[tuple[Annotated[str, registered("predictor", "predictors")], ...], *LIST] = Field(
         default=("tau", "embedding"), description="Predictors to show beside it, whatever orders the candidates."
+    )
+    pilots: int = Field(
+        default=0,
+        ge=0,
+        description="So many other tasks are trained with each candidate, one seed each, for predictors that learn from trials.",
+        json_schema_extra=LATER,
     )
     margin: float = Field(default=1.0, ge=0, description="A gain that is no gain, in points (hundredths) of the metric.")
     threshold: float | None = Field(

@@ -1,0 +1,110 @@
+"""Predictors learn from trials: pilots of a run, those of other runs, and imported ones."""
+
+import csv
+import shutil
+
+import numpy as np
+import pytest
+
+from gradts_engine.runtime.store import Store
+from gradts_engine.runtime.trials import known
+
+
+@pytest.fixture
+def learning(place):
+    """A place whose candidates are ordered by what they do for others."""
+    place.settings["selection"] = {"confirm": "auto", "predictor": "main-effect", "predictors": ["main-effect"], "pilots": 2}
+    place.settings["run"]["primary"] = ["mood"]
+    place.write()
+    return place
+
+
+def effects(trials) -> dict[str, float]:
+    """The mean of standardised scores, in plain loops; `trials` are (pilot, candidate, score)."""
+    found: dict[str, list[float]] = {}
+    for pilot in {p for p, _, _ in trials}:
+        scores = {c: s for p, c, s in trials if p == pilot and c != "mood"}
+        mean, spread = np.mean([*scores.values()]), np.std([*scores.values()])
+        for c, s in scores.items():
+            if spread > 0:
+                found.setdefault(c, []).append((s - mean) / spread)
+    return {c: float(np.mean(values)) for c, values in found.items()}
+
+
+def test_pilots_are_planned_made_shown_and_learnt_from(learning):
+    assert learning("plan --json", str(learning.config)).json["evidence"] == {"pilot": {"jobs": 4, "found": 0}}
+    computed = learning.done()
+    assert {stage for stage, _ in computed} == {"trial", "proposal", "test"}
+    found = learning("results --json").json
+    assert len(found["pilots"]) == 2
+    made = [(p, t["auxiliaries"][0], t["score"]) for p, trials in found["pilots"].items() for t in trials]
+    assert len(made) == 4
+    assert all({p, c} <= {"pair", "stars", "tags"} for p, c, _ in made)
+    said = {row["task"]: row["predictors"]["main-effect"]["mean"] for row in found["primaries"]["mood"]["ranking"]}
+    assert {c: v for c, v in said.items() if v is not None} == pytest.approx(effects(made))
+    assert found["primaries"]["mood"]["predictor"] == "main-effect"
+    assert "pilots, what candidates do for other tasks" in learning("results").out
+    assert learning.done() == set()  # and what the run has made itself changes nothing
+    assert learning("plan --json", str(learning.config)).json["evidence"] == {"pilot": {"jobs": 4, "found": 4}}
+
+
+def test_without_trials_a_line_says_what_to_do_and_nothing_is_computed(learning):
+    del learning.settings["selection"]["pilots"]
+    learning.write()
+    for command in ("run", "plan"):
+        result = learning(command, str(learning.config))
+        assert result.code == 2
+        assert "main-effect learns from trials of other tasks than mood, and none is stored" in result.err
+        assert "set pilots = 3, or give some with `gradts-engine trials import FILE.csv`" in result.err
+    learning.settings["selection"] = {"confirm": "auto", "strategy": "none", "predictors": ["main-effect"]}
+    learning.write()
+    assert "main-effect says nothing of any candidate of mood: no such trial is stored" in learning.run().err
+
+
+def test_trials_of_another_run_and_another_store_are_evidence_where_encoder_settings_and_rows_are_the_same(learning, folder):
+    first = learning.copy(folder / "first")
+    first.settings["selection"]["predictors"] = ["random"]  # another run than the one that learns from it
+    first.write()
+    assert first.run().code == 0
+    assert first("trials export", str(folder / "trials.csv")).code == 0
+    listed = first("trials list --json").json
+    assert {t["from"] for t in listed} == {first.latest.id}
+    assert "pair" in first("trials list").out
+    singles = [(t["primary"], t["auxiliaries"][0], t["score"]) for t in listed if t["primary"] != "mood"]
+    del learning.settings["selection"]["pilots"]
+    learning.write()
+    for new, old in ((len(listed), 0), (0, len(listed))):
+        result = learning("trials import", str(folder / "trials.csv"))
+        assert f"{new} trials imported" in result.out
+        assert f"{old} were known" in result.out
+    assert known(learning.store) == [type(t)(**{**vars(t), "run": ""}) for t in known(first.store)]
+    assert learning.run().code == 0
+    row = learning("results --json").json["primaries"]["mood"]["ranking"]
+    said = {r["task"]: r["predictors"]["main-effect"]["mean"] for r in row}
+    assert {c: v for c, v in said.items() if v is not None} == pytest.approx(effects(singles))
+    for section, key, value in (("multitask", "steps", 13), ("data", "train_limit", 9)):  # another protocol, other rows
+        other = learning.copy(folder / key)
+        other.settings.setdefault(section, {})[key] = value
+        other.write()
+        assert other.run().code == 2
+
+
+def test_a_table_of_pairs_is_taken_over_and_its_keys_are_checked(learning, folder):
+    learning.settings["selection"] = {"confirm": "auto", "strategy": "none", "predictors": []}
+    learning.write()
+    pairs = folder / "pairs.csv"
+    assert learning("study pairs", str(learning.config), "--seeds", "1", "--out", str(pairs)).code == 0
+    result = learning("trials import", str(pairs))
+    assert result.code == 2
+    assert f"{pairs}:1: no column protocol: say with --like tasks.toml" in result.err
+    shutil.rmtree(learning.store.root)
+    assert "4 trials imported" in learning("trials import", str(pairs), "--like", str(learning.config)).out
+    rows = list(csv.DictReader(pairs.open()))
+    assert [t.score for t in known(Store(learning.store.root))] == pytest.approx(
+        [float(r["score"]) / 100 for r in sorted(rows, key=lambda r: r["source"])]
+    )
+    learning.settings["multitask"]["steps"] = 13
+    learning.write()
+    result = learning("trials import", str(pairs), "--like", str(learning.config))
+    assert result.code == 2
+    assert f"{pairs}:2: key: was made with other settings, data or another encoder than {learning.config} has" in result.err

@@ -1,0 +1,88 @@
+"""Trials of a store as a table, and which of them tell a run something."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gradts_engine.errors import UsageError
+from gradts_engine.runtime.store import Store
+from gradts_engine.runtime.trials import Known, add, known, read, table
+
+NAMES = st.sampled_from(["rte", "mrpc", "cola", "a.b-c_d"])
+
+
+@st.composite
+def trials(draw):
+    primary, *names = draw(st.lists(NAMES, min_size=1, max_size=3, unique=True))
+    rows = draw(st.sampled_from([(), tuple(f"digest-{n}" for n in sorted(names))]))
+    score = draw(st.floats(-1, 1) | st.just(math.nan))
+    return Known(primary, tuple(sorted(names)), draw(st.integers(0, 9)), score, "accuracy", draw(st.sampled_from("pq")), "", rows)
+
+
+@given(st.lists(trials(), unique_by=lambda t: t.identity))
+def test_what_is_written_is_read(tmp_path_factory, made):
+    path = tmp_path_factory.mktemp("trials") / "trials.csv"
+    path.write_text(table(made))
+    if not made:
+        with pytest.raises(UsageError, match="no column target"):
+            read(path)
+        return
+    for before, after in zip(made, read(path), strict=True):
+        assert after.score == pytest.approx(before.score, nan_ok=True)
+        assert replace(after, score=0.0) == replace(before, score=0.0)
+
+
+HEAD = "target,source,seed,score,protocol\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", ":1: no column target and no source and no seed and no score; expected a table with target, source, seed, score"),
+        ("target,source,seed,score\nrte,mrpc,0,71\n", ":1: no column protocol: say with --like tasks.toml"),
+        (HEAD + "rte,mrpc,0\n", ":2: fewer cells than the first row has columns"),
+        (HEAD + "rte,mrpc,0,71,p,x\n", ":2: more cells than the first row has columns"),
+        (HEAD + "rte,mrpc,0,71,p\nRTE!,mrpc,0,71,p\n", ":3: target: got 'RTE!', expected the name of a task"),
+        (HEAD + "rte,rte + mrpc,0,71,p\n", ":2: source: got 'rte + mrpc', expected another task than the target"),
+        (HEAD + "rte,mrpc + mrpc,0,71,p\n", ":2: source: got 'mrpc + mrpc', expected another task"),
+        (HEAD + "rte,mrpc,first,71,p\n", ":2: seed: got 'first', expected a number"),
+        (HEAD + "rte,mrpc,-1,71,p\n", ":2: seed: got '-1', expected 0 or more"),
+        (HEAD + "rte,mrpc,0,high,p\n", ":2: score: got 'high', expected a number"),
+        (HEAD + "rte,mrpc,0,inf,p\n", ":2: score: got 'inf', expected a finite number"),
+        (HEAD + "rte,mrpc,0,71,p\nrte,mrpc,0,72,p\n", ":3: rte with mrpc, seed 0: score 72.0000, but 71.0000 is known"),
+        (HEAD + '"rte,mrpc,0,71,p\n', "cannot be read as CSV"),
+    ],
+)
+def test_what_is_wrong_is_said_with_file_and_row(tmp_path, text, message):
+    path = tmp_path / "trials.csv"
+    path.write_text(text)
+    with pytest.raises(UsageError) as error:
+        read(path)
+    assert str(error.value).startswith(str(path))
+    assert message in str(error.value)
+    with pytest.raises(UsageError, match="cannot be read"):
+        read(tmp_path / "gone.csv")
+
+
+def test_a_table_of_transfer_names_the_primary_alone_in_several_ways(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text(
+        "target,source,seed,hyper,metric,score,protocol\n"
+        + "".join(f"rte,{s},{i},x,acc,71,p\n" for i, s in enumerate(("", "none", "rte")))
+    )
+    assert [(t.auxiliaries, t.score, t.metric) for t in read(path)] == [((), pytest.approx(0.71), "acc")] * 3
+
+
+def test_an_import_is_kept_once_and_refuses_another_score_of_the_same_trial(tmp_path):
+    store, path = Store(tmp_path / ".gradts"), tmp_path / "trials.csv"
+    made = [Known("rte", ("mrpc",), seed, 0.7, "accuracy", "p") for seed in range(3)]
+    assert add(store, made[:2], path) == 2
+    assert add(store, made, path) == 1
+    assert add(store, made, path) == 0
+    assert known(store) == made
+    with pytest.raises(UsageError, match=r"rte with mrpc, seed 2: score 80.0000, but 70.0000 is known of the same trial"):
+        add(store, [replace(made[2], score=0.8)], path)
+    assert known(store) == made
