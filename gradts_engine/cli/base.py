@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
     from gradts_engine.runtime.store import RunFolder, Store
 
+Command = TypeVar("Command", bound=Callable[..., Any])
+
 UNBOUNDED = 100_000
 """Columns of what goes to a file or a pipe, unless COLUMNS says another number: no line is folded."""
 
@@ -33,6 +35,16 @@ store_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 run_argument = click.argument("run", required=False, shell_complete=complete_run)
+
+
+def executor_options(command: Command) -> Command:
+    """`--executor` and `--address`: where jobs are computed, in place of what tasks.toml says."""
+    command = click.option("--address", metavar="ADDRESS", help="Where the executor finds more machines, in place of [run].")(
+        command
+    )
+    return click.option("--executor", metavar="NAME", help="How jobs are given to devices, in place of [run]; see `plugins`.")(
+        command
+    )
 
 
 def open_store(folder: Path | None, beside: Path | None = None) -> Store:

@@ -77,6 +77,7 @@ def _state(kept: Store, run: str | None) -> tuple[Any, RenderableType]:
             "done": s.done,
             "of": s.total,
             "seconds": round(s.seconds, 1),
+            "device": s.device,
             "reason": s.reason,
         }
         for stage, subject in view.named

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradts_engine.cli.base import cli, open_store, run_argument, say, show_results, store_option
+from gradts_engine.cli.base import cli, executor_options, open_store, run_argument, say, show_results, store_option
 from gradts_engine.cli.engine import order
 from gradts_engine.errors import GradTSError, Interrupted, UsageError
 from gradts_engine.nearest import unknown
@@ -29,38 +29,60 @@ if TYPE_CHECKING:
 @cli.command()
 @click.argument("config", type=click.Path(path_type=Path), default=Path("tasks.toml"))
 @store_option
+@executor_options
 @click.option("--yes", is_flag=True, help="Accept every proposal without asking.")
 @click.option("--plain", is_flag=True, help="Lines instead of progress bars (as when piped).")
 @click.option("--detach", is_flag=True, help="Leave it to run by itself, and print its id as a line of JSON once it has begun.")
 @click.option("--announce", type=int, hidden=True, help="File descriptor that a detached engine reports to.")
-def run(config: Path, store: Path | None, yes: bool, plain: bool, detach: bool, announce: int | None) -> None:
+def run(
+    config: Path,
+    store: Path | None,
+    yes: bool,
+    plain: bool,
+    detach: bool,
+    announce: int | None,
+    executor: str | None = None,
+    address: str | None = None,
+) -> None:
     """Run a tasks.toml, or go on with it.
 
     \b
       gradts-engine run tasks.toml
       gradts-engine run tasks.toml --yes --plain > log 2>&1
       gradts-engine run tasks.toml --detach        then: status, attach, pause, resume, cancel
+      gradts-engine run tasks.toml --executor ray --address 10.0.0.1:6379 --store /shared/gradts
 
     What was finished before is found and not computed again. Ctrl+C ends the run after the present step. Where tasks.toml says
     confirm = "ask" and nobody is at the terminal, it ends with exit code 3 once there is something to confirm.
     """
     if detach:
-        start_detached(config, open_store(store, config), accept=yes)
+        start_detached(config, open_store(store, config), accept=yes, where=(executor, address))
     elif announce is None:
-        _run(config, store, yes, plain)
+        _run(config, store, yes, plain, where=(executor, address))
     else:
         from gradts_engine.runtime.detach import Announcer
 
         announcer = Announcer(announce, open_store(store, config))
         try:
-            _run(config, store, yes, plain, announcer)
+            _run(config, store, yes, plain, announcer, where=(executor, address))
         except GradTSError as error:
             if not announcer.failed(error):
                 raise
             raise click.exceptions.Exit(error.exit_code) from None
 
 
-def _run(config: Path, store: Path | None, yes: bool, plain: bool, announce: Listener = lambda event: None) -> None:
+Where = tuple[str | None, str | None]
+"""An executor and an address, as they are given in place of those of tasks.toml."""
+
+
+def _run(
+    config: Path,
+    store: Path | None,
+    yes: bool,
+    plain: bool,
+    announce: Listener = lambda event: None,
+    where: Where = (None, None),
+) -> None:
     """Run in this process, and print the results."""
     from gradts_engine.config import load_experiment
     from gradts_engine.hooks.catalog import load_catalog, observers, versions
@@ -69,7 +91,7 @@ def _run(config: Path, store: Path | None, yes: bool, plain: bool, announce: Lis
     for plugin in catalog.plugins:
         if plugin.error:
             say(f"warning: plugin {plugin.name} is not in use: {plugin.error}", err=True)
-    experiment = load_experiment(config, catalog)
+    experiment = load_experiment(config, catalog).on(*where, catalog)
 
     # From here on there is something to run, and what that needs takes its time to import.
     from gradts_engine.cli.signals import Signals
@@ -99,11 +121,14 @@ def _run(config: Path, store: Path | None, yes: bool, plain: bool, announce: Lis
     show_results(kept, folder)
 
 
-def start_detached(config: Path, store: Store, accept: bool = False) -> None:
+def start_detached(config: Path, store: Store, accept: bool = False, where: Where = (None, None)) -> None:
     """Start an engine, show what it says until it has begun, and print where it is as a line of JSON."""
     from gradts_engine.runtime.detach import launch
 
-    launched = launch(config, store.root, accept=accept, say=lambda line: say(line, err=True))
+    executor, address = where
+    options = [*(["--yes"] if accept else []), *(["--executor", executor] if executor is not None else [])]
+    options += ["--address", address] if address is not None else []
+    launched = launch(config, store.root, options=options, say=lambda line: say(line, err=True))
     say(json.dumps({name: value if isinstance(value, int) else str(value) for name, value in vars(launched).items()}))
 
 

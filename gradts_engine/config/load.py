@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from gradts_engine.config.file import Problems, located, parse, read_text
@@ -24,6 +24,7 @@ from gradts_engine.config.sections import strategy_settings, validate, with_pres
 from gradts_engine.config.tasks import check_task, limits, resolve_task
 from gradts_engine.contracts import EncoderSpec, TaskSpec
 from gradts_engine.errors import ProblemsError, UsageError
+from gradts_engine.nearest import unknown
 from gradts_engine.settings import Section
 
 MAX_TASKS = 1000
@@ -47,6 +48,14 @@ class Experiment:
     tasks: Mapping[str, TaskSpec]
     limits: Mapping[str, Mapping[str, int | None]]
     primaries: tuple[str, ...]
+
+    def on(self, executor: str | None, address: str | None, names: Names) -> Experiment:
+        """With another executor or address, where one is given. Raises UsageError for an executor that nobody registers."""
+        if executor is not None and executor not in names.executors:
+            raise UsageError(f"--executor: {unknown('executor', executor, names.executors)}")
+        given = {"executor": executor, "address": address}
+        run = self.run.model_copy(update={name: value for name, value in given.items() if value is not None})
+        return replace(self, run=run)
 
     def candidates(self, primary: str) -> tuple[str, ...]:
         """The tasks that may help `primary`: all others, in order."""

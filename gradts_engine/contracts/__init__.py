@@ -26,6 +26,7 @@ from gradts_engine.contracts.encoders import (
     Projection,
 )
 from gradts_engine.contracts.executors import (
+    PLACE,
     Device,
     Executor,
     ExecutorSpec,
@@ -65,6 +66,7 @@ from gradts_engine.contracts.task_types import (
 from gradts_engine.repeats import Repeats, Verdict
 
 __all__ = [
+    "PLACE",
     "Answer",
     "Auxiliary",
     "ClassScores",

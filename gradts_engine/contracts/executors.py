@@ -8,19 +8,30 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
+    from pathlib import Path
+
+PLACE = "GRADTS_PLACE"
+"""Variable of a worker's environment: the machine that it is on, as people are shown it. Not set beside the driver."""
 
 
 @dataclass(frozen=True)
 class Device:
-    """A device (`cpu`, `cuda:0`, ...) and the number formats that it computes in by itself, without emulation."""
+    """A device (`cpu`, `cuda:0`, ...) and the number formats that it computes in by itself, without emulation; `place` is the
+    machine that it is in, empty for this one."""
 
     name: str
     formats: tuple[str, ...] = ("fp32",)
+    place: str = ""
 
     @property
     def kind(self) -> str:
         """`cpu`, `cuda`, ...: what two devices of one kind compute is the same."""
         return self.name.partition(":")[0]
+
+    @property
+    def shown(self) -> str:
+        """`cuda:0`, or `cuda:0 on gpu7`."""
+        return f"{self.name} on {self.place}" if self.place else self.name
 
 
 Order = Literal["pause", "resume", "save", "stop"]
@@ -43,12 +54,15 @@ class Worker(Protocol):
 @dataclass(frozen=True)
 class Setup:
     """What an executor is made for: `devices` as in tasks.toml; workers are made by the function that `worker` names
-    (`module:function`) from the text `arguments`, wherever they are; their records go to `hear`."""
+    (`module:function`) from the text `arguments`, wherever they are; their records go to `hear`. `folder` is the store, which
+    every worker has to reach by that path; `address` says where more machines are, as `[run] address` or `--address`."""
 
     devices: tuple[str, ...]
     worker: str
     arguments: str
     hear: Say
+    address: str = ""
+    folder: Path | None = None
 
 
 class Executor(Protocol):

@@ -20,9 +20,18 @@ class Spent:
 
 
 @dataclass(frozen=True)
+class Worked:
+    """What one device computed: how many stages, in how many `seconds` together."""
+
+    device: str
+    computed: int
+    seconds: float
+
+
+@dataclass(frozen=True)
 class History:
-    """`command` makes the run again; `began` and `last` are Unix times of the first and the latest event; `failed` has reasons
-    by stage and subject, in words."""
+    """`command` makes the run again; `worked` are the devices that computed something, in the order of their names; `began` and
+    `last` are Unix times of the first and the latest event; `failed` has reasons by stage and subject, in words."""
 
     command: str
     devices: tuple[str, ...]
@@ -30,6 +39,7 @@ class History:
     began: float
     last: float
     spent: tuple[Spent, ...]
+    worked: tuple[Worked, ...]
     failed: Mapping[str, str]
 
 
@@ -45,8 +55,15 @@ def history(view: RunView) -> History:
         began=view.first,
         last=view.last,
         spent=tuple(_spent(view, stage) for stage in stages),
+        worked=_worked(view),
         failed={f"{stage} {subject}": reason for (stage, subject), reason in view.failures.items()},
     )
+
+
+def _worked(view: RunView) -> tuple[Worked, ...]:
+    done = [s for s in view.stages.values() if s.state == "done" and s.device]
+    devices = sorted({s.device for s in done})
+    return tuple(Worked(d, sum(s.device == d for s in done), sum(s.seconds for s in done if s.device == d)) for d in devices)
 
 
 def _spent(view: RunView, stage: str) -> Spent:

@@ -7,7 +7,8 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 from safetensors import SafetensorError
 
+from gradts_engine.contracts import Device
 from gradts_engine.digests import canonical, digest, file_digest
 from gradts_engine.durable import fsync, keep, make_folder, storing, unique
 from gradts_engine.errors import RunError
@@ -109,6 +111,18 @@ def _intact(path: Path) -> bool:
     with suppress(FileNotFoundError):
         return path.name.endswith(file_digest(path))
     return False
+
+
+LATE = 15.0
+"""Seconds after which a network file system shows, at the latest, what another machine has written."""
+
+
+def awaited(find: Callable[[], Artifact | None], devices: Sequence[Device]) -> Artifact | None:
+    """What `find` finds of a result that is known to be there; waits for it where a device is in another machine."""
+    until = time.monotonic() + LATE * any(device.place for device in devices)
+    while (found := find()) is None and time.monotonic() < until:
+        time.sleep(0.1)
+    return found
 
 
 class ArtifactStore:

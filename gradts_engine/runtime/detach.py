@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,8 +38,11 @@ class Launched:
     log: Path
 
 
-def launch(config: Path, store: Path, *, accept: bool = False, say: Callable[[str], object] = lambda text: None) -> Launched:
-    """Start a detached engine for tasks.toml and wait until it holds its run; it goes on when this process ends.
+def launch(
+    config: Path, store: Path, *, options: Sequence[str] = (), say: Callable[[str], object] = lambda text: None
+) -> Launched:
+    """Start a detached engine for tasks.toml, with more `options` of `run`, and wait until it holds its run; it goes on when this
+    process ends.
 
     What it prints until then goes to `say`, by lines, and every half minute that it is still waited for. Raises the error of an
     engine that could not begin: `UsageError` for a wrong configuration, `RunError` for anything else, such as another engine that
@@ -50,7 +53,7 @@ def launch(config: Path, store: Path, *, accept: bool = False, say: Callable[[st
     with open(reader, "rb") as answer, tempfile.TemporaryFile() as said:
         try:
             engine = subprocess.Popen(
-                [sys.executable, "-P", "-m", "gradts_engine", *command, *(["--yes"] if accept else [])],
+                [sys.executable, "-P", "-m", "gradts_engine", *command, *options],
                 stdin=subprocess.DEVNULL,
                 stdout=said,
                 stderr=said,

@@ -14,8 +14,9 @@ from gradts_engine import errors, events
 from gradts_engine.contracts import Executor, Order
 from gradts_engine.errors import GradTSError, Interrupted, RunError
 from gradts_engine.events import About
+from gradts_engine.hooks.catalog import versions
 from gradts_engine.runtime import jobs
-from gradts_engine.runtime.artifacts import Artifact, ArtifactStore, Result
+from gradts_engine.runtime.artifacts import Artifact, ArtifactStore, Result, awaited
 from gradts_engine.runtime.control import POLL, Control
 from gradts_engine.runtime.facts import Facts
 from gradts_engine.runtime.jobs import Export, Job, Outcome, Task
@@ -44,6 +45,7 @@ class Driver:
         self._computed: dict[str, Future[Artifact]] = {}
         self._table = threading.Lock()
         self._announced: set[str] = set()
+        self._told = facts.told(versions()) if any(device.place for device in executor.devices) else {}
         self._finder = ThreadPoolExecutor(1, "driver")
         """Looks for results and submits tasks, in the order in which they were asked for."""
         self._ended = threading.Event()
@@ -147,7 +149,7 @@ class Driver:
     ) -> None:
         for need in needed:
             need.result()
-        task = Task(job=job, key=key, devices=self.executor.devices)
+        task = Task(job=job, key=key, devices=self.executor.devices, facts=self._told)
         running = self.executor.submit(task.model_dump_json())
         running.add_done_callback(lambda done: _settle(future, lambda: finish(self._outcome(job, key, done))))
 
@@ -183,7 +185,7 @@ class Driver:
         raise error
 
     def _read(self, job: Job, key: str, outcome: Outcome) -> Artifact:
-        found = self.artifacts.find(job.stage, key, files=False)
+        found = awaited(lambda: self.artifacts.find(job.stage, key, files=False), self.executor.devices)
         if found is None:
             raise RunError(f"the result of {job.stage} {job.words} is not in {self.artifacts.root}, although it was computed")
         self.emit(events.StageFinished(job.stage, job.words, key, outcome.seconds, False, job.about))

@@ -53,6 +53,14 @@ class Facts:
         """The number format that each section is computed in."""
         return {name: getattr(self, name).precision for name in ("training", "scoring", "multitask")}
 
+    def told(self, versions: Mapping[str, str]) -> dict[str, str]:
+        """All of it by name, in words: what a worker elsewhere must have, too. `versions` of packages and plugins go with it."""
+        found = {"encoder": self.encoder} | {f"version of {name}": version for name, version in versions.items()}
+        for name, task in self.tasks.items():
+            found |= {f"{split} rows of {name}": data for split, data in task.digests.items()}
+        sections = {"training": self.training, "multitask": self.multitask, "scoring": self.scoring}
+        return found | {f"section [{name}]": settings.model_dump_json() for name, settings in sections.items()}
+
     def trial_steps(self, primary: str) -> int:
         """Optimiser steps of every trial of a primary, where `length = "steps"`."""
         settings = self.multitask

@@ -6,6 +6,7 @@ computed. `Export` writes a model where it is told to, which is an action withou
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -122,13 +123,15 @@ Job = Embed | Tune | Score | States | Trial | Test | Export
 
 
 class Task(BaseModel):
-    """A job on its way to a worker, with the key that the worker has to come to, too, and all devices of the run."""
+    """A job on its way to a worker, with the key that the worker has to come to, too, and all devices of the run. Where these are
+    in several machines, `facts` is `Facts.told` of the driver."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     job: Annotated[Job, Field(discriminator="stage")]
     key: str
     devices: tuple[Device, ...]
+    facts: Mapping[str, str] = Field(default_factory=dict)
 
 
 class Outcome(BaseModel):

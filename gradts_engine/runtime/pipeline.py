@@ -74,7 +74,7 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
         with run.locked(), Journal(run.events, options.listeners) as journal:
             sweep(store, run)
             refuse_old_commands(run, journal)
-            devices = tuple(device.name for device in executor.devices)
+            devices = tuple(device.shown for device in executor.devices)
             for event in beginning(run, store, prepared, described, devices, options.versions, reads):
                 journal.emit(event)
             driver = Driver(prepared.facts, executor, store.artifacts, journal.emit, options.control)

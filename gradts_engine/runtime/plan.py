@@ -30,7 +30,7 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
     `trials found` how many of them this run has made.
     """
     with closing(load_executor(experiment, catalog, store.root, lambda record: None)) as executor:
-        devices = [device.name for device in executor.devices]
+        devices = [device.shown for device in executor.devices]
         prepared = prepare(experiment, catalog, executor.devices)
     check(prepared)
     types, data, encoder, facts = prepared.types, prepared.data, prepared.encoder, prepared.facts
@@ -105,7 +105,7 @@ def _pace(views: Iterable[RunView], stage: str, encoder: str, device: str) -> fl
     seconds = rows = 0.0
     for view in views:
         started = view.started
-        if started is None or started.encoder != encoder or started.devices[0].partition(":")[0] != device.partition(":")[0]:
+        if started is None or started.encoder != encoder or _kind(started.devices[0]) != _kind(device):
             continue
         section = started.settings["training" if stage == "tune" else "multitask"]
         per_step = 1 if stage == "score" else section["batch_size"] * section["accumulation"]
@@ -113,6 +113,11 @@ def _pace(views: Iterable[RunView], stage: str, encoder: str, device: str) -> fl
         seconds += sum(s.seconds for s in done)
         rows += sum(s.total * per_step for s in done)
     return seconds / rows if rows else None
+
+
+def _kind(device: str) -> str:
+    """`cuda` of `cuda:0 on gpu7`: see `Device.shown`."""
+    return device.partition(" ")[0].partition(":")[0]
 
 
 def _times(pace: float | None, rows: float) -> float | None:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from gradts_engine import events
+from gradts_engine.contracts import Device
 from gradts_engine.errors import RunError
-from gradts_engine.runtime.artifacts import MODEL, Artifact, ArtifactStore, Workspace
+from gradts_engine.runtime.artifacts import MODEL, Artifact, ArtifactStore, Workspace, awaited
 from gradts_engine.runtime.control import Control
 from gradts_engine.runtime.jobs import Job, Test, key, trained
 from gradts_engine.runtime.prepare import Prepared, run_id
@@ -30,9 +31,11 @@ Emit = Callable[[events.Event], object]
 class Bench:
     """One run's data, encoder and store. Its methods may be called from any thread."""
 
-    def __init__(self, prepared: Prepared, artifacts: ArtifactStore, control: Control) -> None:
+    def __init__(self, prepared: Prepared, artifacts: ArtifactStore, control: Control, devices: Sequence[Device]) -> None:
         self.prepared = prepared
         self.run = run_id(prepared)
+        self.devices = devices
+        """All devices of the run."""
         self.facts = prepared.facts
         self.specs = prepared.experiment.tasks
         self.data = prepared.data
@@ -128,7 +131,8 @@ class Work:
 
     def result(self, job: Job) -> Artifact:
         """The intact result of a job that this one needs."""
-        found = self.bench.artifacts.find(job.stage, key(job, self.bench.facts), warn=self.warn)
+        name = key(job, self.bench.facts)
+        found = awaited(lambda: self.bench.artifacts.find(job.stage, name, warn=self.warn), self.bench.devices)
         if found is None:
             raise RunError(f"the result of {job.stage} {job.words} is gone; give the run's command again to compute it")
         return found

@@ -4,15 +4,16 @@ keeps checkpoints, saves the result, and says what happens as records; it never 
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from gradts_engine import errors, events
-from gradts_engine.contracts import Device
+from gradts_engine.contracts import PLACE, Device
 from gradts_engine.errors import GradTSError, RunError, TrainingDiverged
 from gradts_engine.hooks.catalog import versions
 from gradts_engine.runtime import jobs, stages
@@ -42,7 +43,7 @@ class Worker:
     def bench(self, devices: Sequence[Device]) -> Bench:
         """Data, encoder and what is made of them."""
         with self._making:
-            self._bench = self._bench or Bench(prepared(self.config, devices), self.artifacts, self.control)
+            self._bench = self._bench or Bench(prepared(self.config, devices), self.artifacts, self.control, devices)
         return self._bench
 
     def order(self, order: str) -> None:
@@ -70,10 +71,16 @@ class Worker:
 
     def _compute(self, task: Task, device: str, say: Callable[[str], None]) -> None:
         job, bench = task.job, self.bench(task.devices)
+        where = Device(device, place=os.environ.get(PLACE, ""))
+        if task.facts and (others := _others(task.facts, bench.facts.told(versions()))):
+            raise RunError(
+                f"{job.stage} {job.words}: the worker for {where.shown} has another {', another '.join(others)}; give it the "
+                "same files, packages and plugins"
+            )
         if task.key != jobs.key(job, bench.facts):
             raise RunError(
-                f"{job.stage} {job.words}: the worker for {device} has other data, settings, encoder or plugins than the run; "
-                "give it the same ones"
+                f"{job.stage} {job.words}: the worker for {where.shown} has other data, settings, encoder or plugins than the "
+                "run; give it the same ones"
             )
         thin = Thinner()
         work = Work(
@@ -82,13 +89,18 @@ class Worker:
         if isinstance(job, Export):
             stages.export(work, job)
             return
-        work.emit(events.StageStarted(job.stage, job.words, task.key, job.about, device))
+        work.emit(events.StageStarted(job.stage, job.words, task.key, job.about, where.shown))
         try:
             self.artifacts.save(job.stage, task.key, *stages.compute(work), made=made_with(device, bench.run))
         except TrainingDiverged:
             work.space.remove()
             raise
         work.space.remove()
+
+
+def _others(wanted: Mapping[str, str], here: Mapping[str, str]) -> list[str]:
+    """Names of what is not the same, the first few."""
+    return [name for name in {**wanted, **here} if wanted.get(name) != here.get(name)][:5]
 
 
 def made_with(device: str, run: str) -> dict[str, Any]:

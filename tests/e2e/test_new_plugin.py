@@ -55,13 +55,13 @@ sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *tests]) or main(["run", c
 
 
 def test_every_kind_installs_is_listed_passes_its_test_and_runs(environment: Path, encoder: Path) -> None:
-    """And so does the example of a contract in docs/plugins.md."""
+    """And so do the examples of a worker and of a contract in docs/plugins.md."""
     for kind in KINDS:
         assert main(["plugins", "new", f"my-{kind}", "--kind", kind, "--in", str(environment)]) == 0
     folders = [f"./gradts-my-{kind}" for kind in KINDS]
     call(environment, "-m", "pip", "install", "-q", "--no-index", "--no-deps", "--no-build-isolation", *folders)
-    (example,) = re.findall(r"^```python\n(.*?)^```$", page()[1], re.DOTALL | re.MULTILINE)
-    (environment / "test_example.py").write_text(example)
+    worker, contract = re.findall(r"^```python\n(.*?)^```$", page()[1], re.DOTALL | re.MULTILINE)
+    (environment / "test_example.py").write_text(f"{worker}\n{contract}")
     config = environment / "gradts-my-tasks" / "tasks.toml"
     text = config.read_text().replace('encoder = "minilm-l6"', f'encoder = {str(encoder)!r}\nexecutor = "my-executor"')
     config.write_text(text.replace("[selection]", '[selection]\nstrategy = "my-strategy"'))

@@ -65,6 +65,8 @@ def told(folder, name: str, text: str):
             judged_by=text,
         ),
         events.StageFailed("tune", b, text),
+        *(events.StageStarted("score", a, key, device=f"{key}{text}") for key in ("m", "n")),
+        *(events.StageFinished("score", a, key, 61.0, False) for key in ("m", "n")),
         events.TrialScored(a, {}, 0.5, "k"),
         events.TrialScored(a, {b: 3}, 0.25, "l"),
         events.TrialScored(a, {b: 2}, float("nan"), "m", text),

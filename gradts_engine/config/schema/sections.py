@@ -47,6 +47,7 @@ class RunSettings(Section):
     executor: Annotated[str, registered("executor", "executors")] = Field(
         default="threads", description="A registered way to run jobs on devices."
     )
+    address: str = Field(default="", description="Where the executor finds more machines; default: this machine alone.")
     devices: Annotated[tuple[DeviceName, ...], *LIST] = Field(
         default=("auto",), min_length=1, description="Devices to use: auto, cpu, cuda (all of them) or cuda:N."
     )

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import queue
+import secrets
+import signal
 import threading
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from gradts_engine.contracts import Device, Order, Setup
+from gradts_engine.durable import make_folder
 from gradts_engine.errors import RunError, UsageError
 from gradts_engine.runtime.executors import native_formats
-from gradts_ray.actor import Actor
-from gradts_ray.cluster import cluster, ray
+from gradts_ray.actor import Actor, Facts
+from gradts_ray.cluster import NodeAffinitySchedulingStrategy, cluster, ray
 
 ATTEMPTS = 3
 """How often a task is begun, where its worker dies: it goes on from its last checkpoint."""
@@ -20,6 +26,8 @@ SILENCE = 30.0
 """Seconds without an answer after which an actor is taken for dead, and killed."""
 PLACING = 120.0
 """Seconds that a new actor may take to be there."""
+WORKERS = "workers"
+"""Folder of the store with a file for each worker: what it said, should the driver die before it heard of it."""
 
 ONCE = {"max_restarts": 0, "max_task_retries": 0, "concurrency_groups": {"orders": 1, "records": 1}}
 """Retries are ours: a new attempt is a new actor."""
@@ -27,58 +35,77 @@ ONCE = {"max_restarts": 0, "max_task_retries": 0, "concurrency_groups": {"orders
 Waiting = tuple[str, "Future[str]"]
 
 
+class NoPlace(Exception):
+    """An actor cannot be put anywhere: its node is gone."""
+
+
 def connect(setup: Setup, workers: int | None = None) -> RayExecutor:
     """An executor for the GPUs of the cluster, or for one CPU worker a node (`workers` in all)."""
     with ExitStack() as stack:
         stack.enter_context(cluster())
-        there = ray.cluster_resources()
-        gpus = int(there.get("GPU", 0))
-        wanted = set(setup.devices)
-        needs: dict[str, Any]
-        if not wanted <= {"auto", "cpu", "cuda"}:
-            raise UsageError(f"run.devices: on Ray it is auto, cpu or cuda, and not {', '.join(sorted(wanted))}")
-        if "cuda" in wanted and not gpus:
-            raise UsageError("run.devices: the Ray cluster has no GPU")
-        if gpus and "cpu" not in wanted:
-            formats = ray.get(ray.remote(num_gpus=1, num_cpus=0)(native_formats).remote("cuda:0"), timeout=PLACING)
-            devices, needs = [Device("cuda:0", formats)] * gpus, {"num_gpus": 1, "num_cpus": 0}
-        else:
-            nodes = sum(node["Alive"] for node in ray.nodes())
-            devices, needs = [Device("cpu")] * (workers or nodes), {"num_cpus": 1, "scheduling_strategy": "SPREAD"}
-        if needs["num_cpus"] and there.get("CPU", 0) < len(devices):
-            raise UsageError(f"the Ray cluster has {there.get('CPU', 0):.0f} CPUs, and not the {len(devices)} that are asked for")
+        device, count, needs = _devices(setup.devices, workers)
         try:
-            executor = RayExecutor(devices, needs, setup)
+            executor = RayExecutor(device, count, needs, setup)
         except ray.exceptions.RayError as error:
-            raise RunError(f"no worker can be made on the Ray cluster: {' '.join(str(error).split())[:300]}") from error
+            raise RunError(f"no worker can be made on the Ray cluster: {_line(error)}") from error
         executor.held = stack.pop_all()
         return executor
     raise AssertionError("the stack swallows no error")
+
+
+def _devices(wanted: tuple[str, ...], workers: int | None) -> tuple[Device, int, dict[str, Any]]:
+    """A device, how many of its kind there are, and what an actor for one asks of Ray: which would wait for ever, without a word,
+    for what no node has."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    gpus, cpus = (sum(int(node.get(kind, 0)) for node in nodes) for kind in ("GPU", "CPU"))
+    if not set(wanted) <= {"auto", "cpu", "cuda"}:
+        raise UsageError(f"run.devices: on Ray it is auto, cpu or cuda, and not {', '.join(sorted(wanted))}")
+    if "cuda" in wanted and not gpus:
+        raise UsageError("run.devices: the Ray cluster has no GPU")
+    if gpus and "cpu" not in wanted:
+        needs: dict[str, Any] = {"num_gpus": 1, "num_cpus": 0}
+        formats = ray.get(ray.remote(**needs)(native_formats).remote("cuda:0"), timeout=PLACING)
+        return Device("cuda:0", formats), gpus, needs
+    count = workers or sum(node.get("CPU", 0) >= 1 for node in nodes)
+    if not 0 < count <= cpus:
+        raise UsageError(f"the Ray cluster has {cpus} CPUs, and not the {max(count, 1)} that are asked for")
+    return Device("cpu"), count, {"num_cpus": 1, "scheduling_strategy": "SPREAD"}
 
 
 class RayExecutor:
     """Keeps to `gradts_engine.contracts.Executor`. A result counts only if it is of the present attempt: an actor that is given
     up is killed, and nobody asks for what it computed."""
 
-    def __init__(self, devices: list[Device], needs: dict[str, Any], setup: Setup) -> None:
-        self.devices = tuple(devices)
+    def __init__(self, device: Device, count: int, needs: dict[str, Any], setup: Setup) -> None:
         self._needs = needs
         self._setup = setup
+        self._folder = setup.folder / WORKERS if setup.folder else None
         self.held = ExitStack()
         """What is given back at the end."""
         self._tasks: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
         self._orders: list[Order] = []
         self._actors: dict[int, Any] = {}
+        self._facts: dict[Any, Facts] = {}
         self._seen: dict[Any, int] = {}
         """The number of the last record that was told, of each actor."""
         self._lock = threading.Lock()
         self._closed = False
+        self._name, self._word = f"word-{secrets.token_hex(8)}", secrets.token_hex(16)
+        if self._folder:
+            make_folder(self._folder)
+            self._folder.joinpath(self._name).write_text(self._word, encoding="utf-8")
+        try:
+            with ThreadPoolExecutor(count) as pool:  # now, so that what cannot be is known before the run begins
+                actors = list(pool.map(self._actor, range(count)))
+        except BaseException:
+            self._end()
+            raise
+        self.devices = tuple(replace(device, place=self._facts[actor].place) for actor in actors)
         self._threads = [
             threading.Thread(target=self._look_after, args=(place, device.name), name=f"ray {place}", daemon=True)
             for place, device in enumerate(self.devices)
         ]
-        with ThreadPoolExecutor(len(devices)) as pool:  # now, so that what cannot be is known before the run begins
-            list(pool.map(self._actor, range(len(devices))))
+        self._working = len(self._threads)
         for thread in self._threads:
             thread.start()
 
@@ -105,20 +132,40 @@ class RayExecutor:
         for thread in self._threads:
             thread.join()
         while not self._tasks.empty():
-            if item := self._tasks.get():
-                item[1].cancel()
+            if (item := self._tasks.get()) and not item[1].cancel():
+                item[1].set_exception(RunError("a worker on the Ray cluster was lost while the run ended"))
+        self._end()
+        self.held.close()
+
+    def _end(self) -> None:
+        """End the actors. All that they said was heard, so that their files go, too."""
+        logs = [facts.log for facts in self._facts.values() if facts.log]
         for actor in self._actors.values():
             ray.kill(actor)
-        self.held.close()
+        if self._folder:
+            for path in (self._folder / self._name, *map(Path, logs)):
+                with suppress(OSError):
+                    path.unlink()
+            with suppress(OSError):
+                self._folder.rmdir()
 
     def _look_after(self, place: int, device: str) -> None:
         while (item := self._tasks.get()) is not None:
             task, future = item
-            if self._closed:
+            if self._closed and not future.running():
                 future.cancel()
-            elif future.set_running_or_notify_cancel():
+            elif future.running() or future.set_running_or_notify_cancel():
                 try:
                     future.set_result(self._attempts(place, task, device))
+                except NoPlace as error:
+                    with self._lock:
+                        self._working -= 1
+                        last = not self._working
+                    if last:
+                        future.set_exception(RunError(str(error)))
+                    else:
+                        self._tasks.put(item)  # another device does it
+                    return
                 except Exception as error:
                     future.set_exception(error)
 
@@ -127,14 +174,16 @@ class RayExecutor:
         reason = ""
         for _ in range(ATTEMPTS):
             try:
-                return self._attempt(self._actor(place), task, device)
+                actor = self._actor(place)
             except ray.exceptions.RayError as error:
-                reason = " ".join(str(error).split())[:300]
-                with self._lock:
-                    lost = self._actors.pop(place, None)
-                if lost is not None:
-                    del self._seen[lost]
-                    ray.kill(lost)
+                raise NoPlace(
+                    f"a worker on the Ray cluster was lost, and no other can be made: {reason or _line(error)}"
+                ) from error
+            try:
+                return self._attempt(actor, task, device)
+            except ray.exceptions.RayError as error:
+                reason = _line(error)
+                self._lose(place)
         raise RunError(f"a worker on the Ray cluster was lost {ATTEMPTS} times at one task, last: {reason}")
 
     def _attempt(self, actor: Any, task: str, device: str) -> str:
@@ -158,10 +207,46 @@ class RayExecutor:
         with self._lock:
             if place in self._actors:
                 return self._actors[place]
-        actor = ray.remote(**ONCE | self._needs)(Actor).remote(self._setup.worker, self._setup.arguments)
-        ray.get(actor.__ray_ready__.remote(), timeout=PLACING)
+        setup, folder = self._setup, str(self._folder or "")
+        actor = ray.remote(**ONCE | self._needs)(Actor).remote(setup.worker, setup.arguments, folder, self._name, self._word)
+        try:
+            facts = ray.get(actor.about.remote(), timeout=PLACING)
+        except BaseException:
+            ray.kill(actor)
+            raise
+        if not facts.word:
+            ray.kill(actor)
+            raise UsageError(
+                f"the worker on {facts.place} does not see what is written to {folder} here: the store has to be on a file "
+                "system that all machines share, at the same path; name it with --store"
+            )
         with self._lock:
-            self._actors[place], self._seen[actor] = actor, 0
+            self._actors[place], self._seen[actor], self._facts[actor] = actor, 0, facts
             for order in self._orders:
                 actor.order.options(concurrency_group="orders").remote(order)
         return actor
+
+    def _lose(self, place: int) -> None:
+        """Give an actor up, so that two attempts never work at one task for long. One that is stopped hears nothing from Ray, and
+        keeps its device: so another process of its node kills it, where that node still answers."""
+        with self._lock:
+            actor = self._actors.pop(place, None)
+        if actor is None:
+            return
+        del self._seen[actor]
+        facts = self._facts[actor]
+        ray.kill(actor)
+        there = {"scheduling_strategy": NodeAffinitySchedulingStrategy(facts.node, soft=False)}
+        with suppress(ray.exceptions.RayError):
+            kill = ray.remote(num_cpus=0, max_retries=0, **there)(_end_process).remote(facts.pid)
+            ray.get(kill, timeout=SILENCE)
+
+
+def _end_process(pid: int) -> None:
+    with suppress(OSError):
+        if Path(f"/proc/{pid}/cmdline").read_bytes().startswith(b"ray::Actor"):  # the number may be another's by now
+            os.kill(pid, signal.SIGKILL)
+
+
+def _line(error: Exception) -> str:
+    return " ".join(str(error).split())[:300]
