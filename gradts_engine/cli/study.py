@@ -12,7 +12,9 @@ from gradts_engine.cli.base import cli, json_option, open_store, say, show, stor
 from gradts_engine.errors import UsageError
 
 if TYPE_CHECKING:
-    from gradts_engine.contracts import StrategySpec
+    from collections.abc import Mapping
+
+    from gradts_engine.contracts import PredictorSpec, StrategySpec
     from gradts_engine.settings import Section
 
 FROM_TABLES = ("main-effect", "random")
@@ -92,23 +94,42 @@ def replay(
 
 @study.command()
 @click.argument("config", type=click.Path(path_type=Path), default=Path("tasks.toml"))
-@click.option("--seeds", type=click.IntRange(1), default=4, show_default=True, help="How often each pair is trained.")
+@click.option(
+    "--seeds", type=click.IntRange(1), default=4, show_default=True, help="How often each pair, and each task, is trained."
+)
+@click.option(
+    "--predictor",
+    "names",
+    multiple=True,
+    metavar="NAME",
+    help="A registered predictor to compare with the gains, may be given several times, or none; default: all.",
+)
+@click.option("--as-is", is_flag=True, help="Train no pair that the table lacks.")
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="The table; default: pairs.csv beside CONFIG.", metavar="FILE"
 )
 @store_option
 @json_option
-def pairs(config: Path, seeds: int, out: Path | None, store: Path | None, as_json: bool) -> None:
-    """Measure the true gain of every single auxiliary for every primary of CONFIG.
+def pairs(
+    config: Path, seeds: int, names: tuple[str, ...], as_is: bool, out: Path | None, store: Path | None, as_json: bool
+) -> None:
+    """Measure the true gain of every single auxiliary for every primary of CONFIG, and how well predictors foretell it.
 
     One training a primary, candidate and seed, and one of each primary alone: for 10 tasks and 4 seeds that is 400, as long as a
     trial of [multitask] each. The table has a row a training, written when it has ended. Ctrl+C stops after the present step, and
     the same command goes on; seed by seed, so that what there is of a study that was stopped is a study of fewer seeds.
 
+    Then every predictor is asked, with as many seeds, and compared with the gains: rho is the mean over primaries of the rank
+    correlation, with a 95% interval over primaries and candidates; the ceiling is what a perfect predictor would show with gains
+    that depend on their seeds as these do, and corrected is rho over it; regret@k is how much less, in points, the best of the
+    first k candidates gains than the best of all. Beside the table, pairs-predictors.csv and .md have a row a predictor, and
+    pairs-values.csv what it said.
+
     \b
       gradts-engine study pairs tasks.toml --seeds 4
       nohup nice gradts-engine study pairs tasks.toml --out pairs.csv &
-      gradts-engine study pairs tasks.toml --json | jq .primaries
+      gradts-engine study pairs tasks.toml --as-is --predictor embedding --predictor tau
+      gradts-engine study pairs tasks.toml --predictor none --json | jq .primaries
     """
     from gradts_engine import tables
     from gradts_engine.cli.signals import Signals
@@ -116,20 +137,41 @@ def pairs(config: Path, seeds: int, out: Path | None, store: Path | None, as_jso
     from gradts_engine.console import Display
     from gradts_engine.hooks.catalog import load_catalog
     from gradts_engine.runtime.control import Control
+    from gradts_engine.studies import predicted, writing
+    from gradts_engine.studies.pairs import gains
     from gradts_engine.studies.sweep import candidates_of, sweep
     from gradts_engine.studies.truth import truth
 
     catalog, control = load_catalog(), Control()
+    asked = _predictors(names, catalog.predictors)
     experiment = load_experiment(config, catalog)
-    path = out or config.with_name("pairs.csv")
+    path, kept = out or config.with_name("pairs.csv"), open_store(store, config)
+    candidates = candidates_of(experiment)
     with Display(plain=True) as display, Signals(control, display, "the same command"):
 
         def done(trained: int, total: int) -> None:
             display.say(f"{trained} of {total} trainings in {path}")
 
-        rows = sweep(experiment, catalog, open_store(store, config), path, seeds, control, done, display.say)
-    found = truth(rows, candidates_of(experiment), seeds)
+        rows = sweep(experiment, catalog, kept, path, seeds, control, done, display.say, train=not as_is)
+        found = truth(rows, candidates, seeds)
+        if asked:
+            said = predicted.say(experiment, catalog, kept, asked, seeds, rows, control, display)
+            table = gains(rows, candidates, seeds)
+            found["predictors"] = [predicted.row(catalog.predictors[n], said.values[n], table, candidates) for n in asked]
+            found["evidence seconds"] = {stage: round(seconds, 1) for stage, seconds in said.seconds.items()}
+            table_of = f"{path.stem}-predictors"
+            writing.write(found["predictors"], path.with_name(f"{table_of}.csv"), path.with_name(f"{table_of}.md"))
+            writing.write(predicted.flat(said.values), path.with_name(f"{path.stem}-values.csv"))
     show(found, as_json, lambda: tables.truth(found))
+
+
+def _predictors(names: tuple[str, ...], known: Mapping[str, PredictorSpec]) -> tuple[str, ...]:
+    """Registered predictors by name: all without one, none where that is the name."""
+    from gradts_engine.nearest import unknown
+
+    if wrong := next((name for name in names if name != "none" and name not in known), None):
+        raise UsageError(unknown("predictor", wrong, known))
+    return tuple(dict.fromkeys(name for name in names or known if name != "none"))
 
 
 def _settings(spec: StrategySpec, budget: int) -> Section:

@@ -48,8 +48,10 @@ def reliability(gains: np.ndarray) -> float:
     """Share of the variance between candidates' mean gains [C, S] that is not noise of the seeds: the intraclass correlation
     ICC(C,k) of McGraw and Wong, Psychological Methods 1996, from 0 to 1; NaN for fewer than two seeds or candidates.
 
-    What a seed does to all candidates alike, as a better training of the primary alone, moves no order and is left out.
+    What a seed does to all candidates alike, as a better training of the primary alone, moves no order and is left out. Seeds
+    that less than half of the candidates were tried in are left out, and then candidates without one of the others.
     """
+    gains = gains[:, np.isfinite(gains).mean(0) >= 0.5] if len(gains) else gains
     gains = gains[np.isfinite(gains).all(1)]
     candidates, seeds = gains.shape
     if min(candidates, seeds) < 2:
@@ -83,8 +85,9 @@ def agreement(
 ) -> Agreement:
     """Compare a prediction with a truth."""
     means = {p: np.array([Repeats(tuple(row)).mean for row in truth[p]]) for p in predicted}
-    rho = _mean([spearman(predicted[p], means[p]) for p in predicted])
-    ceiling = _mean([math.sqrt(reliability(truth[p])) for p in predicted])
+    rhos = {p: spearman(predicted[p], means[p]) for p in predicted}
+    rho = _mean([*rhos.values()])
+    ceiling = _mean([math.sqrt(reliability(truth[p])) for p in predicted if math.isfinite(rhos[p])])
     low, high = _interval(predicted, means, resamples)
     regrets = {k: _mean([regret(predicted[p], means[p], k) for p in predicted]) for k in first}
     return Agreement(rho, low, high, ceiling, rho / ceiling if ceiling else math.nan, regrets)

@@ -109,7 +109,7 @@ def measure(
     path: Path, wanted: Mapping[Cell, str], train: Callable[[Iterable[Cell]], Iterator[Row]], done: Callable[[int, int], None]
 ) -> list[Row]:
     """A row for each cell that is `wanted`, with the key of its trial: from the table, or else from `train`, which gives rows as
-    they come. `done(n, of)` is told at first and after each.
+    they come, of as many as it will. `done(n, of)` is told at first and after each.
 
     Raises `UsageError` where the table has a cell with another key: nothing is trained then.
     """
@@ -125,7 +125,7 @@ def measure(
         append(path, row)
         rows[row.cell] = row
         done(len(rows), len(wanted))
-    return [rows[cell] for cell in wanted]
+    return [rows[cell] for cell in wanted if cell in rows]
 
 
 def gains(rows: Iterable[Row], candidates: Mapping[str, Sequence[str]], seeds: int) -> dict[str, np.ndarray]:

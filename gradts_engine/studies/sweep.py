@@ -40,8 +40,10 @@ def sweep(
     control: Control,
     done: Callable[[int, int], None],
     warn: Callable[[str], None],
+    *,
+    train: bool = True,
 ) -> list[Row]:
-    """All pairs of an experiment in so many seeds; the table at `path` gets what it lacks, as it comes.
+    """All pairs of an experiment in so many seeds; the table at `path` gets what it lacks, as it comes, or not at all.
 
     Trials are those of a run, and are found where one has made them. The models of those that are made here are not kept: a study
     of a hundred pairs would fill the disk. Raises `Interrupted` where `control` says so; the table then has all that was
@@ -60,12 +62,14 @@ def sweep(
         with Driver(prepared.facts, executor, store.artifacts, emit, control) as driver:
             metrics = {name: task.judged_by for name, task in prepared.data.items()}
 
-            def train(missing: Iterable[Cell]) -> Iterator[Row]:
+            def trained(missing: Iterable[Cell]) -> Iterator[Row]:
+                if not train:
+                    return
                 found = _side_by_side(driver, store, ((cell, trials[cell]) for cell in missing), len(executor.devices))
                 for cell, score, seconds in found:
                     yield Row(cell.target, cell.source, cell.seed, 100 * score, metrics[cell.target], seconds, wanted[cell])
 
-            return measure(path, wanted, train, done)
+            return measure(path, wanted, trained, done)
 
 
 def _trial(prepared: Prepared, cell: Cell) -> Trial:

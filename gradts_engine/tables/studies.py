@@ -19,4 +19,7 @@ def truth(found: Mapping[str, Any]) -> RenderableType:
     ]
     agree = {primary: entry["reliability"] for primary, entry in found["primaries"].items()}
     summary = {key: found[key] for key in ("trainings", "seeds", "hours", "reliability")}
-    return Group(records(rows), facts(summary | {"reliability by primary": agree if found["reliability"] is not None else None}))
+    summary["reliability by primary"] = agree if found["reliability"] is not None else None
+    summary["evidence seconds"] = found.get("evidence seconds")
+    said = [records(found["predictors"])] if "predictors" in found else []
+    return Group(records(rows), facts(summary), *said)

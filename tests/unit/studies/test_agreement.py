@@ -46,3 +46,14 @@ def test_a_perfect_predictor_reaches_the_ceiling_and_a_useless_one_nothing():
     useless = agreement({p: draw.normal(size=30) for p in true}, truth, resamples=200)
     assert useless.low < 0 < useless.high
     assert useless.regret[1] > perfect.regret[1]
+
+
+def test_seeds_and_candidates_that_lack_most_cells_do_not_hide_the_others():
+    draw = np.random.default_rng(0)
+    gains = draw.normal(size=(8, 1)) + draw.normal(size=(8, 3))
+    holes = np.concatenate([gains, np.full((8, 1), np.nan)], 1)
+    holes[0, 3] = 1.0
+    assert reliability(holes) == pytest.approx(reliability(gains))
+    holes[5, 1] = np.nan
+    assert reliability(holes) == pytest.approx(reliability(np.delete(gains, 5, 0)))
+    assert math.isnan(reliability(np.full((8, 4), np.nan)))

@@ -1,0 +1,116 @@
+"""What predictors say of all primaries of an experiment, and how well that orders the candidates by a table of true gains."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from gradts_engine import events
+from gradts_engine.config import Experiment
+from gradts_engine.contracts import PredictorSpec, Repeats, StoredTrial
+from gradts_engine.hooks.catalog import Catalog
+from gradts_engine.runtime.control import Control
+from gradts_engine.runtime.driver import Driver
+from gradts_engine.runtime.gathering import Gathering
+from gradts_engine.runtime.prepare import check, load_executor, prepare
+from gradts_engine.runtime.store import Store
+from gradts_engine.studies.agreement import agreement
+from gradts_engine.studies.pairs import Row
+from gradts_engine.words import number
+
+Values = Mapping[str, Mapping[str, Repeats]]
+"""Of each primary, each candidate's."""
+
+FIRST = (1, 3)
+"""Regrets are those of the best of the first so many."""
+
+
+@dataclass(frozen=True)
+class Said:
+    """`values[predictor]`, and how many seconds the evidence took, by stage, as far as it was not there before."""
+
+    values: Mapping[str, Values]
+    seconds: Mapping[str, float]
+
+
+def say(
+    experiment: Experiment,
+    catalog: Catalog,
+    store: Store,
+    names: Sequence[str],
+    seeds: int,
+    rows: Sequence[Row],
+    control: Control,
+    emit: Callable[[events.Event], None],
+) -> Said:
+    """Ask predictors as a run does, with so many repeats. Stored trials are the rows of a table, those of other primaries alone.
+
+    Evidence is kept in the store, and found where a run or an earlier study has made it.
+    """
+    experiment = replace(experiment, training=experiment.training.model_copy(update={"seeds": seeds}))
+    needed = frozenset(need for name in names for need in catalog.predictors[name].needs)
+    trials = [
+        StoredTrial(primary=r.target, auxiliaries=(r.source,) if r.source else (), repeat=r.seed, score=r.score / 100)
+        for r in rows
+    ]
+    seconds: dict[str, float] = defaultdict(float)
+
+    def heard(event: events.Event) -> None:
+        emit(event)
+        if isinstance(event, events.StageFinished) and not event.cached:
+            seconds[event.stage] += event.seconds
+
+    with closing(load_executor(experiment, catalog, store.root, lambda record: driver.hear(record))) as executor:
+        prepared = prepare(experiment, catalog, executor.devices)
+        check(prepared)
+        driver = Driver(prepared.facts, executor, store.artifacts, heard, control)
+        with driver:
+            gathering = Gathering(prepared, driver, heard, needed)
+            gathering.tasks()
+            values: dict[str, dict[str, Mapping[str, Repeats]]] = {name: {} for name in names}
+            for primary in (p for p in experiment.primaries if gathering.has(p)):
+                others = tuple(t for t in trials if t.primary != primary)
+                evidence = replace(gathering.evidence(primary), trials=others)
+                for name in names:
+                    values[name][primary] = catalog.predictors[name].load()(evidence)
+    return Said(values, dict(seconds))
+
+
+def row(
+    spec: PredictorSpec, said: Values, truth: Mapping[str, np.ndarray], candidates: Mapping[str, Sequence[str]]
+) -> dict[str, Any]:
+    """What a predictor came to, JSON-ready: means over primaries, None where nothing is known. `truth`: gains [C, S] in points.
+
+    `rho`, its interval `low` to `high`, `ceiling`, `corrected`, `regret@1` and `regret@3` (points) are those of
+    `agreement.Agreement`; `primaries` counts those that it has values for.
+    """
+    means = {
+        primary: np.array([said[primary][c].mean if c in said.get(primary, {}) else np.nan for c in names])
+        for primary, names in candidates.items()
+    }
+    found = agreement(means, truth, first=FIRST)
+    numbers = {"rho": found.rho, "low": found.low, "high": found.high, "ceiling": found.ceiling, "corrected": found.corrected}
+    numbers |= {f"regret@{k}": regret for k, regret in found.regret.items()}
+    known = sum(bool(np.isfinite(values).any()) for values in means.values())
+    return {"predictor": spec.name, **{k: _rounded(v) for k, v in numbers.items()}, "primaries": known, "cost": spec.cost}
+
+
+def _rounded(value: float) -> float | None:
+    finite = number(value)
+    return None if finite is None else round(finite, 3)
+
+
+def flat(values: Mapping[str, Values]) -> list[dict[str, Any]]:
+    """Every single value, a row each."""
+    return [
+        {"predictor": name, "target": primary, "source": candidate, "seed": seed, "value": number(value)}
+        for name, of in values.items()
+        for primary, said in of.items()
+        for candidate, repeats in said.items()
+        for seed, value in enumerate(repeats.values)
+    ]
