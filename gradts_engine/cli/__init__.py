@@ -16,30 +16,4 @@ from gradts_engine.cli import (
     predict,
     published,
     run,
-    settings,
-    study,
-    trials,
-)
-from gradts_engine.cli.base import cli
-
-__all__ = [
-    "cli",
-    "completion",
-    "data",
-    "demo",
-    "engine",
-    "files",
-    "follow",
-    "init",
-    "keep",
-    "listings",
-    "look",
-    "page",
-    "plan",
-    "predict",
-    "published",
-    "run",
-    "settings",
-    "study",
-    "trials",
-]
+    "simulated",
