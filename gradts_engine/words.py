@@ -50,6 +50,11 @@ def number(value: float | None) -> float | None:
     return None if value is None or not math.isfinite(value) else value
 
 
+def rounded(value: float, digits: int = 3) -> float | None:
+    """The value with so many digits after the point, None where it is not finite."""
+    return round(value, digits) if math.isfinite(value) else None
+
+
 def score(value: float | None) -> str:
     """A score, a tau or a loss in four digits, or a dash: the one way in which people are shown one."""
     return "-" if value is None or not math.isfinite(value) else f"{value:.4f}"

@@ -21,7 +21,7 @@ from gradts_engine.runtime.prepare import check, load_executor, prepare
 from gradts_engine.runtime.store import Store
 from gradts_engine.studies.agreement import agreement
 from gradts_engine.studies.pairs import Row
-from gradts_engine.words import number
+from gradts_engine.words import number, rounded
 
 Values = Mapping[str, Mapping[str, Repeats]]
 """Of each primary, each candidate's."""
@@ -97,12 +97,7 @@ def row(
     numbers = {"rho": found.rho, "low": found.low, "high": found.high, "ceiling": found.ceiling, "corrected": found.corrected}
     numbers |= {f"regret@{k}": regret for k, regret in found.regret.items()}
     known = sum(bool(np.isfinite(values).any()) for values in means.values())
-    return {"predictor": spec.name, **{k: _rounded(v) for k, v in numbers.items()}, "primaries": known, "cost": spec.cost}
-
-
-def _rounded(value: float) -> float | None:
-    finite = number(value)
-    return None if finite is None else round(finite, 3)
+    return {"predictor": spec.name, **{k: rounded(v) for k, v in numbers.items()}, "primaries": known, "cost": spec.cost}
 
 
 def flat(values: Mapping[str, Values]) -> list[dict[str, Any]]:

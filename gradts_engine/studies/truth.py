@@ -11,7 +11,7 @@ import numpy as np
 from gradts_engine.repeats import Repeats
 from gradts_engine.studies.agreement import reliability
 from gradts_engine.studies.pairs import ALONE, Row, gains
-from gradts_engine.words import number
+from gradts_engine.words import rounded
 
 
 def truth(rows: Sequence[Row], candidates: Mapping[str, Sequence[str]], seeds: int) -> dict[str, Any]:
@@ -24,12 +24,12 @@ def truth(rows: Sequence[Row], candidates: Mapping[str, Sequence[str]], seeds: i
         "seeds": seeds,
         "trainings": len(rows),
         "hours": round(sum(row.seconds for row in rows) / 3600, 2),
-        "reliability": _rounded(_mean(reliability(table) for table in found.values())),
+        "reliability": rounded(_mean(reliability(table) for table in found.values())),
         "primaries": {
             primary: {
                 "metric": next((row.metric for row in rows if row.target == primary), None),
-                "alone": _rounded(_mean(row.score for row in rows if (row.target, row.source) == (primary, ALONE))),
-                "reliability": _rounded(reliability(found[primary])),
+                "alone": rounded(_mean(row.score for row in rows if (row.target, row.source) == (primary, ALONE))),
+                "reliability": rounded(reliability(found[primary])),
                 "candidates": _candidates(names, found[primary]),
             }
             for primary, names in candidates.items()
@@ -40,18 +40,13 @@ def truth(rows: Sequence[Row], candidates: Mapping[str, Sequence[str]], seeds: i
 def _candidates(names: Sequence[str], table: np.ndarray) -> dict[str, dict[str, float | None]]:
     repeats = {name: Repeats(tuple(values)) for name, values in zip(names, table.tolist(), strict=True)}
     best_first = sorted(names, key=lambda name: -repeats[name].mean if math.isfinite(repeats[name].mean) else math.inf)
-    return {name: {"gain": _rounded(repeats[name].mean)} | _limits(repeats[name]) for name in best_first}
+    return {name: {"gain": rounded(repeats[name].mean)} | _limits(repeats[name]) for name in best_first}
 
 
 def _limits(repeats: Repeats) -> dict[str, float | None]:
     low, high = repeats.interval()
-    return {"low": _rounded(low), "high": _rounded(high)}
+    return {"low": rounded(low), "high": rounded(high)}
 
 
 def _mean(values: Iterable[float]) -> float:
     return Repeats(tuple(values)).mean
-
-
-def _rounded(value: float) -> float | None:
-    finite = number(value)
-    return None if finite is None else round(finite, 3)
