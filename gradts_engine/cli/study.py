@@ -143,7 +143,7 @@ def pairs(
     from gradts_engine.studies.truth import truth
 
     catalog, control = load_catalog(), Control()
-    asked = _predictors(names, catalog.predictors)
+    asked = chosen_predictors(names, catalog.predictors)
     experiment = load_experiment(config, catalog)
     path, kept = out or config.with_name("pairs.csv"), open_store(store, config)
     candidates = candidates_of(experiment)
@@ -165,8 +165,8 @@ def pairs(
     show(found, as_json, lambda: tables.truth(found))
 
 
-def _predictors(names: tuple[str, ...], known: Mapping[str, PredictorSpec]) -> tuple[str, ...]:
-    """Registered predictors by name: all without one, none where that is the name."""
+def chosen_predictors(names: tuple[str, ...], known: Mapping[str, PredictorSpec]) -> tuple[str, ...]:
+    """Registered predictors by name: all without one, none where that is the name. Raises `UsageError` for others."""
     from gradts_engine.nearest import unknown
 
     if wrong := next((name for name in names if name != "none" and name not in known), None):

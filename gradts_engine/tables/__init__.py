@@ -4,7 +4,7 @@ from gradts_engine.tables.before import CLASSES, class_line, data_found, plan
 from gradts_engine.tables.matrix import CURSOR, MARK, SIXTEEN, VIRIDIS, Matrix, Ramp, bounds, cell, digits, heat_map, shade
 from gradts_engine.tables.records import WHOLE, facts, label, records
 from gradts_engine.tables.runs import comparison, data, primary_results, ranking, run_results, thresholds, trials
-from gradts_engine.tables.studies import truth
+from gradts_engine.tables.studies import planted, truth
 
 __all__ = [
     "CLASSES",
@@ -26,6 +26,7 @@ __all__ = [
     "heat_map",
     "label",
     "plan",
+    "planted",
     "primary_results",
     "ranking",
     "records",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
@@ -23,3 +23,11 @@ def truth(found: Mapping[str, Any]) -> RenderableType:
     summary["evidence seconds"] = found.get("evidence seconds")
     said = [records(found["predictors"])] if "predictors" in found else []
     return Group(records(rows), facts(summary), *said)
+
+
+def planted(found: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> RenderableType:
+    """What was found of planted tasks, candidate by candidate, and how often it was right."""
+    columns = ("scenario", "draw", "candidate", "planted", "verdict", "gain", "low", "high", "again", "auc")
+    said = {kind: ", ".join(f"{n} {verdict}" for verdict, n in of.items()) for kind, of in found["verdicts"].items() if of}
+    summary = {**found, "verdicts": said}
+    return Group(records([{name: row[name] for name in columns} for row in rows]), facts(summary))

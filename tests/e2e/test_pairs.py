@@ -91,8 +91,8 @@ def test_ctrl_c_keeps_what_is_finished(study):
 
 @pytest.fixture
 def four(place):
-    """Four tasks, all of them primaries."""
-    del place.settings["run"]["primary"]
+    """Four tasks, two of them primaries."""
+    place.settings["run"]["primary"] = ["mood", "stars"]
     place.write()
     return place
 
@@ -112,7 +112,7 @@ def test_each_predictor_has_a_row_and_its_correlation_is_that_of_its_values_with
     for name, of in values.groupby("predictor"):
         said = of.set_index(["target", "source"])["value"].sort_index()
         rhos = [spearmanr(said[target], gains[target]).statistic for target in said.index.levels[0]]
-        assert predictors["rho"][name] == pytest.approx(pandas.Series(rhos).mean(), abs=6e-4), name
+        assert predictors["rho"][name] == pytest.approx(pandas.Series(rhos).mean(), abs=6e-4, nan_ok=True), name
     assert (folder / "pairs-predictors.md").read_text().count("\n") == len(predictors) + 2
 
     again = four("study pairs", str(four.config), "--seeds", "1", "--json", "--as-is")
@@ -124,10 +124,10 @@ def test_each_predictor_has_a_row_and_its_correlation_is_that_of_its_values_with
     part = four("study pairs", str(four.config), "--seeds", "4", "--as-is", "--predictor", "embedding", "--json")
     assert part.code == 0, part.err
     (row,) = part.json["predictors"]
-    assert (row["predictor"], row["primaries"], row["ceiling"], row["corrected"]) == ("embedding", 4, None, None)
+    assert (row["predictor"], row["primaries"], row["ceiling"], row["corrected"]) == ("embedding", 2, None, None)
     assert -1 <= row["rho"] <= 1
     assert (folder / "pairs.csv").read_text().splitlines(keepends=True) == lines[:-2]
-    assert part.json["trainings"] == 14
+    assert part.json["trainings"] == 6
 
 
 def test_an_unknown_predictor_is_refused_before_anything_is_trained(four):
