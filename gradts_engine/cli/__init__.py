@@ -16,4 +16,32 @@ from gradts_engine.cli import (
     predict,
     published,
     run,
+    settings,
+    simulated,
+    study,
+    trials,
+)
+from gradts_engine.cli.base import cli
+
+__all__ = [
+    "cli",
+    "completion",
+    "data",
+    "demo",
+    "engine",
+    "files",
+    "follow",
+    "init",
+    "keep",
+    "listings",
+    "look",
+    "page",
+    "plan",
+    "predict",
+    "published",
+    "run",
+    "settings",
     "simulated",
+    "study",
+    "trials",
+]
