@@ -141,12 +141,14 @@ def gradts_strategies() -> Sequence[StrategySpec]:
             name="threshold",
             load=_late_function(module, "threshold"),
             settings=_late_function(module, "ThresholdSettings"),
+            most=lambda settings, candidates: 2,
             description="every candidate with tau >= threshold (GradTS-thres)",
         ),
         StrategySpec(
             name="fine-grained",
             load=_late_function(module, "fine_grained"),
             settings=_late_function(module, "FineGrainedSettings"),
+            most=lambda settings, candidates: candidates + 2,
             needs_instances=True,
             description="what trial chose, cut to the instances that agree most with the primary (GradTS-fg)",
         ),
@@ -162,10 +164,21 @@ def gradts_strategies() -> Sequence[StrategySpec]:
             settings=_late_function("gradts_engine.selection.halving", "HalvingSettings"),
             predictor="embedding",
             judges=True,
+            most=_late("gradts_engine.selection.halving", "most"),
             description="a shortlist, more seeds for the better half, and a verdict on fresh seeds and rows",
         ),
-        StrategySpec(name="all", load=_late_function(module, "every"), description="baseline: every candidate"),
-        StrategySpec(name="none", load=_late_function(module, "none"), description="baseline: no candidate"),
+        StrategySpec(
+            name="all",
+            load=_late_function(module, "every"),
+            most=lambda settings, candidates: 2,
+            description="baseline: every candidate",
+        ),
+        StrategySpec(
+            name="none",
+            load=_late_function(module, "none"),
+            most=lambda settings, candidates: 1,
+            description="baseline: no candidate",
+        ),
     ]
 
 

@@ -54,7 +54,7 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
             data_facts(read, task, types[name], encoder.tokenizer_for(types[name].word_level), experiment.data.max_length)
             | {"found": found, "seconds": _sum(_times(pace[j.stage], rows[j.stage]) for j in own if j not in done)}
         )
-    multitask = experiment.multitask
+    multitask, strategy = experiment.multitask, catalog.strategies[experiment.selection.strategy]
     updates = sum(facts.trial_steps(p) * multitask.batch_size * multitask.accumulation for p in experiment.primaries)
     return {
         "run": run.id,
@@ -74,7 +74,7 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
             for stage in dict.fromkeys(job.stage for job in jobs)
         },
         "seconds": _sum(task["seconds"] for task in tasks),
-        "trials": len(data) * len(experiment.primaries),
+        "trials": sum(strategy.most(experiment.strategy, len(experiment.candidates(p))) for p in experiment.primaries),
         "trials found": _found(store, run.view(), "trial"),
         "trial seconds": _times(pace["trial"], updates / len(experiment.primaries)) if multitask.length == "steps" else None,
     }

@@ -47,9 +47,8 @@ def halving(ranking: Ranking, trials: Trials, settings: HalvingSettings) -> Sele
     order = ranking.order()
     if not order:
         return ALONE
-    table = Table(trials, settings.budget or min(2 * len(order), 24))
-    share = 2 if affordable(table.budget, 2) > len(order) else 4
-    first = min(settings.shortlist or len(order), affordable(table.budget, share))
+    budget, share, first = schedule(settings, len(order))
+    table = Table(trials, budget)
     left: list[Selection] = [ALONE, *((Auxiliary(c),) for c in order[:first])]
     while len(left) > 1 and table.left >= len([s for s in left if s]):
         table.run(left)
@@ -57,6 +56,21 @@ def halving(ranking: Ranking, trials: Trials, settings: HalvingSettings) -> Sele
     if settings.largest > 1:
         table.add_sets(settings.largest)
     return _proposed(table, settings)
+
+
+def schedule(settings: HalvingSettings, candidates: int) -> tuple[int, int, int]:
+    """Trials to choose by, which part of a round goes on (one in so many), and how many candidates are tried first."""
+    budget = settings.budget or min(2 * candidates, 24)
+    share = 2 if affordable(budget, 2) > candidates else 4
+    return budget, share, min(settings.shortlist or candidates, affordable(budget, share))
+
+
+def most(settings: HalvingSettings, candidates: int) -> int:
+    """The most trainings that `halving` asks for: its budget, the primary alone in every round, and what the verdicts take."""
+    if not candidates:
+        return 1
+    budget, share, first = schedule(settings, candidates)
+    return budget + len(_rounds(first, share)) + settings.seeds * (settings.finalists + 1)
 
 
 def affordable(budget: int, share: int) -> int:

@@ -35,6 +35,14 @@ def test_what_a_run_left_is_found_by_the_same_run_and_its_pace_tells_of_another(
     assert times["pair"] == pytest.approx(3.6 * times["mood"], rel=0.5, abs=0.2)  # by rows
 
 
+def test_the_most_trials_are_those_of_the_strategy(place):
+    place.settings["selection"] = {"confirm": "auto", "strategy": "halving"}
+    place.settings["selection.halving"] = {"budget": 4, "shortlist": 2, "seeds": 2, "finalists": 1}
+    place.write()
+    planned = place("plan --json", str(place.config)).json
+    assert planned["trials"] == 4 + 1 + 2 * 2  # the budget, alone in one round, a finalist and alone with two seeds
+
+
 def test_problems_are_told_as_run_tells_them(place):
     place.rows["pair"]["train"][3] = {"one": "x"}
     place.write()
