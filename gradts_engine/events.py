@@ -1,7 +1,7 @@
 """What happens in a run, one frozen dataclass an event: stored with the run, drawn by the command line, seen by plugins.
 
-`stage` is one of embed, tune, score, states, correlate, proposal, trial, test; `subject` says of what: a task, or a primary with
-its auxiliaries.
+`stage` is one of embed, tune, score, states, correlate, reliability, proposal, trial, test; `subject` says of what: a task, or a
+primary with its auxiliaries.
 """
 
 from __future__ import annotations
@@ -171,17 +171,20 @@ class TrialScored(Event):
 
 @dataclass(frozen=True)
 class Predicted(Event):
-    """What predictors say of a primary's candidates, `values[predictor][candidate]` with one value a repeat; which one orders."""
+    """What predictors say of a primary's candidates, `values[predictor][candidate]` with one value a repeat; which one orders,
+    and which ones' values are `correlations`."""
 
     primary: str
     predictor: str
     values: Mapping[str, Mapping[str, tuple[float, ...]]]
+    correlations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Judged(Event):
     """A verdict on auxiliaries (task to number of instances) of a primary: helps, neutral, hurts or undecided; the gain and its
-    95% interval, `seeds` and `rows` that judged, and how many more seeds it would take (None: no number would do)."""
+    95% interval, `seeds` and `rows` that judged, and how many more seeds it would take (None: no number would do). The last four
+    are the intervals for other rows or other seeds alone."""
 
     primary: str
     auxiliaries: Mapping[str, int]
@@ -192,6 +195,24 @@ class Judged(Event):
     seeds: int
     rows: int
     more: int | None = 0
+    rows_low: float | None = None
+    rows_high: float | None = None
+    seeds_low: float | None = None
+    seeds_high: float | None = None
+
+
+@dataclass(frozen=True)
+class Expected(Event):
+    """What new seeds are expected to give of a selection that is the best of `of` different ones that were tried: its dev score
+    and its gain against the primary alone. `how`: `fresh` (seeds and rows that no choice was made on measured it) or `shrunk`
+    (the seen scores were drawn together, since the best of several is too good by luck)."""
+
+    primary: str
+    auxiliaries: Mapping[str, int]
+    score: float
+    gain: float
+    of: int
+    how: str
 
 
 @dataclass(frozen=True)

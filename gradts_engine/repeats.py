@@ -42,6 +42,8 @@ class Repeats:
         values = self.finite
         if len(values) < 2:
             return math.nan, math.nan
+        if (values == values[0]).all():  # what no seed changes
+            return float(values[0]), float(values[0])
         there: Callable[[np.ndarray], np.ndarray] = np.arctanh if correlation else np.asarray
         back: Callable[[float], float] = math.tanh if correlation else float
         scaled = there(np.clip(values, -1 + 1e-9, 1 - 1e-9) if correlation else values)
@@ -58,8 +60,9 @@ class Verdict:
     """What fresh seeds, on rows that no choice was made on, say of a selection against the primary alone.
 
     `gain` and its 95% interval `low` to `high` are in units of the metric; `seeds` pairs of trainings and `rows` labelled rows
-    were compared. `rows_low` to `rows_high` is the part of the interval that comes from the choice of rows alone. `more` is how
-    many seeds it would take beyond these to tell, 0 where it is told, None where no number of seeds would (too few rows).
+    were compared. `rows_low` to `rows_high` is where the gain of these seeds would lie on other rows, `seeds_low` to `seeds_high`
+    where that of other seeds would on these rows; NaN where it is not known. `more` is how many seeds it would take beyond these
+    to tell, 0 where it is told, None where no number of seeds would (too few rows).
     """
 
     verdict: Literal["helps", "neutral", "hurts", "undecided"]
@@ -70,4 +73,6 @@ class Verdict:
     rows: int
     rows_low: float = math.nan
     rows_high: float = math.nan
+    seeds_low: float = math.nan
+    seeds_high: float = math.nan
     more: int | None = 0

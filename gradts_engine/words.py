@@ -60,6 +60,28 @@ def score(value: float | None) -> str:
     return "-" if value is None or not math.isfinite(value) else f"{value:.4f}"
 
 
+def points(value: float | None, low: float | None = None, high: float | None = None) -> str:
+    """A gain in hundredths of the metric, with its interval: `+2.3 points (95%: +0.4 to +4.2)`."""
+    gain, *ends = map(number, (value, low, high))
+    if gain is None:
+        return "not known"
+    return f"{100 * gain:+.1f} points" + "".join(
+        f" (95%: {100 * a:+.1f} to {100 * b:+.1f})" for a, b in [ends] if a is not None and b is not None
+    )
+
+
+def expected(value: float | None, gain: float | None, of: int, how: str) -> str:
+    """What to expect of the best of several: `expected to be 0.8100 (+0.0200) on new seeds: best of 7 tried, shrunk`."""
+    more = "" if number(gain) is None else f" ({gain:+.4f})"
+    made = "measured on fresh seeds" if how == "fresh" else how
+    return f"expected to be {score(value)}{more} on new seeds: best of {of} tried, {made}"
+
+
+def count(number: int, what: str) -> str:
+    """`1 more seed`, `12 more seeds`."""
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def gain(value: float | None, alone: float | None) -> str:
     """How far a score lies above another; nothing where one of them is missing."""
     return "" if value is None or alone is None else f"{value - alone:+.4f}"

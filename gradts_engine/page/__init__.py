@@ -20,6 +20,7 @@ STAGES = {
     "score": "importance of heads",
     "states": "states of what is labelled",
     "correlate": "correlations",
+    "reliability": "how far rankings agree with themselves",
     "trial": "trials and final training",
     "proposal": "proposals",
     "test": "test scores",
@@ -54,8 +55,8 @@ def page(store: Store, run: RunFolder) -> str:
     return environment.get_template("page.html.j2").render(
         found=found,
         history=report.history(view),
-        answers={p: report.answer(p, primary) for p, primary in found.primaries.items()},
-        caveat=report.caveat(found.settings["scoring"]["head_axis"]) if found.settings else "",
+        answers={p: primary.answer for p, primary in found.primaries.items()},
+        caveat=found.caveat,
         trials={p: drawing.trials(primary) for p, primary in found.primaries.items()},
         predictors={p: drawing.predictors(primary.ranking) for p, primary in found.primaries.items()},
         verdicts={p: drawing.verdicts(primary.verdicts) for p, primary in found.primaries.items()},

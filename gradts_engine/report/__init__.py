@@ -1,6 +1,6 @@
 """The results of a run, from its events and artifacts alone: typed records, which tables, JSON and pages render."""
 
-from gradts_engine.report.answer import answer
+from gradts_engine.report.answer import answer, expected, to_know
 from gradts_engine.report.arrays import (
     BINS,
     Heads,
@@ -18,16 +18,18 @@ from gradts_engine.report.history import History, Spent, history
 from gradts_engine.report.records import (
     THRESHOLDS,
     Chosen,
+    Expected,
     Final,
+    Interval,
     Judgement,
     Prediction,
     PrimaryResults,
     Ranked,
+    Reliability,
     RunResults,
     TaskResults,
     Trial,
     as_json,
-    caveat,
 )
 from gradts_engine.report.results import results, results_of
 
@@ -36,14 +38,17 @@ __all__ = [
     "THRESHOLDS",
     "Chosen",
     "Comparison",
+    "Expected",
     "Final",
     "Heads",
     "History",
+    "Interval",
     "Judgement",
     "Pair",
     "Prediction",
     "PrimaryResults",
     "Ranked",
+    "Reliability",
     "RunResults",
     "Spent",
     "TaskResults",
@@ -51,9 +56,9 @@ __all__ = [
     "answer",
     "artifact",
     "as_json",
-    "caveat",
     "compare",
     "count_kept",
+    "expected",
     "export_importance",
     "flat",
     "heads",
@@ -64,4 +69,5 @@ __all__ = [
     "results_of",
     "selected_instances",
     "task_tau",
+    "to_know",
 ]

@@ -9,21 +9,27 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-SEEDS = {"output": "0.54-0.75", "input": "0.95-0.97"}
-OTHERS = {"output": "0.33", "input": "0.75"}
-"""Measured on 8 real tasks with a small encoder: tau of a task's own matrix over two seeds, mean tau of different tasks."""
-
 THRESHOLDS = tuple(round(-0.2 + 0.1 * i, 1) for i in range(12))
 """For which `PrimaryResults.kept` counts instances."""
 
 
-def caveat(axis: str) -> str:
-    """What a reader of a ranking has to know."""
-    return (
-        "A ranking is a short-list, not a verdict: on real tasks, changing only the seed moved a task's own ranking to "
-        f"tau {SEEDS[axis]} with itself ({axis} axis), while different tasks sat at {OTHERS[axis]} on average. The trials "
-        "decide, and the trials of one seed are noisy too."
-    )
+@dataclass(frozen=True)
+class Interval:
+    """Where a value lies with probability .95."""
+
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """Tau of a task's head ranking with itself: mean of two `halves` of its train rows, over random ways to halve them, and mean
+    of two `seeds` of its fine-tuning, of which there are `repeats` (None: one alone). `said` is what that means."""
+
+    halves: float | None
+    seeds: float | None
+    repeats: int
+    said: str
 
 
 @dataclass(frozen=True)
@@ -46,22 +52,26 @@ class TaskResults:
     constant: float | None = None
     warnings: tuple[str, ...] = ()
     judged_by: str = ""
+    reliability: Reliability | None = None
 
 
 @dataclass(frozen=True)
 class Ranked:
-    """A candidate: its tau with the primary, and the cosine of mean encoder states."""
+    """A candidate: its tau with the primary, and the cosine of mean encoder states. `over_instances` is where the mean tau over
+    the run's seeds lies with other train rows of both tasks; intervals over seeds are those of `predictors`."""
 
     task: str
     tau: float | None
     embedding: float | None
     predictors: Mapping[str, Prediction] = field(default_factory=dict)
     """What each chosen predictor says of it."""
+    over_instances: Interval | None = None
 
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a predictor says of a candidate: mean over repeats, its 95% interval, and how many there are."""
+    """What a predictor says of a candidate: mean over `repeats` seeds, and where it lies over all seeds (None: one seed does not
+    tell)."""
 
     mean: float | None
     low: float | None
@@ -73,7 +83,8 @@ class Prediction:
 class Judgement:
     """A verdict on a selection against the primary alone: the gain and its 95% interval in units of the metric, how many seeds
     and dev rows judged, how many train instances of the auxiliaries took part; `more`: seeds that it would take to know, None
-    where no number would do."""
+    where no number would do, and about how many seconds these take. The interval is of both sources of chance; `over_rows` is
+    where the gain of the same seeds lies on other rows, `over_seeds` that of other seeds on the same rows."""
 
     verdict: str
     gain: float | None
@@ -83,6 +94,20 @@ class Judgement:
     rows: int
     instances: int
     more: int | None
+    seconds: float | None
+    over_rows: Interval
+    over_seeds: Interval
+
+
+@dataclass(frozen=True)
+class Expected:
+    """What new seeds are expected to give of the selection that is the best of `of` different ones that were tried: dev score,
+    and gain against the primary alone. `how`: `fresh` (measured on fresh seeds and rows), or `shrunk` (from what was seen)."""
+
+    score: float | None
+    gain: float | None
+    of: int
+    how: str
 
 
 @dataclass(frozen=True)
@@ -120,6 +145,8 @@ class Final:
     low: float | None
     high: float | None
     """What fresh seeds and rows said of this selection, where they were asked."""
+    expected: Expected | None = None
+    """What `score` is to be read as, where it is the best of several."""
     predictions: str = ""
 
 
@@ -145,6 +172,10 @@ class PrimaryResults:
     confirmed: tuple[Chosen, ...] | None
     final: Final | None
     judged_by: str = ""
+    expected: Expected | None = None
+    """Of what is confirmed, or else proposed."""
+    answer: str = ""
+    """What to train the primary with, in words."""
 
     @property
     def alone(self) -> float | None:
@@ -168,6 +199,8 @@ class RunResults:
     pilots: Mapping[str, tuple[Trial, ...]]
     primaries: Mapping[str, PrimaryResults]
     warnings: tuple[str, ...]
+    caveat: str = ""
+    """What a reader of the rankings has to know; empty where there is none by tau."""
     precision: Mapping[str, str] = field(default_factory=dict)
 
 

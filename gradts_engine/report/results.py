@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
-from gradts_engine.events import Judged, TaskRead, TrialScored
+from gradts_engine.events import Confirmed, Judged, Proposed, TaskRead, TrialScored
 from gradts_engine.repeats import Repeats
+from gradts_engine.report.answer import answer
 from gradts_engine.report.arrays import artifact, count_kept
 from gradts_engine.report.records import (
     THRESHOLDS,
     Chosen,
+    Expected,
     Final,
+    Interval,
     Judgement,
     Prediction,
     PrimaryResults,
@@ -22,6 +26,7 @@ from gradts_engine.report.records import (
     TaskResults,
     Trial,
 )
+from gradts_engine.report.reliability import caveat, reliability
 from gradts_engine.runtime.artifacts import TAU, Artifact
 from gradts_engine.runtime.store import RunFolder, Store
 from gradts_engine.runtime.view import RunView
@@ -38,18 +43,24 @@ def results_of(store: Store, view: RunView, run: str, state: str) -> RunResults:
     started, warnings = view.started, list[str]()
     primaries = started.primaries if started else ()
     correlations = {p: artifact(store, view, "correlate", p, warnings.append) for p in primaries}
+    measured = {p: artifact(store, view, "reliability", p, warnings.append) for p in primaries}
+    tau = {p: {a: number(x) for a, x in found.result["tau"].items()} for p, found in correlations.items() if found}
+    itself = reliability([found.result for found in measured.values() if found], tau)
     return RunResults(
         run=run,
         state=state,
         encoder=started.encoder if started else None,
         settings=dict(started.settings) if started else {},
         tasks=started.tasks if started else (),
-        data=tuple(_data(store, view, task, warnings.append) for task in view.tasks.values()),
-        tau={p: {a: number(x) for a, x in found.result["tau"].items()} for p, found in correlations.items() if found},
+        data=tuple(
+            replace(_data(store, view, task, warnings.append), reliability=itself.get(name)) for name, task in view.tasks.items()
+        ),
+        tau=tau,
         pilots={task: _trials(told) for task, told in view.pilots.items()},
-        primaries={p: _primary(view, p, correlations[p]) for p in primaries},
+        primaries={p: _primary(view, p, correlations[p], measured[p]) for p in primaries},
         warnings=tuple(warnings),
         precision=dict(started.precision) if started else {},
+        caveat=caveat(tau, itself),
     )
 
 
@@ -82,13 +93,13 @@ def _data(store: Store, view: RunView, task: TaskRead, warn: Callable[[str], Non
     )
 
 
-def _primary(view: RunView, primary: str, correlation: Artifact | None) -> PrimaryResults:
+def _primary(view: RunView, primary: str, correlation: Artifact | None, measured: Artifact | None) -> PrimaryResults:
     proposal, decision = view.proposals.get(primary), view.confirmed(primary)
-    return PrimaryResults(
+    found = PrimaryResults(
         metric=view.tasks[primary].metric if primary in view.tasks else None,
         predictor=view.predicted[primary].predictor if primary in view.predicted else None,
-        ranking=_ranking(view, primary, correlation),
-        verdicts={" + ".join(j.auxiliaries): _judgement(j) for j in view.verdicts.get(primary, ())},
+        ranking=_ranking(view, primary, correlation, measured.result["instances"] if measured else {}),
+        verdicts={" + ".join(j.auxiliaries): _judgement(view, j) for j in view.verdicts.get(primary, ())},
         kept={a: kept(tau) for a, tau in correlation.arrays(TAU).items()} if correlation else {},
         trials=_trials(view.trials.get(primary, ())),
         proposed=_chosen(proposal.auxiliaries) if proposal else None,
@@ -96,6 +107,24 @@ def _primary(view: RunView, primary: str, correlation: Artifact | None) -> Prima
         confirmed=_chosen(decision.auxiliaries) if decision else None,
         final=_final(view, primary),
         judged_by=view.tasks[primary].judged_by if primary in view.tasks else "",
+        expected=_expected(view, primary, decision or proposal),
+    )
+    return replace(found, answer=answer(primary, found))
+
+
+def _judgement(view: RunView, judged: Judged) -> Judgement:
+    return Judgement(
+        verdict=judged.verdict,
+        gain=number(judged.gain),
+        low=number(judged.low),
+        high=number(judged.high),
+        seeds=judged.seeds,
+        rows=judged.rows,
+        instances=sum(judged.auxiliaries.values()),
+        more=judged.more,
+        seconds=_seconds(view, judged),
+        over_rows=Interval(number(judged.rows_low), number(judged.rows_high)),
+        over_seeds=Interval(number(judged.seeds_low), number(judged.seeds_high)),
     )
 
 
@@ -103,32 +132,55 @@ def _trials(told: Iterable[TrialScored]) -> tuple[Trial, ...]:
     return tuple(Trial(tuple(t.auxiliaries), dict(t.auxiliaries), number(t.score), t.reason, t.repeat) for t in told)
 
 
-def _judgement(judged: Judged) -> Judgement:
-    gain, low, high = number(judged.gain), number(judged.low), number(judged.high)
-    instances = sum(judged.auxiliaries.values())
-    return Judgement(judged.verdict, gain, low, high, judged.seeds, judged.rows, instances, judged.more)
+def _seconds(view: RunView, judged: Judged) -> float | None:
+    """What it would take to know: so many trainings with the auxiliaries and alone, as long as those of this run took, on its
+    devices side by side."""
+    taken = [s.seconds for s in view.of("trial", judged.primary) if s.finished and s.seconds]
+    if not taken or not judged.more:
+        return None
+    devices = len(view.started.devices) if view.started else 1
+    return round(math.ceil(2 * judged.more / devices) * math.fsum(taken) / len(taken), 1)
 
 
-def _prediction(values: Sequence[float]) -> Prediction:
+def _expected(view: RunView, primary: str, chosen: Proposed | Confirmed | None) -> Expected | None:
+    """What is to be expected of what was chosen, where that is the best of several."""
+    said = view.expected.get(primary)
+    if said is None or chosen is None or dict(said.auxiliaries) != dict(chosen.auxiliaries):
+        return None
+    return Expected(number(said.score), number(said.gain), said.of, said.how)
+
+
+def _prediction(values: Sequence[float], correlation: bool) -> Prediction:
     repeats = Repeats(tuple(values))
-    low, high = repeats.interval()
-    return Prediction(number(repeats.mean), number(low), number(high), len(values))
+    low, high = repeats.interval(correlation=correlation)
+    return Prediction(number(repeats.mean), number(low), number(high), len(repeats.finite))
 
 
-def _ranking(view: RunView, primary: str, correlation: Artifact | None) -> tuple[Ranked, ...]:
+def _ranking(
+    view: RunView, primary: str, correlation: Artifact | None, instances: Mapping[str, Sequence[float] | None]
+) -> tuple[Ranked, ...]:
     """By what orders, or else by tau; tau and the cosine are those of the correlation, where there is one."""
     said = view.predicted.get(primary)
     told = said.values if said else {}
+    correlations = said.correlations if said else ()
     tau = correlation.result["tau"] if correlation else {}
     cosine = correlation.result["embedding"] if correlation else {}
     candidates = tau or dict.fromkeys(a for of in told.values() for a in of)
-    predictions = {a: {name: _prediction(of[a]) for name, of in told.items() if a in of} for a in candidates}
+    predictions = {
+        a: {name: _prediction(of[a], name in correlations) for name, of in told.items() if a in of} for a in candidates
+    }
 
     def mean(name: str, a: str) -> float | None:
         return predictions[a][name].mean if name in predictions[a] else None
 
     rows = [
-        Ranked(a, number(tau.get(a)), number(cosine.get(a)) if cosine else mean("embedding", a), predictions[a])
+        Ranked(
+            a,
+            number(tau.get(a)),
+            number(cosine.get(a)) if cosine else mean("embedding", a),
+            predictions[a],
+            Interval(*limits) if (limits := instances.get(a)) else None,
+        )
         for a in candidates
     ]
     by = said.predictor if said else ""
@@ -148,13 +200,22 @@ def _final(view: RunView, primary: str) -> Final | None:
     alone = next((t.score for t in view.trials.get(primary, ()) if not t.auxiliaries and not t.repeat), None)
     decision = view.confirmed(primary)
     chosen = dict(decision.auxiliaries) if decision else None
-    said = next((_judgement(j) for j in view.verdicts.get(primary, ()) if dict(j.auxiliaries) == chosen), None)
+    said = next((_judgement(view, j) for j in view.verdicts.get(primary, ()) if dict(j.auxiliaries) == chosen), None)
     if final is None:
         return None
-    verdict, gain, low, high = (said.verdict, said.gain, said.low, said.high) if said else (None, None, None, None)
-    test, alone_test = number(final.test), number(final.alone_test)
-    model, predictions = final.model, final.predictions
-    return Final(number(final.score), model, test, number(alone), alone_test, verdict, gain, low, high, predictions)
+    return Final(
+        score=number(final.score),
+        model=final.model,
+        test=number(final.test),
+        alone=number(alone),
+        alone_test=number(final.alone_test),
+        verdict=said.verdict if said else None,
+        gain=said.gain if said else None,
+        low=said.low if said else None,
+        high=said.high if said else None,
+        expected=_expected(view, primary, decision),
+        predictions=final.predictions,
+    )
 
 
 def kept(tau: np.ndarray) -> dict[str, int]:

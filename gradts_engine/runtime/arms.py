@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, as_completed
+from dataclasses import asdict
+
+import numpy as np
 
 from gradts_engine import events
 from gradts_engine.contracts import Repeats, Selection, Verdict
@@ -15,6 +19,7 @@ from gradts_engine.runtime.driver import Driver
 from gradts_engine.runtime.jobs import Trial
 from gradts_engine.runtime.judging import Judge
 from gradts_engine.runtime.prepare import Prepared
+from gradts_engine.words import number
 
 
 class Arms:
@@ -26,6 +31,10 @@ class Arms:
         self.facts = prepared.facts
         self.driver = driver
         self.emit = emit
+        self._tried: dict[str, dict[Selection, dict[int, Artifact | None]]] = defaultdict(dict)
+        """By primary: trials that a strategy chose by, of each selection and repeat."""
+        self._judged: dict[str, dict[Selection, tuple[float, float]]] = defaultdict(dict)
+        """By primary: gain of each selection on fresh seeds and rows, and dev score of the primary alone on these seeds."""
 
     def evaluate(
         self, primary: str, selections: Sequence[Selection], repeats: Sequence[int], judge: Judge | None = None
@@ -33,6 +42,9 @@ class Arms:
         """Dev scores of trials, NaN for one that failed; with `judge`, scores on the rows that it leaves for choosing. Each is
         told as soon as it is known."""
         found = self.trials(primary, selections, repeats)
+        for selection, trials in zip(selections, found, strict=True):
+            tried = self._tried[primary].setdefault(self._known(primary, selection), {})
+            tried.update(zip(repeats, trials, strict=True))
 
         def score(trial: Artifact | None) -> float:
             if trial is None:
@@ -44,11 +56,34 @@ class Arms:
     def judge(self, primary: str, selections: Sequence[Selection], repeats: Sequence[int], judge: Judge) -> list[Verdict]:
         """Verdicts on selections against the primary alone."""
         alone, *others = self.trials(primary, [(), *selections], repeats)
+        alone_score = self._judged[primary].setdefault((), (0.0, _mean(alone)))[1]
         verdicts = judge.verdicts(others, alone, self.experiment.selection.margin / 100)
         for selection, v in zip(selections, verdicts, strict=True):
+            self._judged[primary][self._known(primary, selection)] = v.gain, alone_score
             counts = self.facts.instances(self.prepared.usable(primary, selection))
-            self.emit(events.Judged(primary, counts, v.verdict, v.gain, v.low, v.high, v.seeds, v.rows, v.more))
+            apart = {name: number(getattr(v, name)) for name in ("rows_low", "rows_high", "seeds_low", "seeds_high")}
+            self.emit(events.Judged(primary, counts, **asdict(v) | apart))
         return verdicts
+
+    def tell_expected(self, primary: str, selection: Selection, judge: Judge) -> None:
+        """Say what new seeds are expected to give of a selection, where it is one of several that a strategy tried."""
+        known, tried = self._known(primary, selection), {s: [t[r] for r in sorted(t)] for s, t in self._tried[primary].items()}
+        if known not in tried or len(tried) < 2:
+            return
+        gain, alone = self._judged[primary].get(known, (math.nan, math.nan))
+        score, how = alone + gain, "fresh"
+        if math.isnan(score):
+            places, scores = {s: i for i, s in enumerate(tried)}, np.array([_mean(trials) for trials in tried.values()])
+            score = judge.expected(places[known], [*tried.values()], scores)
+            gain = score - judge.expected(places[()], [*tried.values()], scores) if () in tried else math.nan
+            how = "shrunk"
+        if not math.isnan(score):
+            counts = self.facts.instances(self.prepared.usable(primary, selection))
+            self.emit(events.Expected(primary, counts, score, gain, len(tried), how))
+
+    def _known(self, primary: str, selection: Selection) -> Selection:
+        """A selection as trials have it."""
+        return tuple(sorted(self.prepared.usable(primary, selection)))
 
     def trials(
         self, primary: str, selections: Sequence[Selection], repeats: Sequence[int], *, pilot: bool = False
@@ -74,6 +109,11 @@ class Arms:
         key = jobs.key(_trial(primary, selection, repeat), self.facts)
         self.emit(events.TrialScored(primary, counts, score, key, reason, repeat, pilot))
         return found
+
+
+def _mean(trials: Sequence[Artifact | None]) -> float:
+    """Mean dev score of trials, NaN where one failed."""
+    return float(np.mean([float(trial.result["score"]) if trial else math.nan for trial in trials]))
 
 
 def _trial(primary: str, selection: Selection, repeat: int) -> Trial:

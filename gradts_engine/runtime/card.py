@@ -6,10 +6,12 @@ import json
 import re
 from collections.abc import Mapping
 
+from gradts_engine import words
 from gradts_engine.contracts import Selection
 from gradts_engine.events import FinalModel, TaskRead
 from gradts_engine.printing import printable
 from gradts_engine.runtime.prepare import Prepared
+from gradts_engine.runtime.view import RunView
 from gradts_engine.words import score
 
 
@@ -19,10 +21,10 @@ def markdown(text: str) -> str:
 
 
 def model_card(
-    run: Prepared, selection: Selection, final: FinalModel, alone: float, versions: Mapping[str, str], read: TaskRead
+    run: Prepared, selection: Selection, final: FinalModel, alone: float, versions: Mapping[str, str], view: RunView
 ) -> str:
-    """Markdown with the metadata block of the Hugging Face Hub. `alone`: best dev score of the primary trained alone; `read`: the
-    primary's data."""
+    """Markdown with the metadata block of the Hugging Face Hub. `alone`: best dev score of the primary trained alone; `view`:
+    what the run has told so far."""
     from huggingface_hub import ModelCardData
 
     experiment, data = run.experiment, run.data[final.primary]
@@ -36,8 +38,8 @@ def model_card(
     if final.predictions and final.test is None:
         rows.append(f"| test | {metric} | predictions, no score | |")
     counts = run.facts.instances(selection)
-    words = f"\nWords beyond {experiment.data.max_length} tokens were cut, and count as wrong."
-    cut = [words] if run.types[final.primary].word_level else []
+    beyond = f"\nWords beyond {experiment.data.max_length} tokens were cut, and count as wrong."
+    cut = [beyond] if run.types[final.primary].word_level else []
     auxiliaries = ", ".join(f"{markdown(task)} ({count} instances)" for task, count in counts.items()) or "none"
     equal = "equally many optimiser steps" if experiment.multitask.length == "steps" else "its own epochs"
     settings = {
@@ -60,8 +62,9 @@ def model_card(
             "| --- | --- | --- | --- |",
             *rows,
             *cut,
-            *_said(read),
-            "\nOne seed; a difference smaller than the spread over seeds means nothing.\n",
+            *_sure(view, final, counts),
+            *_said(view.tasks[final.primary]),
+            "",
             "## Settings\n",
             f"```json\n{json.dumps(settings, indent=2)}\n```\n",
             "## Versions\n",
@@ -69,6 +72,20 @@ def model_card(
             "",
         ]
     )
+
+
+def _sure(view: RunView, final: FinalModel, counts: Mapping[str, int]) -> list[str]:
+    """How far the scores can be believed: what fresh seeds said of these auxiliaries, what to expect of the best of several."""
+    judged = [v for v in view.verdicts.get(final.primary, ()) if v.auxiliaries == counts]
+    found = [
+        f"On {words.count(v.seeds, 'fresh seed')} and {words.count(v.rows, 'dev row')} that no choice was made on, the gain is "
+        f"{words.points(v.gain, v.low, v.high)}: {v.verdict}."
+        for v in judged
+    ]
+    e = view.expected.get(final.primary)
+    if e and e.auxiliaries == counts:
+        found.append(f"The dev score {score(final.score)} is {words.expected(e.score, e.gain, e.of, e.how)}.")
+    return ["", *map(markdown, found or ["One seed; a difference smaller than the spread over seeds means nothing."])]
 
 
 def _said(read: TaskRead) -> list[str]:

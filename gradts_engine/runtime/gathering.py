@@ -23,6 +23,7 @@ from gradts_engine.runtime.facts import Facts
 from gradts_engine.runtime.jobs import Embed, Job, Score, States
 from gradts_engine.runtime.prepare import Prepared
 from gradts_engine.runtime.proposals import correlate
+from gradts_engine.runtime.reliability import measure_reliability
 from gradts_engine.runtime.shards import read_raw
 from gradts_engine.scoring.normalise import mean_importance
 
@@ -91,6 +92,7 @@ class Gathering:
         self.mean_states = {job.task: future.result() for job, future in asked.items() if isinstance(job, Embed)}
         first = {task: artifact for task, (artifact, *_) in self.scores.items() if artifact}
         self.correlations = correlate(self.driver, self.experiment, first, self.mean_states)
+        measure_reliability(self.driver, {p: list(found.result["tau"]) for p, found in self.correlations.items()}, self.scores)
 
     def _there(self, job: Score, future: Future[Artifact]) -> Artifact | None:
         try:

@@ -17,7 +17,17 @@ from gradts_engine.events import About
 from gradts_engine.runtime.artifacts import content_key
 from gradts_engine.runtime.facts import Facts
 
-VERSIONS = {"embed": 1, "tune": 4, "score": 3, "states": 1, "correlate": 1, "trial": 4, "proposal": 1, "test": 3}
+VERSIONS = {
+    "embed": 1,
+    "tune": 4,
+    "score": 3,
+    "states": 1,
+    "correlate": 1,
+    "reliability": 1,
+    "trial": 4,
+    "proposal": 1,
+    "test": 3,
+}
 """Raised when a stage computes something else from the same inputs, so that older results are not taken for its own."""
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from gradts_engine.contracts import TaskData, Verdict
 from gradts_engine.learning.seeds import derive_seed
 from gradts_engine.runtime.artifacts import PREDICTIONS, Artifact
-from gradts_engine.selection.verdicts import judge, pseudo_values
+from gradts_engine.selection.verdicts import judge, noise_of, pseudo_values, shrunk
 
 
 @dataclass(frozen=True)
@@ -63,17 +63,27 @@ class Judge:
         found = judge([self._table(trials, rows) - base for trials in selections], margin)
         return [replace(verdict, rows=len(rows)) for verdict in found]
 
-    def _table(self, trials: Sequence[Artifact | None], rows: np.ndarray) -> np.ndarray:
+    def expected(self, best: int, tried: Sequence[Sequence[Artifact | None]], scores: np.ndarray) -> float:
+        """What new seeds are expected to give of the selection at `best`, from `scores` [k] of all that were `tried` and their
+        trials, of which the first of each are compared row by row, as far as `best` has seeds; NaN where that cannot be known."""
+        seeds = len(tried[best])
+        rows = np.arange(len(self.data.splits["dev"]))
+        tables = [self._table(trials, rows, 50) for trials in tried if len(trials) == seeds]
+        if len(tables) < 2:
+            tables = [self._table(trials[:1], rows, 50) for trials in tried]
+        return shrunk(float(scores[best]), scores, noise_of([table for table in tables if np.isfinite(table).all()]))
+
+    def _table(self, trials: Sequence[Artifact | None], rows: np.ndarray, blocks: int = 200) -> np.ndarray:
         """What each block of rows adds to the metric in each seed, [S, B]; NaN for a training that failed."""
-        blocks = min(len(rows), 200)
+        blocks = min(len(rows), blocks)
         found = []
         for trial in trials:
             if trial is None:
                 found.append(np.full(blocks, np.nan))
                 continue
-            found.append(_pseudo_values(self._scorer(trial), rows))
+            found.append(_pseudo_values(self._scorer(trial), rows, blocks))
         return np.array(found)
 
 
-def _pseudo_values(score: Callable[[np.ndarray], float], rows: np.ndarray) -> np.ndarray:
-    return pseudo_values(lambda where: score(rows[where]), len(rows))
+def _pseudo_values(score: Callable[[np.ndarray], float], rows: np.ndarray, blocks: int) -> np.ndarray:
+    return pseudo_values(lambda where: score(rows[where]), len(rows), blocks=blocks)

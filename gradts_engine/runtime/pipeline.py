@@ -199,17 +199,25 @@ class Pipeline:
             self.emit(events.Warned(warning))
         spec = self.catalog.strategies[selection.strategy]
         told = {name: {c: found.values for c, found in of.items()} for name, of in ranking.predicted.items()}
-        self.emit(events.Predicted(primary, ranking.predictor, told))
-        judge = Judge(self.prepared.data[primary], self.experiment.data.verdict_fraction, self.facts.seed)
+        correlations = tuple(
+            name for name in told if name in self.catalog.predictors and self.catalog.predictors[name].correlation
+        )
+        self.emit(events.Predicted(primary, ranking.predictor, told, correlations))
+        judge = self.judge(primary)
         runs = Trials(
             lambda selections, repeats: self.arms.evaluate(primary, selections, repeats, judge if spec.judges else None),
             lambda selections, repeats: self.arms.judge(primary, selections, repeats, judge),
         )
         chosen = self.prepared.usable(primary, spec.load()(ranking, runs, self.experiment.strategy))
+        self.arms.tell_expected(primary, chosen, judge)
         correlation = self.gathering.correlations.get(primary)
         versions = versions_of(selection, self.catalog)
         proposal = propose(self.driver, self.experiment, primary, correlation, chosen, versions)
         self.decisions.offer(primary, proposal)
+
+    def judge(self, primary: str) -> Judge:
+        """Which dev rows of a primary choose, and which judge."""
+        return Judge(self.prepared.data[primary], self.experiment.data.verdict_fraction, self.facts.seed)
 
     # --- decision and final training ----------------------------------------------------------------------------------
 
@@ -231,16 +239,20 @@ class Pipeline:
     def finish(self, primary: str, selection: Selection) -> None:
         """Train with the confirmed selection (a trial that was run before is taken as it is), compare with the primary alone, and
         export the model."""
-        alone, final = (found.mean for found in self.arms.evaluate(primary, [(), selection], [0]))
-        if math.isnan(final):
+        ([before], [found]) = self.arms.trials(primary, [(), selection], [0])
+        if found is None:
             raise RunError(f"the final training of {primary} failed (see above)")
+        alone = float(before.result["score"]) if before else math.nan
+        final = float(found.result["score"])
+        self.arms.tell_expected(primary, selection, self.judge(primary))
         tested = self.tested(primary, selection)
         alone_tested = None if math.isnan(alone) else self.tested(primary, ())
-        test, alone_test = (found.result["score"] if found else None for found in (tested, alone_tested))
+        test, alone_test = (of.result["score"] if of else None for of in (tested, alone_tested))
         predictions = self.hand_out(primary, tested) if tested else ""
         folder = str((self.folder.models / primary).absolute())
         result = events.FinalModel(primary, final, folder, test, alone_test, predictions)
-        card = model_card(self.prepared, selection, result, alone, self.options.versions, self.journal.view.tasks[primary])
+        self.journal.wait(0.0)  # the card says what was told before
+        card = model_card(self.prepared, selection, result, alone, self.options.versions, self.journal.view)
         self.driver.act(Export(primary=primary, auxiliaries=selection, folder=folder, card=card)).result()
         self.emit(result)
 

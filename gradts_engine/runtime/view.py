@@ -98,6 +98,7 @@ class RunView:
     pilots: Mapping[str, tuple[events.TrialScored, ...]] = field(default_factory=dict)
     predicted: Mapping[str, events.Predicted] = field(default_factory=dict)
     verdicts: Mapping[str, tuple[events.Judged, ...]] = field(default_factory=dict)
+    expected: Mapping[str, events.Expected] = field(default_factory=dict)
     proposals: Mapping[str, events.Proposed] = field(default_factory=dict)
     confirmations: Mapping[str, events.Confirmed] = field(default_factory=dict)
     finals: Mapping[str, events.FinalModel] = field(default_factory=dict)
@@ -180,6 +181,15 @@ def _advance(view: RunView, progress: Mapping[str, Sequence[tuple[float, events.
     return replace(view, stages=stages, named=named)
 
 
+_LATEST = {
+    events.Predicted: "predicted",
+    events.Expected: "expected",
+    events.Confirmed: "confirmations",
+    events.FinalModel: "finals",
+}
+"""Events of which the latest of each primary counts, and where it is kept."""
+
+
 def apply(view: RunView, event: Event, when: float = 0.0) -> RunView:
     """The view after one more event; an event that it has no use for leaves it as it is."""
     match event:
@@ -207,7 +217,9 @@ def apply(view: RunView, event: Event, when: float = 0.0) -> RunView:
             known = view.stages.get(_key(view, event), TODO).epochs
             return _stage(view, event, epochs=(*known[: epoch - 1], score))
         case events.StageFinished(seconds=seconds, cached=cached):
-            return _stage(view, event, state="cached" if cached else "done", seconds=seconds)
+            if cached:  # what it took when it was computed in this run is still known
+                return _stage(view, event, state="cached")
+            return _stage(view, event, state="done", seconds=seconds)
         case events.StageFailed(stage, subject, reason):
             return _with(_stage(view, event, state="failed", reason=reason), "failures", (stage, subject), reason)
         case events.TrialScored(primary) | events.Judged(primary):
@@ -216,9 +228,8 @@ def apply(view: RunView, event: Event, when: float = 0.0) -> RunView:
             # What a policy took is not remembered: where a person is to be asked now, nobody has decided yet.
             persons = {p: c for p, c in view.confirmations.items() if p != primary or c.by == "person"}
             return replace(_with(view, "proposals", primary, event), confirmations=persons)
-        case events.Predicted(primary) | events.Confirmed(primary) | events.FinalModel(primary):
-            field = {events.Predicted: "predicted", events.Confirmed: "confirmations", events.FinalModel: "finals"}[type(event)]
-            return _with(view, field, primary, event)
+        case events.Predicted(primary) | events.Expected(primary) | events.Confirmed(primary) | events.FinalModel(primary):
+            return _with(view, _LATEST[type(event)], primary, event)
         case events.CommandAnswered(id=identifier):
             return _with(view, "answers", identifier, event)
         case events.Warned(message):

@@ -40,8 +40,7 @@ class Spread:
         from scipy.special import stdtrit
 
         count = seeds or self.seeds
-        rows = max(self.row - self.rest, 0.0) / self.seeds / self.rows  # s2_row / R, which no seed makes smaller
-        noise = max(self.seed, self.rest if self.rows > 1 else 0.0) / self.rows / count
+        rows, noise = self._parts(count)
         freedom_of_seeds = self.seed_freedom + (count - self.seeds if seeds else 0)
         total = rows + noise
         if total == 0:
@@ -50,10 +49,25 @@ class Spread:
         freedom = total**2 / sum(part**2 / free for part, free in parts if part)
         return float(stdtrit(freedom, (1 + level) / 2)) * math.sqrt(total)
 
+    def _parts(self, seeds: int) -> tuple[float, float]:
+        """Variance of the mean of so many seeds from rows, which no seed makes smaller (s2_row / R), and from the rest."""
+        noise = max(self.seed, self.rest if self.rows > 1 else 0.0) / self.rows / seeds
+        return max(self.row - self.rest, 0.0) / self.seeds / self.rows, noise
+
     @property
-    def of_rows(self) -> float:
-        """Standard deviation of the mean from the choice of rows alone."""
-        return math.sqrt(max(self.row - self.rest, 0.0) / self.seeds / self.rows)
+    def variance(self) -> float:
+        """Variance of the mean."""
+        return sum(self._parts(self.seeds))
+
+    def half_width_of(self, source: Literal["rows", "seeds"], level: float) -> float:
+        """Half the interval of the mean for another choice of rows or of seeds alone, the other being as they are; NaN where
+        there is one row."""
+        from scipy.special import stdtrit
+
+        square, freedom = (self.row, self.rows - 1) if source == "rows" else (self.seed, self.seed_freedom)
+        if freedom < 1:
+            return math.nan
+        return float(stdtrit(freedom, (1 + level) / 2)) * math.sqrt(square / self.seeds / self.rows)
 
 
 def spreads(tables: Sequence[np.ndarray]) -> list[Spread]:
@@ -90,7 +104,7 @@ def judge(tables: Sequence[np.ndarray], margin: float, *, level: float = 0.95) -
 def _verdict(gain: float, spread: Spread, margin: float, level: float) -> Verdict:
     half = spread.half_width(level)
     kind = _kind(gain, half, margin)
-    rows = 1.96 * spread.of_rows
+    rows, seeds = spread.half_width_of("rows", level), spread.half_width_of("seeds", level)
     return Verdict(
         verdict=kind,
         gain=gain,
@@ -100,6 +114,8 @@ def _verdict(gain: float, spread: Spread, margin: float, level: float) -> Verdic
         rows=spread.rows if spread.rows > 1 else 0,
         rows_low=gain - rows,
         rows_high=gain + rows,
+        seeds_low=gain - seeds,
+        seeds_high=gain + seeds,
         more=0
         if kind != "undecided"
         else _more(lambda seeds: _kind(gain, spread.half_width(level, seeds), margin), spread.seeds),
@@ -140,14 +156,31 @@ def pseudo_values(metric: Callable[[np.ndarray], float], rows: int, *, blocks: i
     return np.array([len(parts) * whole - (len(parts) - 1) * metric(np.delete(np.arange(rows), part)) for part in parts])
 
 
-def shrunk(best: float, gains: np.ndarray, noise: float) -> float:
-    """What is to be expected of the best of several `gains` [k] with a noise variance `noise` each: less than was seen.
+def shrunk(best: float, scores: np.ndarray, noise: float) -> float:
+    """What is to be expected of the best of several `scores` [k] with a noise variance `noise` each: less than was seen.
 
-    Empirical Bayes with a normal prior over the candidates (James and Stein 1961; Efron and Morris, JASA 1973).
+    Empirical Bayes with a normal prior over what was tried, whose variance is that of the scores less the noise (Efron and
+    Morris, JASA 1973, with k - 1 in place of their k - 3: of the best, that leaves less of the bias in simulations, and it is
+    there for two). NaN where the noise is.
     """
-    gains = gains[np.isfinite(gains)]
-    if len(gains) < 4:  # with fewer, Efron and Morris's factor is not defined
-        return best - math.sqrt(max(noise, 0.0)) if len(gains) > 1 else best
-    mean, spread = float(gains.mean()), float(((gains - gains.mean()) ** 2).sum())
-    kept = max(0.0, 1 - (len(gains) - 3) * noise / spread) if spread else 0.0
-    return mean + kept * (best - mean)
+    scores = scores[np.isfinite(scores)]
+    if len(scores) < 2:
+        return best
+    spread = float(((scores - scores.mean()) ** 2).sum())
+    kept = max(0.0, 1 - (len(scores) - 1) * noise / spread) if spread else 0.0
+    return float(scores.mean()) + kept * (best - float(scores.mean()))
+
+
+def noise_of(tables: Sequence[np.ndarray]) -> float:
+    """Variance of the mean of a table of scores [S seeds, R rows], from what sets it off from the others of the same seeds and
+    rows; of one seed that of rows alone, since nothing is known of others. NaN for less than two tables."""
+    if len(tables) < 2:
+        return math.nan
+    differences = np.stack(tables) - np.mean(tables, axis=0)
+    if differences.shape[1] == 1:
+        variance = (
+            float(np.mean([table.var(ddof=1) / table.size for table in differences])) if differences.shape[2] > 1 else math.nan
+        )
+    else:
+        variance = float(np.mean([spread.variance for spread in spreads(list(differences))]))
+    return variance * len(tables) / (len(tables) - 1)

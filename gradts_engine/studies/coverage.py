@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from gradts_engine.repeats import Repeats
-from gradts_engine.scoring.bootstrap import tau_intervals
+from gradts_engine.scoring.bootstrap import resampled, tau_interval
 from gradts_engine.scoring.correlation import kendall_tau
 from gradts_engine.scoring.normalise import normalise
 from gradts_engine.selection.verdicts import judge
@@ -43,8 +43,8 @@ def tau_of_instances(draw: np.random.Generator, instances: int, noise: float) ->
     true = common * draw.lognormal(0, 0.4, (2, 6, 12))
     shape = (instances, 6, 12)
     seen = (m * draw.lognormal(0, noise, shape) * draw.lognormal(0, 0.7, (instances, 1, 1)) for m in true)
-    raw = dict(zip("ab", seen, strict=True))
-    low, high = tau_intervals("a", raw, resamples=RESAMPLES)["b"]
+    one, two = (resampled({0: [raw]}, seed=place, resamples=RESAMPLES) for place, raw in enumerate(seen))
+    low, high = tau_interval(one, two)
     tau = float(kendall_tau(normalise(true[0]), normalise(true[1])[None])[0])
     return Case(int(low <= tau <= high), 1)
 

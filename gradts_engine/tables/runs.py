@@ -14,7 +14,18 @@ from gradts_engine.tables.matrix import Matrix
 from gradts_engine.tables.records import label, records
 
 if TYPE_CHECKING:
-    from gradts_engine.report import Chosen, Comparison, PrimaryResults, Ranked, RunResults, TaskResults, Trial
+    from gradts_engine.report import (
+        Chosen,
+        Comparison,
+        Interval,
+        Judgement,
+        Prediction,
+        PrimaryResults,
+        Ranked,
+        RunResults,
+        TaskResults,
+        Trial,
+    )
 
 
 def data(tasks: Sequence[TaskResults]) -> Table:
@@ -45,10 +56,65 @@ def thresholds(kept: Mapping[str, Mapping[str, int]]) -> Table:
 
 
 def ranking(ranked: Sequence[Ranked]) -> Table:
-    """Candidates in order, with what speaks for each."""
-    rows = enumerate(ranked, 1)
+    """Candidates in order, with what every predictor says of each; where there are several seeds, with the interval over them,
+    and of tau that over instances beside it."""
+    rows = []
+    for i, r in enumerate(ranked, 1):
+        said = {name: f"{words.score(p.mean)}{_interval(p)}" for name, p in r.predictors.items()}
+        known = {"tau": words.score(r.tau), "embedding": words.score(r.embedding)}
+        over = {"tau over instances": _interval(r.over_instances).strip()} if r.over_instances else {}
+        rows.append({"rank": i, "candidate": r.task} | said | {k: v for k, v in known.items() if k not in said} | over)
+    names = dict.fromkeys(name for row in rows for name in row)
+    return records([{name: row.get(name, "-") for name in names} for row in rows])
+
+
+def _interval(of: Prediction | Interval | None) -> str:
+    """Its limits, after a space; nothing where they are not known."""
+    return "" if of is None or of.low is None or of.high is None else f" [{of.low:.2f}, {of.high:.2f}]"
+
+
+def reliability(tasks: Sequence[TaskResults]) -> Table:
+    """How far each task's ranking of heads agrees with itself, and what that means."""
     return records(
-        [{"rank": i, "candidate": r.task, "tau": words.score(r.tau), "embedding": words.score(r.embedding)} for i, r in rows]
+        [
+            {
+                "task": t.task,
+                "halves": _two_digits(t.reliability.halves),
+                "seeds": _two_digits(t.reliability.seeds),
+                "": t.reliability.said,
+            }
+            for t in tasks
+            if t.reliability
+        ]
+    )
+
+
+def _two_digits(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2f}"
+
+
+def verdicts(found: Mapping[str, Judgement]) -> Table:
+    """What fresh seeds and rows say of what was tried, in points; the two sources of chance beside both together."""
+    from gradts_engine.report import to_know  # late: lists of plugins and the like need no numpy
+
+    def span(of: Judgement | Interval) -> str:
+        return "-" if of.low is None or of.high is None else f"{100 * of.low:+.1f} to {100 * of.high:+.1f}"
+
+    return records(
+        [
+            {
+                "trained with": name,
+                "verdict": v.verdict,
+                "gain": "-" if v.gain is None else f"{100 * v.gain:+.1f}",
+                "95%": span(v),
+                "over rows": span(v.over_rows),
+                "over seeds": span(v.over_seeds),
+                "seeds": v.seeds,
+                "rows": v.rows,
+                "to know": to_know(v) if v.verdict == "undecided" else "",
+            }
+            for name, v in found.items()
+        ]
     )
 
 
@@ -75,20 +141,27 @@ def pilots(found: Mapping[str, Sequence[Trial]]) -> Table:
 
 
 def primary_results(primary: str, found: PrimaryResults, settings: Mapping[str, Any]) -> RenderableType:
-    """Ranking, trials, choice and gain of one primary."""
+    """Ranking, trials, verdicts, choice and gain of one primary."""
+    from gradts_engine.report import expected
+
     parts: list[RenderableType] = [label(f"{primary} ({found.judged_by or found.metric})", "bold")]
     if found.ranking:
-        parts += [Text("candidates by Kendall's tau of head rankings:"), ranking(found.ranking)]
+        seeds = max((p.repeats for r in found.ranking for p in r.predictors.values()), default=1)
+        over = f"; [ ]: 95% over {seeds} seeds" if seeds > 1 else "; one seed, which says nothing of others"
+        parts += [label(f"candidates by {found.predictor or 'tau'}{over}:"), ranking(found.ranking)]
     if found.trials:
         equal = "equal optimiser steps" if settings["multitask"]["length"] == "steps" else "equal epochs"
         parts += [Text(f"trials, best dev score of each at {equal}:"), trials(found)]
+    if found.verdicts:
+        parts += [Text("gains in points on fresh seeds and dev rows that no choice was made on:"), verdicts(found.verdicts)]
     chosen = {a.task: found.kept[a.task] for a in found.proposed or () if a.task in found.kept}
     if settings["selection"]["strategy"] == "fine-grained" and chosen:
         parts += [Text("instances that a threshold would keep:"), thresholds(chosen)]
+    parts.append(label(found.answer))
     parts.append(label(f"proposed:  {_names(found.proposed)}"))
     parts.append(label(f"confirmed: {_names(found.confirmed)}"))
     if final := found.final:
-        parts.append(label(_compared("dev", final.score, final.alone)))
+        parts.append(label(_compared("dev", final.score, final.alone) + (f"  {expected(e)}" if (e := final.expected) else "")))
         if final.test is not None:
             parts.append(label(_compared("test", final.test, final.alone_test)))
         elif final.predictions:
@@ -105,8 +178,6 @@ def _compared(split: str, value: float | None, alone: float | None) -> str:
 
 def run_results(found: RunResults) -> RenderableType:
     """Everything that `report.results` says of a run."""
-    from gradts_engine.report import caveat  # late: lists of plugins and the like need no numpy
-
     tau = {(a, p): x for p, row in found.tau.items() for a, x in row.items()}
     parts: list[RenderableType] = [
         label(f"run {found.run}: {found.state}, encoder {found.encoder}{words.formats(found.precision)}", "bold"),
@@ -125,7 +196,9 @@ def run_results(found: RunResults) -> RenderableType:
             Text("Kendall's tau between head rankings (columns: primaries):"),
             Matrix(found.tasks, list(found.tau), tau),
         ]
-        parts += [Text(), Text(caveat(found.settings["scoring"]["head_axis"]), "dim"), Text("")]
+        if any(t.reliability for t in found.data):
+            parts += [Text("how far each task's ranking agrees with itself (tau):"), reliability(found.data)]
+        parts += [Text(), Text(found.caveat, "dim"), Text("")]
     if found.pilots:
         parts += [Text("pilots, what candidates do for other tasks (dev scores):"), pilots(found.pilots), Text("")]
     parts += [primary_results(p, result, found.settings) for p, result in found.primaries.items()]

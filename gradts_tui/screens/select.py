@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
 from gradts_engine import tables
-from gradts_engine.report import RunResults, caveat
+from gradts_engine.report import RunResults
 from gradts_tui.choice import Candidate, Choice, candidates
 from gradts_tui.desk import Desk
 from gradts_tui.messages import Send
@@ -89,8 +89,7 @@ class Select(Page):
         self.order = [ranked.task for ranked in result.ranking]
         table.fill({c.name: self.cells(run, c, choice) for c in rows})
         self.query_one("#sum", Say).say(self.state(run, choice) if choice else Text("No proposal yet: trials go on.", "dim"))
-        axis = run.view.started.settings["scoring"]["head_axis"] if run.view.started else "output"
-        self.query_one("#caveat", Say).say(caveat(axis))
+        self.query_one("#caveat", Say).say(results.caveat if isinstance(results, RunResults) else "")
         if proposal is None:
             self.choices.pop(self.primary, None)
             self.earlier.pop(self.primary, None)

@@ -187,7 +187,16 @@ def test_status(ran):
     assert found == row | {"stages": stages}
     assert (row["run"], row["state"], row["engine"], row["reason"]) == (ran.latest.id, "done", "", "")
     assert row["finished"] == len(stages)
-    assert {stage["stage"] for stage in stages} == {"embed", "tune", "score", "correlate", "trial", "proposal", "test"}
+    assert {stage["stage"] for stage in stages} == {
+        "embed",
+        "tune",
+        "score",
+        "correlate",
+        "reliability",
+        "trial",
+        "proposal",
+        "test",
+    }
     (tuned,) = (stage for stage in stages if (stage["stage"], stage["subject"]) == ("tune", "stars"))
     assert (tuned["state"], tuned["done"], tuned["of"], tuned["reason"]) == ("done", 18, 18, "")
     assert ran.latest.id in ran("status").out

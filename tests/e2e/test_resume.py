@@ -12,7 +12,8 @@ from gradts_engine import events
 from gradts_engine.config.schema import MultitaskSettings, ScoringSettings, TrainingSettings
 
 TASKS = ("mood", "pair", "stars", "tags")
-SCORED = {*(("tune", task) for task in TASKS), *(("score", task) for task in TASKS), ("correlate", "mood")}
+CORRELATED = {("correlate", "mood"), ("reliability", "mood")}
+SCORED = {*(("tune", task) for task in TASKS), *(("score", task) for task in TASKS), *CORRELATED}
 EMBEDDED = {("embed", task) for task in TASKS}
 ALL = "mood + pair + stars + tags"
 FINAL = {("trial", "mood"), ("trial", ALL), ("test", "mood"), ("test", ALL)}
@@ -80,7 +81,7 @@ def test_another_order_of_tasks_computes_no_training_again(ran):
     last = ran.settings.pop("tasks.pair")
     ran.settings["tasks.pair"] = last
     ran.write()
-    assert ran.done() <= {("correlate", "mood"), *PROPOSAL}
+    assert ran.done() <= {*CORRELATED, *PROPOSAL}
 
 
 # --- a setting has changed -------------------------------------------------------------------------------------------
@@ -98,7 +99,10 @@ CHANGES = {
     "training.max_grad_norm": (0.01, {*SCORED, *PROPOSAL}),
     "training.dropout": (0.5, {*SCORED, *PROPOSAL}),
     "training.precision": ("bf16", {*SCORED, *PROPOSAL}),
-    "training.seeds": (2, {(stage, f"{subject}, repeat 1") for stage, subject in SCORED if stage != "correlate"}),
+    "training.seeds": (
+        2,
+        {(stage, f"{subject}, repeat 1") for stage, subject in SCORED if stage in ("tune", "score")} | {("reliability", "mood")},
+    ),
     "multitask.epochs": (3, FINAL),
     "multitask.steps": (8, FINAL),
     "multitask.length": ("epochs", FINAL),
@@ -123,7 +127,7 @@ CHANGES = {
     "run.devices": (["auto"], set()),
     "tasks.stars.metric": (
         "spearman",
-        {("tune", "stars"), ("score", "stars"), ("correlate", "mood"), *PROPOSAL},
+        {("tune", "stars"), ("score", "stars"), *CORRELATED, *PROPOSAL},
     ),
 }
 
@@ -163,10 +167,10 @@ def of_task(task: str) -> set[tuple[str, str]]:
     [
         ("mood", "test", {("test", "mood"), ("test", ALL)}),
         ("stars", "test", set()),
-        ("stars", "dev", {("tune", "stars"), ("score", "stars"), ("correlate", "mood"), *PROPOSAL}),
-        ("stars", "train", {*of_task("stars"), ("correlate", "mood"), *PROPOSAL, ("trial", ALL), ("test", ALL)}),
-        ("mood", "dev", {("tune", "mood"), ("score", "mood"), ("correlate", "mood"), *PROPOSAL, *FINAL}),
-        ("mood", "train", {*of_task("mood"), ("correlate", "mood"), *PROPOSAL, *FINAL}),
+        ("stars", "dev", {("tune", "stars"), ("score", "stars"), *CORRELATED, *PROPOSAL}),
+        ("stars", "train", {*of_task("stars"), *CORRELATED, *PROPOSAL, ("trial", ALL), ("test", ALL)}),
+        ("mood", "dev", {("tune", "mood"), ("score", "mood"), *CORRELATED, *PROPOSAL, *FINAL}),
+        ("mood", "train", {*of_task("mood"), *CORRELATED, *PROPOSAL, *FINAL}),
     ],
 )
 def test_a_changed_row_computes_what_sees_it(everything, task, split, expected):
@@ -197,7 +201,7 @@ def test_a_new_candidate_costs_its_own_stages_and_new_trials(ran):
     computed = ran.done()
     assert {key for key in computed if key[0] not in ("trial", "test")} == {
         *of_task("more"),
-        ("correlate", "mood"),
+        *CORRELATED,
         *PROPOSAL,
     }
     after = ran("results --json").json
@@ -275,11 +279,12 @@ def test_verify_leaves_the_work_of_a_running_engine_alone(ran):
 
 def test_the_list_of_what_is_stored(ran):
     rows = {row["stage"]: row for row in ran("cache list --json").json}
-    assert {stage: rows[stage]["results"] for stage in ("embed", "tune", "score", "correlate", "proposal")} == {
+    assert {stage: rows[stage]["results"] for stage in ("embed", "tune", "score", "correlate", "reliability", "proposal")} == {
         "embed": 4,
         "tune": 4,
         "score": 4,
         "correlate": 1,
+        "reliability": 1,
         "proposal": 1,
     }
     files = [path for path in (ran.store.root / "artifacts" / "tune").rglob("*") if path.is_file()]
