@@ -121,9 +121,9 @@ def pairs(
 
     Then every predictor is asked, with as many seeds, and compared with the gains: rho is the mean over primaries of the rank
     correlation, with a 95% interval over primaries and candidates; the ceiling is what a perfect predictor would show with gains
-    that depend on their seeds as these do, and corrected is rho over it; regret@k is how much less, in points, the best of the
-    first k candidates gains than the best of all. Beside the table, pairs-predictors.csv and .md have a row a predictor, and
-    pairs-values.csv what it said.
+    that depend on their seeds as these do, and corrected is rho over it; over embedding is how much higher rho is than that of
+    the embedding; regret@k is how much less, in points, the best of the first k candidates gains than the best of all. Beside the
+    table, pairs-predictors.csv and .md have a row a predictor, and pairs-values.csv what it said.
 
     \b
       gradts-engine study pairs tasks.toml --seeds 4
@@ -157,7 +157,7 @@ def pairs(
         if asked:
             said = predicted.say(experiment, catalog, kept, asked, seeds, rows, control, display)
             table = gains(rows, candidates, seeds)
-            found["predictors"] = [predicted.row(catalog.predictors[n], said.values[n], table, candidates) for n in asked]
+            found["predictors"] = predicted.rows([catalog.predictors[name] for name in asked], said.values, table, candidates)
             found["evidence seconds"] = {stage: round(seconds, 1) for stage, seconds in said.seconds.items()}
             table_of = f"{path.stem}-predictors"
             writing.write(found["predictors"], path.with_name(f"{table_of}.csv"), path.with_name(f"{table_of}.md"))

@@ -9,12 +9,15 @@ ceiling, corrected.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
 from gradts_engine.repeats import Repeats
+
+Prediction = Mapping[str, np.ndarray]
+"""Of each primary, values [C] or gains [C, S] of its candidates."""
 
 
 @dataclass(frozen=True)
@@ -76,33 +79,38 @@ def regret(values: np.ndarray, gains: np.ndarray, first: int) -> float:
     return float(gains.max() - np.mean(tops))
 
 
-def agreement(
-    predicted: Mapping[str, np.ndarray],
-    truth: Mapping[str, np.ndarray],
-    *,
-    first: tuple[int, ...] = (1, 3),
-    resamples: int = 2000,
-) -> Agreement:
+def agreement(predicted: Prediction, truth: Prediction, *, first: tuple[int, ...] = (1, 3), resamples: int = 1000) -> Agreement:
     """Compare a prediction with a truth."""
-    means = {p: np.array([Repeats(tuple(row)).mean for row in truth[p]]) for p in predicted}
+    means = _gains(predicted, truth)
     rhos = {p: spearman(predicted[p], means[p]) for p in predicted}
     rho = _mean([*rhos.values()])
     ceiling = _mean([math.sqrt(reliability(truth[p])) for p in predicted if math.isfinite(rhos[p])])
-    low, high = _interval(predicted, means, resamples)
+    low, high = _interval(lambda p, rows: spearman(predicted[p][rows], means[p][rows]), means, resamples)
     regrets = {k: _mean([regret(predicted[p], means[p], k) for p in predicted]) for k in first}
     return Agreement(rho, low, high, ceiling, rho / ceiling if ceiling else math.nan, regrets)
 
 
-def _interval(predicted: Mapping[str, np.ndarray], means: Mapping[str, np.ndarray], resamples: int) -> tuple[float, float]:
-    """95% percentile interval of the mean rho: primaries are drawn with replacement, and then the candidates of each."""
-    draw, primaries, found = np.random.default_rng(0), list(predicted), []
+def lead(first: Prediction, second: Prediction, truth: Prediction, *, resamples: int = 1000) -> tuple[float, float, float]:
+    """How much higher the first prediction's rho is than the second's, and the 95% interval of that, from draws of primaries and
+    candidates that are the same for both. Primaries of which one of them knows nothing do not count."""
+    means = _gains(first, truth)
+
+    def difference(p: str, rows: np.ndarray | slice) -> float:
+        return spearman(first[p][rows], means[p][rows]) - spearman(second[p][rows], means[p][rows])
+
+    return _mean([difference(p, slice(None)) for p in first]), *_interval(difference, means, resamples)
+
+
+def _gains(predicted: Prediction, truth: Prediction) -> Prediction:
+    return {p: np.array([Repeats(tuple(row)).mean for row in truth[p]]) for p in predicted}
+
+
+def _interval(statistic: Callable[[str, np.ndarray], float], gains: Prediction, resamples: int) -> tuple[float, float]:
+    """95% percentile interval of the mean of a statistic: primaries are drawn with replacement, and then candidates of each."""
+    draw, primaries, found = np.random.default_rng(0), list(gains), []
     for _ in range(resamples):
-        rhos = []
-        for p in draw.choice(len(primaries), len(primaries)):
-            x, y = predicted[primaries[p]], means[primaries[p]]
-            rows = draw.choice(len(x), len(x))
-            rhos.append(spearman(x[rows], y[rows]))
-        found.append(_mean(rhos))
+        drawn = [primaries[i] for i in draw.choice(len(primaries), len(primaries))]
+        found.append(_mean([statistic(p, draw.choice(len(gains[p]), len(gains[p]))) for p in drawn]))
     low, high = np.nanquantile(found, (0.025, 0.975)) if np.isfinite(found).any() else (math.nan, math.nan)
     return float(low), float(high)
 

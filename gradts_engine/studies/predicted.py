@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -19,7 +20,7 @@ from gradts_engine.runtime.driver import Driver
 from gradts_engine.runtime.gathering import Gathering
 from gradts_engine.runtime.prepare import check, load_executor, prepare
 from gradts_engine.runtime.store import Store
-from gradts_engine.studies.agreement import agreement
+from gradts_engine.studies.agreement import Prediction, agreement, lead
 from gradts_engine.studies.pairs import Row
 from gradts_engine.words import number, rounded
 
@@ -81,22 +82,41 @@ def say(
     return Said(values, dict(seconds))
 
 
-def row(
-    spec: PredictorSpec, said: Values, truth: Mapping[str, np.ndarray], candidates: Mapping[str, Sequence[str]]
-) -> dict[str, Any]:
-    """What a predictor came to, JSON-ready: means over primaries, None where nothing is known. `truth`: gains [C, S] in points.
+BASELINE = "embedding"
+"""What the others are compared with: it costs next to nothing."""
+
+
+def rows(
+    specs: Sequence[PredictorSpec],
+    said: Mapping[str, Values],
+    truth: Mapping[str, np.ndarray],
+    candidates: Mapping[str, Sequence[str]],
+) -> list[dict[str, Any]]:
+    """A row a predictor, JSON-ready: means over primaries, None where nothing is known. `truth` are gains [C, S] in points.
 
     `rho`, its interval `low` to `high`, `ceiling`, `corrected`, `regret@1` and `regret@3` (points) are those of
-    `agreement.Agreement`; `primaries` counts those that it has values for.
+    `agreement.Agreement`; `over embedding` and its interval say by how much rho is higher than that of the embedding;
+    `primaries` counts those that it has values for.
     """
-    means = {
+    means = {spec.name: _means(said[spec.name], candidates) for spec in specs}
+    return [_row(spec, means[spec.name], means.get(BASELINE), truth) for spec in specs]
+
+
+def _means(said: Values, candidates: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray]:
+    return {
         primary: np.array([said[primary][c].mean if c in said.get(primary, {}) else np.nan for c in names])
         for primary, names in candidates.items()
     }
-    found = agreement(means, truth, first=FIRST)
+
+
+def _row(spec: PredictorSpec, values: Prediction, baseline: Prediction | None, truth: Prediction) -> dict[str, Any]:
+    found = agreement(values, truth, first=FIRST)
     numbers = {"rho": found.rho, "low": found.low, "high": found.high, "ceiling": found.ceiling, "corrected": found.corrected}
+    if baseline:
+        unlike = lead(values, baseline, truth) if values is not baseline else (math.nan,) * 3
+        numbers |= dict(zip((f"over {BASELINE}", "over low", "over high"), unlike, strict=True))
     numbers |= {f"regret@{k}": regret for k, regret in found.regret.items()}
-    known = sum(bool(np.isfinite(values).any()) for values in means.values())
+    known = sum(bool(np.isfinite(of).any()) for of in values.values())
     return {"predictor": spec.name, **{k: rounded(v) for k, v in numbers.items()}, "primaries": known, "cost": spec.cost}
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from gradts_engine.studies.agreement import agreement, regret, reliability, spearman
+from gradts_engine.studies.agreement import agreement, lead, regret, reliability, spearman
 
 
 def test_spearman_is_scipys():
@@ -57,3 +57,15 @@ def test_seeds_and_candidates_that_lack_most_cells_do_not_hide_the_others():
     holes[5, 1] = np.nan
     assert reliability(holes) == pytest.approx(reliability(np.delete(gains, 5, 0)))
     assert math.isnan(reliability(np.full((8, 4), np.nan)))
+
+
+def test_a_lead_is_the_difference_of_both_on_the_same_draws():
+    draw = np.random.default_rng(0)
+    truth = {f"p{i}": draw.normal(size=(12, 3)) for i in range(8)}
+    good = {p: gains.mean(1) + draw.normal(scale=0.3, size=12) for p, gains in truth.items()}
+    bad = {p: draw.normal(size=12) for p in truth}
+    mean, low, high = lead(good, bad, truth, resamples=200)
+    assert mean == pytest.approx(agreement(good, truth, resamples=2).rho - agreement(bad, truth, resamples=2).rho)
+    assert 0 < low < mean < high
+    assert lead(good, good, truth, resamples=20) == (0, 0, 0)
+    assert all(map(math.isnan, lead(good, {p: np.full(12, np.nan) for p in truth}, truth, resamples=20)))
