@@ -53,6 +53,8 @@ def describe(event: Event) -> str:
             return "resumed"
         case events.FinalModel(primary, score, model):
             return f"model of {primary}: dev {words.score(score)}, in {model}"
+        case events.Freed(results, size):
+            return f"freed {size / 1e6:.2f} MB: weights of {results} trainings that no run needs"
         case events.Warned(message):
             return f"warning: {message}"
     return ""

@@ -27,7 +27,8 @@ class Event:
 class RunStarted(Event):
     """`config` is the absolute path of tasks.toml, for readers who want to find the data again; `settings` its sections;
     `store` the absolute path of the store that keeps what stages computed, by their keys; `needs` which evidence is computed
-    (`contracts.Need`); `precision` the number format that each section is computed in."""
+    (`contracts.Need`); `precision` the number format that each section is computed in; `keep` which stored weights stay once the
+    run is done."""
 
     run: str
     config: str
@@ -40,6 +41,7 @@ class RunStarted(Event):
     store: str = ""
     needs: tuple[str, ...] = ("importance", "state")
     precision: Mapping[str, str] = field(default_factory=dict)
+    keep: str = "all"
 
 
 @dataclass(frozen=True)
@@ -261,7 +263,7 @@ class RunResumed(Event):
 class FinalModel(Event):
     """Best dev score of a primary's final model, the folder that holds it, and how the model and the primary trained alone
     for equally many steps do on the test split, where there is one with labels. `predictions` is the file with the model's
-    answers to all test rows."""
+    answers to all test rows; `key` is that of the trial that it is."""
 
     primary: str
     score: float
@@ -269,6 +271,15 @@ class FinalModel(Event):
     test: float | None = None
     alone_test: float | None = None
     predictions: str = ""
+    key: str = ""
+
+
+@dataclass(frozen=True)
+class Freed(Event):
+    """At the end of a run, weights that no run needs were removed from the store: those of so many results, `size` bytes."""
+
+    results: int
+    size: int
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,9 @@ def cache_verify(store: Path | None) -> None:
     kept = open_store(store)
     good = bad = 0
     for folder in kept.artifacts.folders():
-        found = kept.artifacts.find(folder.parent.name, folder.name, warn=say)
+        name = (folder.parent.name, folder.name)
+        found = kept.artifacts.find(*name, files=False, warn=say)
+        found = found and kept.artifacts.find(*name, files=found.there, warn=say)
         good, bad = good + (found is not None), bad + (found is None)
     say(f"{good} intact, {bad} damaged")
     if bad:

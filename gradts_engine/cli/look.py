@@ -65,7 +65,7 @@ def _state(kept: Store, run: str | None) -> tuple[Any, RenderableType]:
     from gradts_engine import tables
 
     if run is None:
-        rows = [_run_row(folder) for folder in kept.runs()]
+        rows = [_run_row(kept, folder) for folder in kept.runs()]
         return rows, _runs(rows) if rows else tables.label(f"no runs in {kept.root}")
     folder = kept.run(run)
     view = folder.view()
@@ -83,7 +83,7 @@ def _state(kept: Store, run: str | None) -> tuple[Any, RenderableType]:
         for stage, subject in view.named
         if (s := view.stage(stage, subject))
     ]
-    return {**_run_row(folder), "stages": stages}, tables.records(stages)
+    return {**_run_row(kept, folder), "stages": stages}, tables.records(stages)
 
 
 def _runs(rows: list[dict[str, Any]]) -> RenderableType:
@@ -104,7 +104,9 @@ def _short(engine: str) -> str:
     return ", ".join(part for part in engine.removeprefix("process ").split(", ") if not part.startswith("since "))
 
 
-def _run_row(folder: RunFolder) -> dict[str, Any]:
+def _run_row(kept: Store, folder: RunFolder) -> dict[str, Any]:
+    from gradts_engine.runtime.shelving import size
+
     view = folder.view()
     finished = sum(view.stage(*name).finished for name in view.named)
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(view.last))
@@ -112,6 +114,7 @@ def _run_row(folder: RunFolder) -> dict[str, Any]:
         "run": folder.id,
         "state": folder.state(),
         "finished": finished,
+        "MB": round(size(kept, folder) / 1e6, 2),
         "last event": when,
         "engine": folder.engine(),
         "reason": view.reason,

@@ -187,7 +187,7 @@ class PrimaryResults:
 class RunResults:
     """All results of a run. `tau[primary][candidate]`; `pilots[task]` are trainings of other tasks, to learn what their
     auxiliaries do; `precision` is the number format that each section was computed in; `warnings` tell of stored results that
-    are damaged or were removed."""
+    are damaged or were removed; `size` is the bytes that the run and the results that it names take, None where nobody asked."""
 
     run: str
     state: str
@@ -202,6 +202,7 @@ class RunResults:
     caveat: str = ""
     """What a reader of the rankings has to know; empty where there is none by tau."""
     precision: Mapping[str, str] = field(default_factory=dict)
+    size: int | None = None
 
 
 def as_json(found: RunResults) -> dict[str, Any]:

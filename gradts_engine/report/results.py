@@ -28,6 +28,7 @@ from gradts_engine.report.records import (
 )
 from gradts_engine.report.reliability import caveat, reliability
 from gradts_engine.runtime.artifacts import TAU, Artifact
+from gradts_engine.runtime.shelving import size
 from gradts_engine.runtime.store import RunFolder, Store
 from gradts_engine.runtime.view import RunView
 from gradts_engine.words import number, score
@@ -35,7 +36,7 @@ from gradts_engine.words import number, score
 
 def results(store: Store, run: RunFolder) -> RunResults:
     """All results of a run, as far as it has come."""
-    return results_of(store, run.view(), run.id, run.state())
+    return replace(results_of(store, run.view(), run.id, run.state()), size=size(store, run))
 
 
 def results_of(store: Store, view: RunView, run: str, state: str) -> RunResults:

@@ -14,7 +14,7 @@ from gradts_engine import events
 from gradts_engine.contracts import Repeats, Selection, Verdict
 from gradts_engine.errors import TrainingDiverged
 from gradts_engine.runtime import jobs
-from gradts_engine.runtime.artifacts import Artifact
+from gradts_engine.runtime.artifacts import PREDICTIONS, Artifact
 from gradts_engine.runtime.driver import Driver
 from gradts_engine.runtime.jobs import Trial
 from gradts_engine.runtime.judging import Judge
@@ -90,7 +90,8 @@ class Arms:
     ) -> list[list[Artifact | None]]:
         """A trial for each selection and repeat, None where it failed; all side by side."""
         selections = [self.prepared.usable(primary, selection) for selection in selections]
-        asked = {(i, r): self.driver.get(_trial(primary, s, r), files=True) for i, s in enumerate(selections) for r in repeats}
+        files = (PREDICTIONS,)  # a model is needed where it is tested or exported, and may have been freed since
+        asked = {(i, r): self.driver.get(_trial(primary, s, r), files=files) for i, s in enumerate(selections) for r in repeats}
         places = {future: place for place, future in reversed(asked.items())}  # the same trial may be asked for twice
         found: dict[Future[Artifact], Artifact | None] = {}
         for future in as_completed(places):

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +38,9 @@ REMOVALS = 5
 UNFINISHED, WORK, DAMAGED = "unfinished", "work", "damaged"
 """Folders beside those of the stages: artifacts that are being written, workspaces, and what was set aside."""
 
+Files = bool | tuple[str, ...]
+"""Whether the files of a result are needed, too, or the names of those that are."""
+
 Result = tuple[Mapping[str, Any], Callable[[Path], None]]
 """What was computed: small values, and a function that writes the files into a folder."""
 
@@ -53,7 +56,7 @@ class DamagedArtifact(RunError):
 
 @dataclass(frozen=True)
 class Artifact:
-    """A stored result: small values in `result`, arrays in files of `folder`."""
+    """A stored result: small values in `result`, arrays in files of `folder`, each with its SHA-256 in `files`."""
 
     stage: str
     key: str
@@ -62,12 +65,20 @@ class Artifact:
     files: Mapping[str, str]
     made: Mapping[str, Any] = field(default_factory=dict)
     """What it was made with: versions of libraries and plugins, kind of device, threads; for which run. No part of its key."""
+    freed: tuple[str, ...] = ()
+    """Those of `files` that were removed on purpose, since nothing needed them. That is no damage: who needs one computes the
+    result again."""
 
-    def verify(self) -> None:
+    @property
+    def there(self) -> tuple[str, ...]:
+        """Names of the files that were not freed."""
+        return tuple(name for name in self.files if name not in self.freed)
+
+    def verify(self, names: Iterable[str]) -> None:
         """Raises `DamagedArtifact` if a file is not as it was written."""
-        for name, expected in self.files.items():
+        for name in names:
             path = self.folder / name
-            if path.is_symlink() or not path.is_file() or file_digest(path) != expected:
+            if path.is_symlink() or not path.is_file() or file_digest(path) != self.files.get(name):
                 raise DamagedArtifact(f"{path} is damaged")
 
     def arrays(self, name: str) -> dict[str, Any]:
@@ -132,8 +143,9 @@ class ArtifactStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def find(self, stage: str, key: str, *, files: bool = True, warn: Callable[[str], None] = lambda _: None) -> Artifact | None:
-        """The artifact, or None. `files=False` leaves large files unverified, for a caller who needs the result alone.
+    def find(self, stage: str, key: str, *, files: Files = True, warn: Callable[[str], None] = lambda _: None) -> Artifact | None:
+        """The artifact, or None; also where it lacks, since it was freed, one of the `files` that are needed. Those that are not
+        needed are not verified.
 
         A damaged one is set aside under `damaged/`, reported to `warn`, and counts as missing, so that it is computed again.
         """
@@ -143,14 +155,16 @@ class ArtifactStore:
         if not folder.is_dir():
             return None
         try:
+            with suppress(OSError):  # the time of its last use; a store may be read-only
+                os.utime(folder)
             artifact = self._read(folder)
-            if files:
-                artifact.verify()
+            needed = tuple(artifact.files) if files is True else files or ()
+            if not set(needed).isdisjoint(artifact.freed):
+                return None
+            artifact.verify(needed)
         except DamagedArtifact as error:
             warn(f"{error}; {self._set_aside(folder)}")
             return None
-        with suppress(OSError):  # the time of its last use; a store may be read-only
-            os.utime(folder)
         return artifact
 
     def _set_aside(self, folder: Path) -> str:
@@ -188,10 +202,8 @@ class ArtifactStore:
             for path in sorted(temporary.iterdir()):
                 fsync(path)
                 files[path.name] = file_digest(path)
-            body = body | {"files": files}
-            meta = temporary / META
-            meta.write_bytes(canonical({**body, "sha256": digest(body)}))
-            fsync(meta)
+            _write_meta(temporary / META, body | {"files": files})
+            fsync(temporary / META)
             fsync(temporary)
             folder = self.folder(stage) / key
             try:
@@ -199,10 +211,22 @@ class ArtifactStore:
             except OSError:
                 if not folder.is_dir():
                     raise
-                # another writer was first
+                if self._read(folder).freed:  # else another writer was first
+                    _put_back(temporary, folder)
             fsync(folder.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
+
+    def free(self, folder: Path, names: Iterable[str]) -> None:
+        """Remove files of a result that stays. That they are to go is written first: where a process is killed in between, a file
+        is left that counts as freed, and can be freed again."""
+        artifact = self._read(folder)
+        freed = sorted({*artifact.freed, *names})
+        body = {"stage": artifact.stage, "key": artifact.key, "result": artifact.result, "made": artifact.made}
+        keep(folder, META, lambda path: _write_meta(path, body | {"files": artifact.files, "freed": freed}))
+        for path in (*folder.glob(".*"), *(folder / name for name in freed)):  # also half a record of who was killed here
+            path.unlink(missing_ok=True)
+        fsync(folder)
 
     def workspace(self, stage: str, key: str) -> Workspace:
         """Where a stage keeps what it has done so far; the same key finds it again."""
@@ -245,4 +269,19 @@ class ArtifactStore:
             intact = False
         if not intact:
             raise DamagedArtifact(f"{path} is damaged")
-        return Artifact(body["stage"], body["key"], folder, body["result"], body["files"], body.get("made", {}))
+        made, freed = body.get("made", {}), tuple(body.get("freed", ()))
+        return Artifact(body["stage"], body["key"], folder, body["result"], body["files"], made, freed)
+
+
+def _write_meta(path: Path, body: Mapping[str, Any]) -> None:
+    path.write_bytes(canonical({**body, "sha256": digest(body)}))
+
+
+def _put_back(made: Path, folder: Path) -> None:
+    """Give a result whose files were freed those of one that was computed again, and then its record."""
+    for path in made.iterdir():
+        if path.name != META:
+            os.rename(path, folder / path.name)
+    fsync(folder)
+    os.rename(made / META, folder / META)
+    fsync(folder)

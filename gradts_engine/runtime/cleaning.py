@@ -1,7 +1,8 @@
-"""What can be removed from a store: results that nobody used for long, and what killed engines left half-written.
+"""What can be removed from a store: results that nobody used for long, weights that no run needs, and what killed engines left
+half-written.
 
 Nothing that an engine at work may be using is ever removed. Removing begins with a rename, so that a result is there as a whole
-or not at all.
+or not at all; one whose weights are freed stays.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from gradts_engine.runtime.artifacts import DAMAGED, UNFINISHED, WORK
+from gradts_engine.runtime.artifacts import DAMAGED, MODEL, UNFINISHED, WORK, DamagedArtifact
+from gradts_engine.runtime.keeping import held, spare
 from gradts_engine.runtime.store import RunFolder, Store
 
 
@@ -39,33 +41,53 @@ def sweep(store: Store, run: RunFolder | None = None) -> None:
 
 
 def garbage(store: Store, older_than: float | None = None, max_size: int | None = None) -> list[Removable]:
-    """What to remove: leftovers, results that were not used for `older_than` seconds, and then those that were not used for
-    longest until the rest is at most `max_size` bytes. What live runs use is left out."""
+    """What to remove: leftovers, weights that no run needs, results that were not used for `older_than` seconds, and then those
+    that were not used for longest until the rest is at most `max_size` bytes. What live runs use is left out."""
     artifacts = store.artifacts
     results = [removable(folder, "result") for folder in artifacts.folders() if folder.parent.name != DAMAGED]
     half = [removable(folder, "half-written") for folder in _folders(artifacts.root / UNFINISHED)]
     work = [removable(folder, "checkpoints") for folder in _folders(artifacts.root / WORK)]
     live = _others(store, None)  # after the lists: what is in them and of no engine that works now is of none
-    needed = {(s.name, s.key) for run in live for s in run.view().stages.values()}
+    needed = set[tuple[str, str]]().union(*(held(run.view()) for run in live))
+    weights = {item.path: item for item in spare_weights(store)}
     free = [r for r in results if (r.path.parent.name, r.path.name) not in needed] + (work if not live else [])
     leftovers = [removable(folder, "damaged") for folder in _folders(artifacts.root / DAMAGED)] + (half if not live else [])
+
+    def rest(item: Removable) -> int:
+        """Bytes that it takes once weights are freed."""
+        return item.size - (weights[item.path].size if item.path in weights else 0)
+
     chosen = [r for r in free if older_than is not None and r.used < time.time() - older_than]
     if max_size is not None:
-        total = sum(r.size for r in results + work) - sum(r.size for r in chosen)
+        total = sum(map(rest, results + work)) - sum(map(rest, chosen))
         for candidate in sorted(set(free) - set(chosen), key=lambda r: (r.used, r.path)):
             if total <= max_size:
                 break
             chosen.append(candidate)
-            total -= candidate.size
-    return leftovers + chosen
+            total -= rest(candidate)
+    whole = {item.path for item in chosen}
+    return leftovers + [item for item in weights.values() if item.path not in whole] + chosen
+
+
+def spare_weights(store: Store, ending: RunFolder | None = None) -> list[Removable]:
+    """Weights that no run needs, each with the folder of its result (see `keeping.spare`)."""
+    found = []
+    for folder in spare(store, ending):
+        with suppress(FileNotFoundError):
+            found.append(Removable(folder, "weights", (folder / MODEL).stat().st_size, folder.stat().st_mtime))
+    return found
 
 
 def remove(store: Store, items: list[Removable]) -> int:
     """Remove what `garbage` found and was not used since; the number of bytes."""
     freed = 0
     for item in items:
-        with suppress(FileNotFoundError):
-            if item.kind == "result" and item.path.stat().st_mtime != item.used:
+        with suppress(FileNotFoundError, DamagedArtifact):
+            if item.kind in ("result", "weights") and item.path.stat().st_mtime != item.used:
+                continue
+            if item.kind == "weights":
+                store.artifacts.free(item.path, (MODEL,))
+                freed += item.size
                 continue
             trash = Path(tempfile.mkdtemp(dir=store.artifacts.folder(UNFINISHED), prefix="removed-"))
             os.rename(item.path, trash / item.path.name)

@@ -115,6 +115,7 @@ def beginning(
         store=str(store.root.absolute()),
         needs=tuple(sorted(needed)),
         precision=prepared.facts.precision,
+        keep=experiment.run.keep,
     )
     if kind := network_file_system(store.root):
         yield events.Warned(f"{store.root} is on a network file system ({kind}): safe, but slower than a local disk")

@@ -16,7 +16,7 @@ from gradts_engine.errors import GradTSError, Interrupted, RunError
 from gradts_engine.events import About
 from gradts_engine.hooks.catalog import versions
 from gradts_engine.runtime import jobs
-from gradts_engine.runtime.artifacts import Artifact, ArtifactStore, Result, awaited
+from gradts_engine.runtime.artifacts import Artifact, ArtifactStore, Files, Result, awaited
 from gradts_engine.runtime.control import POLL, Control
 from gradts_engine.runtime.facts import Facts
 from gradts_engine.runtime.jobs import Export, Job, Outcome, Task
@@ -40,8 +40,8 @@ class Driver:
         self.control = control
         self.failure: RunError | None = None
         """Why what a worker said could not be written."""
-        self._asked: dict[tuple[str, bool], Future[Artifact]] = {}
-        """By key and whether the files were checked, too."""
+        self._asked: dict[tuple[str, Files], Future[Artifact]] = {}
+        """By key and the files that are needed."""
         self._computed: dict[str, Future[Artifact]] = {}
         self._table = threading.Lock()
         self._announced: set[str] = set()
@@ -66,9 +66,9 @@ class Driver:
 
     # --- asking -------------------------------------------------------------------------------------------------------
 
-    def get(self, job: Job, *, files: bool = False) -> Future[Artifact]:
-        """The result of a job: in flight, found, or computed after what it needs. `files`: its files are needed, too, and not its
-        small values alone. The future fails as the computation did: `TrainingDiverged`, `Interrupted`, ..."""
+    def get(self, job: Job, *, files: Files = False) -> Future[Artifact]:
+        """The result of a job: in flight, found, or computed after what it needs; with the `files` that are needed, beside its
+        small values. The future fails as the computation did: `TrainingDiverged`, `Interrupted`, ..."""
         key = jobs.key(job, self.facts)
         with self._table:
             if (key, files) not in self._asked:
@@ -86,7 +86,7 @@ class Driver:
         """Have the driver's thread take a step towards a future, which fails as the step does, or where the thread has ended."""
         _guarded(future, lambda: self._finder.submit(_guarded, future, step))
 
-    def _find(self, job: Job, key: str, files: bool, future: Future[Artifact]) -> None:
+    def _find(self, job: Job, key: str, files: Files, future: Future[Artifact]) -> None:
         found = self.artifacts.find(job.stage, key, files=files, warn=self.warn)
         if found:
             self.announce(job.stage, job.words, key, job.about)

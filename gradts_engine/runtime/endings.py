@@ -1,11 +1,13 @@
-"""How a run ends: what its last event says, and what its primaries failed of."""
+"""How a run ends: what its last event says, what its primaries failed of, and what is no longer needed then."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from gradts_engine import events
 from gradts_engine.errors import Cancelled, GradTSError, Interrupted, RunError, Terminated, WaitingForConfirmation
+from gradts_engine.runtime.cleaning import remove, spare_weights
+from gradts_engine.runtime.store import RunFolder, Store
 
 
 def ended(error: BaseException) -> events.RunEnded:
@@ -27,3 +29,13 @@ def raise_all(failures: Iterable[BaseException]) -> None:
             raise error
     if errors:
         raise RunError("; ".join(map(str, errors)))
+
+
+def tidy(store: Store, run: RunFolder, emit: Callable[[events.Event], None]) -> None:
+    """Free the weights that nothing needs once a run is done. Where that is not possible, they stay."""
+    try:
+        found = spare_weights(store, run)
+        if freed := remove(store, found):
+            emit(events.Freed(len(found), freed))
+    except OSError as error:
+        emit(events.Warned(f"weights that nothing needs stay in {store.root}: {error.strerror}"))

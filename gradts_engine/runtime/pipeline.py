@@ -24,7 +24,7 @@ from gradts_engine.runtime.control import Control
 from gradts_engine.runtime.decisions import Decisions
 from gradts_engine.runtime.described import beginning, describe
 from gradts_engine.runtime.driver import Driver
-from gradts_engine.runtime.endings import ended, raise_all
+from gradts_engine.runtime.endings import ended, raise_all, tidy
 from gradts_engine.runtime.gathering import Gathering
 from gradts_engine.runtime.jobs import Export, Test
 from gradts_engine.runtime.journal import Journal
@@ -86,6 +86,7 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
                 with suppress(RunError):  # a journal that cannot be written either does not hide why
                     journal.emit(ended(error))
                 raise
+            tidy(store, run, journal.emit)
             journal.emit(events.RunEnded("done"))
     return run
 
@@ -250,7 +251,7 @@ class Pipeline:
         test, alone_test = (of.result["score"] if of else None for of in (tested, alone_tested))
         predictions = self.hand_out(primary, tested) if tested else ""
         folder = str((self.folder.models / primary).absolute())
-        result = events.FinalModel(primary, final, folder, test, alone_test, predictions)
+        result = events.FinalModel(primary, final, folder, test, alone_test, predictions, found.key)
         self.journal.wait(0.0)  # the card says what was told before
         card = model_card(self.prepared, selection, result, alone, self.options.versions, self.journal.view)
         self.driver.act(Export(primary=primary, auxiliaries=selection, folder=folder, card=card)).result()

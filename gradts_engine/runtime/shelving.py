@@ -10,19 +10,18 @@ from pathlib import Path
 
 from gradts_engine.errors import UsageError
 from gradts_engine.runtime.cleaning import Removable, removable, remove
+from gradts_engine.runtime.keeping import Name, held, places
 from gradts_engine.runtime.store import RunFolder, Store
-from gradts_engine.runtime.view import RunView
-
-
-def held(view: RunView) -> set[tuple[str, str]]:
-    """Stage and key of every result that a run names."""
-    return {(s.name, s.key) for s in view.stages.values()}
 
 
 def results_of(store: Store, runs: Iterable[RunFolder]) -> list[Removable]:
     """The stored results that runs name, those that are there."""
-    named = {pair for run in runs for pair in held(run.view())}
-    return [removable(f, "result") for f in store.artifacts.folders() if (f.parent.name, f.name) in named]
+    return [removable(folder, "result") for folder in places(store, set[Name]().union(*(held(run.view()) for run in runs)))]
+
+
+def size(store: Store, run: RunFolder) -> int:
+    """Bytes that a run takes: its records, its models, and the stored results that it names, which other runs may name, too."""
+    return sum(item.size for item in [removable(run.path, "run"), *results_of(store, [run])])
 
 
 def own(store: Store, runs: Sequence[RunFolder]) -> list[Removable]:

@@ -179,8 +179,9 @@ def _compared(split: str, value: float | None, alone: float | None) -> str:
 def run_results(found: RunResults) -> RenderableType:
     """Everything that `report.results` says of a run."""
     tau = {(a, p): x for p, row in found.tau.items() for a, x in row.items()}
+    size = "" if found.size is None else f", {found.size / 1e6:.2f} MB"
     parts: list[RenderableType] = [
-        label(f"run {found.run}: {found.state}, encoder {found.encoder}{words.formats(found.precision)}", "bold"),
+        label(f"run {found.run}: {found.state}, encoder {found.encoder}{words.formats(found.precision)}{size}", "bold"),
         Text(""),
     ]
     if found.data:

@@ -43,11 +43,11 @@ def forks(folder: Path) -> Iterator[Forks]:
 
 @pytest.fixture(scope="session")
 def short(folder: Path, forks: Forks) -> Places:
-    """A run with two tasks and a handful of steps."""
+    """A run with two tasks and a handful of steps, which frees weights at its end."""
     return Places(folder / "short", 1, 8, "mood", "pair").learn(forks)
 
 
 @pytest.fixture(scope="session")
 def real(folder: Path, forks: Forks) -> Places:
-    """A run with four tasks of all kinds and some hundred steps."""
-    return Places(folder / "real", 12, 24, "mood", "pair", "stars", "tags").learn(forks)
+    """A run with four tasks of all kinds and some hundred steps, which keeps all weights."""
+    return Places(folder / "real", 12, 24, "mood", "pair", "stars", "tags", keep="all").learn(forks)

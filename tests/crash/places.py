@@ -28,14 +28,14 @@ TASKS = {
 }
 
 
-def settings(encoder: Path, epochs: int, limit: int, *tasks: str) -> str:
+def settings(encoder: Path, epochs: int, limit: int, *tasks: str, keep: str = "final") -> str:
     """A tasks.toml of toy tasks."""
     training = f"batch_size = 4\nlearning_rate = 0.003\nepochs = {epochs}"
     splits = ("train", "dev", "test")
     tables = [f"[tasks.{task}]\n{TASKS[task]}\n" + "\n".join(f'{s} = "{task}.{s}.jsonl"' for s in splits) for task in tasks]
     return "\n\n".join(
         [
-            f'[run]\nencoder = "{encoder}"\nprimary = ["mood"]\ndevices = ["cpu"]\nseed = 3',
+            f'[run]\nencoder = "{encoder}"\nprimary = ["mood"]\ndevices = ["cpu"]\nseed = 3\nkeep = "{keep}"',
             f"[data]\nmax_length = 32\ntrain_limit = {limit}\ndev_limit = 8\ntest_limit = 8",
             f"[training]\n{training}",
             f"[multitask]\n{training}\nsteps = {3 * epochs}\naccumulation = 1",
@@ -67,13 +67,15 @@ class Forks:
 class Places:
     """Places for one run, in `folder`."""
 
-    def __init__(self, folder: Path, epochs: int, limit: int, *tasks: str) -> None:
+    def __init__(self, folder: Path, epochs: int, limit: int, *tasks: str, keep: str = "final") -> None:
         folder.mkdir()
         self.folder = folder
-        self.text = settings(tiny_encoder(folder / "tiny", words=TOY_WORDS), epochs, limit, *tasks)
+        self.text = settings(tiny_encoder(folder / "tiny", words=TOY_WORDS), epochs, limit, *tasks, keep=keep)
         self.made = 0
         self.expected: tuple[Any, ...] = ()
         """What comes out where nothing interrupts the run."""
+        self.touches = 0
+        """How often an eager engine touches its files from the beginning to the end."""
 
     def new(self) -> Path:
         """A folder with tasks.toml and its data."""
@@ -89,8 +91,9 @@ class Places:
     def learn(self, forks: Forks) -> Places:
         """Have an engine run to its end in a first place, and remember what comes out."""
         first = self.new()
-        assert Fork(forks, first).end() == 0, log(first)
-        self.expected = essence(first)
+        engine = Fork(forks, first, eager=True)
+        assert engine.end() == 0, log(first)
+        self.expected, self.touches = essence(first), engine.touched
         return self
 
 

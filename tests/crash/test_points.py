@@ -41,6 +41,11 @@ def test_killed_at_some_points(forks, short):
     assert kill_at(forks, short, random.Random(0).sample(range(1, 1000), 8)) == 8
 
 
+def test_killed_while_it_frees_weights(forks, short):
+    """The last that a run does before it says that it is done."""
+    assert kill_at(forks, short, range(short.touches - 24, short.touches - 4, 4)) == 5
+
+
 @pytest.mark.torture
 @pytest.mark.parametrize("part", range(1, PARTS + 1))
 def test_killed_at_every_point(forks, short, record_property, part):

@@ -212,6 +212,7 @@ def slow_settings(encoder: Path) -> Settings:
     """`toy_settings` with trainings long enough to be interrupted."""
     settings = toy_settings(encoder)
     settings["training"]["epochs"] = 12
+    settings["run"]["keep"] = "all"  # what is trained is compared to the last bit
     return settings
 
 

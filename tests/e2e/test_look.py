@@ -181,7 +181,7 @@ def test_a_selection_of_data_that_have_changed_is_refused(ran, folder):
 
 def test_status(ran):
     (row,) = ran("status --json").json
-    assert set(row) == {"run", "state", "finished", "last event", "engine", "reason"}
+    assert set(row) == {"run", "state", "finished", "MB", "last event", "engine", "reason"}
     found = ran(f"status {ran.latest.id} --json").json
     stages = found["stages"]
     assert found == row | {"stages": stages}

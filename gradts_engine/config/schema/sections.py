@@ -51,6 +51,10 @@ class RunSettings(Section):
     devices: Annotated[tuple[DeviceName, ...], *LIST] = Field(
         default=("auto",), min_length=1, description="Devices to use: auto, cpu, cuda (all of them) or cuda:N."
     )
+    keep: Literal["final", "all"] = Field(
+        default="final",
+        description="Weights that stay in the store once the run is done: those of final models, or all, for other runs to use.",
+    )
     notify: Annotated[tuple[Filled, ...], Field(strict=False)] = Field(
         default=(),
         description="A program and its arguments, started when the run waits, fails or ends, with run, state and reason added.",

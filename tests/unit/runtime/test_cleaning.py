@@ -6,7 +6,7 @@ import time
 import pytest
 
 from gradts_engine import events
-from gradts_engine.runtime.cleaning import garbage, remove, sweep
+from gradts_engine.runtime.cleaning import garbage, remove, spare_weights, sweep
 from gradts_engine.runtime.journal import Journal
 from gradts_engine.runtime.store import Store
 
@@ -81,3 +81,92 @@ def test_what_a_live_run_uses_or_writes_stays(store):
         sweep(store, run)  # the engine of that run itself: nobody else is at work
         assert not (store.artifacts.root / "unfinished" / "tune-abc").exists()
     assert "result k3" in names(garbage(store, older_than=0.0))
+
+
+def write_model(folder) -> None:
+    (folder / "model.safetensors").write_bytes(b"x" * 1000)
+    (folder / "predictions.json").write_bytes(b"[]")
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """A store with the weights of three trainings."""
+    store = Store(tmp_path)
+    for stage, key in (("tune", "k1"), ("trial", "k2"), ("trial", "k3")):
+        store.artifacts.save(stage, key, {"score": 0.5}, write_model)
+    return store
+
+
+def run_of(store, name, keep, state, *stages, final=""):
+    """A run that names results, and has come so far."""
+    run = store.create(name)
+    with Journal(run.events) as journal:
+        journal.emit(events.RunStarted(name, "/t", "e", ("a",), ("a",), ("cpu",), {}, {}, keep=keep))
+        for stage, key in stages:
+            journal.emit(events.StageFinished(stage, f"a {key}", key, 0.0, False))
+        if final:
+            journal.emit(events.FinalModel("a", 0.5, "/m", key=final))
+        if state:
+            journal.emit(events.RunEnded(state))
+    return run
+
+
+ALL = (("tune", "k1"), ("trial", "k2"), ("trial", "k3"))
+
+
+def spared(store, ending=None) -> list[str]:
+    return [item.path.name for item in spare_weights(store, ending)]
+
+
+@pytest.mark.parametrize(
+    ("keep", "state", "expected"),
+    [
+        ("final", "done", ["k2", "k1"]),
+        ("all", "done", []),
+        ("final", "waiting", []),
+        ("final", "cancelled", []),
+        ("final", "failed", []),
+        ("final", "", []),
+    ],
+)
+def test_weights_are_spare_once_their_run_is_done(weights, keep, state, expected):
+    run_of(weights, "one", keep, state, *ALL, final="k3")
+    assert spared(weights) == expected
+
+
+def test_a_run_that_is_just_done_frees_its_own_alone(weights):
+    one = run_of(weights, "one", "final", "", *ALL[:2], final="k2")
+    two = run_of(weights, "two", "final", "done", *ALL[2:])
+    assert (spared(weights, one), spared(weights, two), spared(weights)) == (["k1"], ["k3"], ["k3"])
+
+
+@pytest.mark.parametrize(("keep", "state", "final"), [("final", "waiting", ""), ("all", "done", ""), ("final", "done", "k2")])
+def test_weights_that_another_run_needs_stay(weights, keep, state, final):
+    one = run_of(weights, "one", "final", "", *ALL, final="k3")
+    run_of(weights, "two", keep, state, ("trial", "k2"), final=final)
+    assert spared(weights, one) == ["k1"]
+
+
+def test_freed_weights_leave_the_result_and_weights_that_were_used_since_stay(weights):
+    run_of(weights, "one", "final", "done", *ALL, final="k3")
+    found = garbage(weights)
+    assert names(found) == ["weights k2", "weights k1"]
+    weights.artifacts.find("trial", "k2")
+    assert remove(weights, found) == 1000
+    assert weights.artifacts.find("tune", "k1") is None
+    assert weights.artifacts.find("tune", "k1", files=("predictions.json",)).result == {"score": 0.5}
+    assert weights.artifacts.find("trial", "k2")
+    assert names(garbage(weights)) == ["weights k2"]
+    assert names(garbage(weights, max_size=2500)) == ["weights k2"], "what freeing leaves is small enough"
+    assert sorted(names(garbage(weights, max_size=0))) == ["result k1", "result k2", "result k3"]
+
+
+def test_weights_that_were_left_by_who_was_killed_are_freed_again(weights):
+    run_of(weights, "one", "final", "done", *ALL, final="k3")
+    folder = weights.artifacts.root / "tune" / "k1"
+    weights.artifacts.free(folder, ("model.safetensors",))
+    (folder / "model.safetensors").write_bytes(b"x" * 1000)
+    (folder / ".half").write_bytes(b"x")
+    assert spared(weights) == ["k2", "k1"]
+    remove(weights, garbage(weights))
+    assert sorted(path.name for path in folder.iterdir()) == ["meta.json", "predictions.json"]

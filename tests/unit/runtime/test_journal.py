@@ -36,7 +36,8 @@ ALL = (
     events.StageResumed("tune", "a", 3, 10),
     events.RunPaused(),
     events.RunResumed(),
-    events.FinalModel("a", 0.5, "/model", None, 0.25),
+    events.FinalModel("a", 0.5, "/model", None, 0.25, "k" * 64),
+    events.Freed(3, 1200),
     events.Warned("\x1b[31mred 'quoted' \u2028 \U0001f4a9"),
     events.RunEnded("done"),
 )
