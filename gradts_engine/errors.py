@@ -35,6 +35,10 @@ class RunError(GradTSError):
     """A run could not go on."""
 
 
+class ResultGone(RunError):
+    """A result that was found was removed, or its files were freed, before the job that needs it could read it."""
+
+
 class TrainingDiverged(RunError):
     """A loss or a gradient was not finite; the training is stopped and never enters a ranking."""
 

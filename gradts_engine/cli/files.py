@@ -121,8 +121,8 @@ class Quantity(click.ParamType[float]):
 def cache_gc(older_than: float | None, max_size: float | None, dry_run: bool, store: Path | None, as_json: bool) -> None:
     """Remove stored results that were not used for long.
 
-    Also removes what killed engines left half-written and what was set aside as damaged. What a running engine uses stays, and
-    so do exported models and the records of runs. What is needed again is computed again.
+    Also removes weights that no run needs, what killed engines left half-written and what was set aside as damaged. What a
+    running engine uses stays, and so do exported models and the records of runs. What is needed again is computed again.
 
     \b
       gradts-engine cache gc --older-than 30d --dry-run

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from gradts_engine import errors, events
 from gradts_engine.contracts import Executor, Order
-from gradts_engine.errors import GradTSError, Interrupted, RunError
+from gradts_engine.errors import GradTSError, Interrupted, ResultGone, RunError
 from gradts_engine.events import About
 from gradts_engine.hooks.catalog import versions
 from gradts_engine.runtime import jobs
@@ -96,7 +96,7 @@ class Driver:
         with self._table:
             first = key not in self._computed
             computed = self._computed.setdefault(key, Future())
-        computed.add_done_callback(lambda done: _hand_over(done, future))
+        computed.add_done_callback(lambda done: _settle(future, done.result))
         if first:
             self._announced.add(key)
             _guarded(computed, lambda: self._after_needs(job, key, computed, lambda outcome: self._read(job, key, outcome)))
@@ -126,10 +126,17 @@ class Driver:
         """Tell whoever looks at the run."""
         self.emit(events.Warned(message))
 
-    def _after_needs(self, job: Job, key: str, future: Future[T], finish: Callable[[Outcome], T]) -> None:
+    def _after_needs(self, job: Job, key: str, future: Future[T], finish: Callable[[Outcome], T], *, again: bool = True) -> None:
         """Submit a job once all is there that it takes; its future fails where one of these fails."""
         waiting = [self.get(need, files=True) for need in jobs.needs(job)]
         left = len(waiting)
+
+        def submit() -> None:
+            for need in waiting:
+                need.result()
+            task = Task(job=job, key=key, devices=self.executor.devices, facts=self._told)
+            running = self.executor.submit(task.model_dump_json())
+            running.add_done_callback(lambda done: self._came(job, key, future, finish, done, again=again))
 
         def one_more(done: Future[Artifact]) -> None:
             nonlocal left
@@ -137,23 +144,33 @@ class Driver:
                 left -= 1
                 ready = left == 0
             if ready:
-                self._later(future, lambda: self._submit(job, key, waiting, future, finish))
+                self._later(future, submit)
 
         for need in waiting:
             need.add_done_callback(one_more)
         if not waiting:
-            self._submit(job, key, waiting, future, finish)
-
-    def _submit(
-        self, job: Job, key: str, needed: list[Future[Artifact]], future: Future[T], finish: Callable[[Outcome], T]
-    ) -> None:
-        for need in needed:
-            need.result()
-        task = Task(job=job, key=key, devices=self.executor.devices, facts=self._told)
-        running = self.executor.submit(task.model_dump_json())
-        running.add_done_callback(lambda done: _settle(future, lambda: finish(self._outcome(job, key, done))))
+            submit()
 
     # --- what comes back ----------------------------------------------------------------------------------------------
+
+    def _came(
+        self, job: Job, key: str, future: Future[T], finish: Callable[[Outcome], T], done: Future[str], *, again: bool
+    ) -> None:
+        """Settle a future. Where what the job needs is gone since it was found, have that computed and the job done once more."""
+        try:
+            future.set_result(finish(self._outcome(job, key, done, again=again)))
+        except ResultGone as error:
+            if not again:
+                future.set_exception(error)
+                return
+            needed = [jobs.key(need, self.facts) for need in jobs.needs(job)]
+            with self._table:
+                for lost in needed:
+                    self._asked.pop((lost, True), None)
+                    self._computed.pop(lost, None)
+            self._later(future, lambda: self._after_needs(job, key, future, finish, again=False))
+        except BaseException as error:
+            future.set_exception(error)
 
     def hear(self, record: str) -> None:
         """Take a record of a worker. Where it cannot be written the run ends."""
@@ -165,8 +182,8 @@ class Driver:
                 self.failure = self.failure or error
                 self.control.stop()
 
-    def _outcome(self, job: Job, key: str, done: Future[str]) -> Outcome:
-        """What came of a task; raises what it failed of."""
+    def _outcome(self, job: Job, key: str, done: Future[str], *, again: bool) -> Outcome:
+        """What came of a task; raises what it failed of. `again`: it is done once more where what it needs is gone."""
         try:
             outcome = Outcome.model_validate_json(done.result())
         except CancelledError:
@@ -180,7 +197,7 @@ class Driver:
             if self.failure:
                 raise self.failure
             self.control.check()  # raises what the run was stopped by
-        elif key:
+        elif key and not (again and isinstance(error, ResultGone)):
             self.emit(events.StageFailed(job.stage, job.words, outcome.reason, key, job.about))
         raise error
 
@@ -235,7 +252,3 @@ def _settle(future: Future[T], get: Callable[[], T]) -> None:
         future.set_exception(error)
     else:
         future.set_result(result)
-
-
-def _hand_over(done: Future[T], future: Future[T]) -> None:
-    _settle(future, done.result)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from gradts_engine import events
 from gradts_engine.contracts import Device
-from gradts_engine.errors import RunError
+from gradts_engine.errors import ResultGone
 from gradts_engine.runtime.artifacts import MODEL, Artifact, ArtifactStore, Workspace, awaited
 from gradts_engine.runtime.control import Control
 from gradts_engine.runtime.jobs import Job, Test, key, trained
@@ -130,11 +130,11 @@ class Work:
         return Model(module, partial(module, primary), tokenizer, data.type, kind, data.labels, bench.facts.max_length, about)
 
     def result(self, job: Job) -> Artifact:
-        """The intact result of a job that this one needs."""
+        """The intact result of a job that this one needs. Raises `ResultGone`."""
         name = key(job, self.bench.facts)
         found = awaited(lambda: self.bench.artifacts.find(job.stage, name, warn=self.warn), self.bench.devices)
         if found is None:
-            raise RunError(f"the result of {job.stage} {job.words} is gone; give the run's command again to compute it")
+            raise ResultGone(f"the result of {job.stage} {job.words} is gone; give the run's command again to compute it")
         return found
 
     def warn(self, message: str) -> None:

@@ -12,7 +12,7 @@ import pytest
 from gradts_engine import events
 from gradts_engine.config import MultitaskSettings, ScoringSettings, TrainingSettings
 from gradts_engine.contracts import Auxiliary, Device, Setup
-from gradts_engine.errors import Cancelled, TrainingDiverged
+from gradts_engine.errors import Cancelled, ResultGone, TrainingDiverged
 from gradts_engine.runtime import jobs
 from gradts_engine.runtime.artifacts import ArtifactStore
 from gradts_engine.runtime.control import Control
@@ -22,7 +22,7 @@ from gradts_engine.runtime.facts import Facts, TaskFacts
 from gradts_engine.runtime.jobs import Embed, Outcome, Score, Task, Trial, Tune
 
 WAIT = 20
-TASKS = ("mood", "pair", "sick", "lost")
+TASKS = ("mood", "pair", "sick", "lost", "shy")
 FACTS = Facts(
     seed=3,
     max_length=32,
@@ -39,7 +39,10 @@ FACTS = Facts(
 
 
 class Maker:
-    """Saves an empty result for each task; one about `sick` diverges, one about `lost` is a bug."""
+    """Saves a small result for each task; one about `sick` diverges, one about `lost` is a bug; of what a job of `shy` needs, the
+    files are freed before it can read them, `shyness` times."""
+
+    shyness = 0
 
     def __init__(self, arguments: str) -> None:
         self.artifacts = ArtifactStore(Path(arguments))
@@ -59,7 +62,14 @@ class Maker:
             return Outcome(failure="TrainingDiverged", reason="the loss is not finite").model_dump_json()
         if job.about.task == "lost":
             return Outcome(failure="Bug", reason="KeyError: 1", trace="Traceback: there").model_dump_json()
-        self.artifacts.save(job.stage, given.key, {"score": 0.5})
+        for need in jobs.needs(job):
+            found = self.artifacts.find(need.stage, jobs.key(need, FACTS), files=False)
+            if job.about.task == "shy" and Maker.shyness > 0:
+                Maker.shyness -= 1
+                self.artifacts.free(found.folder, found.there)
+            if found is None or self.artifacts.find(found.stage, found.key) is None:
+                return Outcome(failure="ResultGone", reason="it is gone").model_dump_json()
+        self.artifacts.save(job.stage, given.key, {"score": 0.5}, lambda folder: (folder / "weights").write_bytes(b"x"))
         return Outcome(seconds=1.5).model_dump_json()
 
 
@@ -116,6 +126,30 @@ def test_failures_arrive_as_they_were_and_stay(tmp_path):
     assert bug.value.__notes__ == ["Traceback: there"]
     assert stages(said, events.StageStarted) == [("tune", "sick"), ("tune", "lost")]
     assert stages(said, events.StageFailed) == [("tune", "sick"), ("tune", "lost")]
+
+
+def test_what_is_gone_before_it_can_be_read_is_computed_again_once(tmp_path):
+    """Another run of the store has freed it, or `cache gc` has removed it, in the instant after it was found."""
+    Maker.shyness = 1
+    with driving(tmp_path) as (driver, said):
+        assert driver.get(Score(task="shy")).result(WAIT).result == {"score": 0.5}
+    assert stages(said, events.StageStarted) == [("tune", "shy"), ("score", "shy"), ("tune", "shy"), ("score", "shy")]
+    assert stages(said, events.StageFailed) == []
+    Maker.shyness = 2
+    with driving(tmp_path / "other") as (driver, said), pytest.raises(ResultGone):
+        driver.get(Score(task="shy")).result(WAIT)
+    assert stages(said, events.StageFailed) == [("score", "shy")]
+
+
+def test_what_was_freed_is_computed_again_where_its_files_are_needed_and_only_there(tmp_path):
+    with driving(tmp_path) as (driver, _):
+        tuned = driver.get(Tune(task="mood")).result(WAIT)
+    driver.artifacts.free(tuned.folder, tuned.there)
+    with driving(tmp_path) as (driver, said):
+        assert driver.get(Tune(task="mood")).result(WAIT).freed == ("weights",)
+        driver.get(Score(task="mood")).result(WAIT)
+        assert driver.get(Tune(task="mood"), files=True).result(WAIT).freed == ()
+    assert stages(said, events.StageStarted) == [("tune", "mood"), ("score", "mood")]
 
 
 def test_a_stop_reaches_what_runs_and_what_waits(tmp_path):
