@@ -2,12 +2,19 @@
 
 import csv
 import shutil
+from types import ModuleType
 
 import numpy as np
 import pytest
 
+from gradts_engine import events
+from gradts_engine.contracts import Device, ExecutorSpec
+from gradts_engine.hooks.specs import hookimpl
+from gradts_engine.runtime.executors import ThreadExecutor
 from gradts_engine.runtime.store import Store
 from gradts_engine.runtime.trials import known
+
+pytest_plugins = ["gradts_engine.testing.fixtures"]
 
 
 @pytest.fixture
@@ -108,3 +115,32 @@ def test_a_table_of_pairs_is_taken_over_and_its_keys_are_checked(learning, folde
     result = learning("trials import", str(pairs), "--like", str(learning.config))
     assert result.code == 2
     assert f"{pairs}:2: key: was made with other settings, data or another encoder than {learning.config} has" in result.err
+
+
+def test_halving_is_led_by_what_candidates_do_for_others_and_its_rounds_run_side_by_side(learning, isolated_catalog):
+    """On two devices, both of which are this processor."""
+    plugin = ModuleType("twice")
+    plugin.gradts_executors = hookimpl(
+        lambda: [ExecutorSpec(name="twice", load=lambda s: ThreadExecutor([Device("cpu")] * 2, s))]
+    )
+    isolated_catalog(plugin)
+    learning.settings["run"]["executor"] = "twice"
+    learning.settings["selection"] |= {"strategy": "halving", "predictors": []}
+    learning.settings["selection.halving"] = {"budget": 2, "shortlist": 2, "largest": 1, "seeds": 2, "finalists": 1}
+    learning.write()
+    assert learning.run().code == 0
+    news = learning.news()
+    found = learning("results --json").json["primaries"]["mood"]
+    order = [row["task"] for row in found["ranking"] if row["predictors"]["main-effect"]["mean"] is not None]
+    assert {a for trial in found["trials"] for a in trial["auxiliaries"]} == {*order[:2]}
+    assert len(found["verdicts"]) == 1
+    running, most = set(), {}
+    for event in news:
+        match event:
+            case events.StageStarted("trial", subject, about=about):
+                running.add(subject)
+                most[about.repeat, about.task == "mood"] = max(most.get((about.repeat, about.task == "mood"), 0), len(running))
+            case events.StageFinished("trial", subject):
+                running.discard(subject)
+    assert most[0, False] == most[0, True] == 2, "pilots, the first round"
+    assert most[2, True] == 2, "the finalist and the primary alone on the last fresh seed"
