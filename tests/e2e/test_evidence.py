@@ -44,7 +44,7 @@ def test_without_the_embedding_no_text_is_embedded(place):
     place.settings["selection"] = {"confirm": "auto", "predictors": ["tau"]}
     place.settings["run"]["primary"] = ["mood"]
     place.write()
-    assert stages(place.done()) == {"tune", "score", "correlate", "trial", "proposal", "test"}
+    assert stages(place.done()) == {"tune", "score", "correlate", "reliability", "trial", "proposal", "test"}
     rows = place("results --json").json["primaries"]["mood"]["ranking"]
     assert all(row["tau"] is not None and row["embedding"] is None for row in rows)
     assert place("results").code == 0

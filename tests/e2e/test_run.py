@@ -4,6 +4,7 @@ import json
 import math
 import re
 import shutil
+from operator import itemgetter
 
 import numpy as np
 import pytest
@@ -240,24 +241,27 @@ def test_every_strategy(ran):
     threshold = (ranking[0]["tau"] + ranking[1]["tau"]) / 2
     by_embedding = sorted(ranking, key=lambda row: -row["embedding"])
     proposals = {}
-    for strategy in ("trial", "threshold", "none", "all", "embedding", "fine-grained"):
+    ran.settings["selection.halving"] = {"budget": 4, "shortlist": 2, "seeds": 2, "finalists": 1}
+    for strategy in ("trial", "threshold", "none", "all", "embedding", "fine-grained", "halving"):
         ran.settings["selection"] = {"confirm": "auto", "strategy": strategy, "keep": 0.25}
         if strategy == "threshold":
             ran.settings["selection"]["threshold"] = threshold
         ran.write()
         assert {stage for stage, _ in ran.done()} <= {"trial", "proposal", "test"}
         found = ran("results --json").json["primaries"]["mood"]
-        assert found["ranking"] == ranking
+        assert sorted(found["ranking"], key=itemgetter("task")) == sorted(ranking, key=itemgetter("task"))
         proposals[strategy] = {a["task"]: a["instances"] for a in found["proposed"]}
         assert found["confirmed"] == found["proposed"]
-        scored = {tuple(t["instances"].items()): t["score"] for t in found["trials"]}
+        scored = {tuple(t["instances"].items()): t["score"] for t in found["trials"] if not t["repeat"]}
         assert found["final"]["score"] == scored[tuple(proposals[strategy].items())]
-        if strategy == "embedding":
+        if strategy in ("embedding", "halving"):
             tried = [list(t["auxiliaries"]) for t in found["trials"] if t["auxiliaries"]]
             assert tried[0] == [by_embedding[0]["task"]]
     assert proposals["none"] == {}
     assert proposals["all"] == dict.fromkeys(order, 36)
     assert proposals["threshold"] == {order[0]: 36}
+    ((judged, verdict),) = found["verdicts"].items()
+    assert [*proposals["halving"]] == (judged.split(" + ") if verdict["verdict"] == "helps" else [])
     assert proposals["trial"]
     assert proposals["fine-grained"] == dict.fromkeys(proposals["trial"], 9)
     assert list(proposals["all"]) == order
