@@ -14,7 +14,7 @@ from gradts_engine.report import Judgement, Prediction, PrimaryResults, Ranked
 from gradts_engine.words import gain, score, shortened
 
 CELL_WIDTH, CELL_HEIGHT = 34, 22
-LETTER = 7
+LETTER = 7.5
 """About how wide a letter is in the drawings' font."""
 
 NAME = 22
@@ -66,7 +66,7 @@ def grid(
     low, high = bounds or tables.bounds(values.values())
     names, heads = [[shortened(printable(n), NAME) for n in group] for group in (rows, columns)]
     left = LETTER * max(map(len, names), default=0) + 8
-    turned = max(map(len, heads), default=0) > CELL_WIDTH // LETTER
+    turned = max(map(len, heads), default=0) > int(CELL_WIDTH / LETTER)
     top = (LETTER * max(map(len, heads), default=0) if turned else 14) + 8
     cells = []
     for i, row in enumerate(rows):
@@ -175,7 +175,7 @@ class Spans:
 
 def _beside(name: str, width: int) -> str:
     """A name that leaves room for a value and its interval in its line."""
-    return shortened(printable(name), width // LETTER - 24)
+    return shortened(printable(name), int(width / LETTER) - 24)
 
 
 Value = tuple[str, float | None, float | None, float | None, str]

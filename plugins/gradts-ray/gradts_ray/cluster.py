@@ -48,6 +48,7 @@ def cluster() -> Iterator[None]:
         yield
         return
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # what the cluster has to say would go over the terminal
+    vars(ray._private.worker)["print_to_stdstream"] = lambda *_, **__: None  # and what its nodes say, whatever log_to_driver is
     quiet = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.CRITICAL, "namespace": "gradts"}
     folder = Path(tempfile.mkdtemp(prefix="gradts-"))  # short, since the names of sockets end at 107 bytes, and the user's own
     try:
