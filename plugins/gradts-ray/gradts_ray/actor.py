@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from pkgutil import resolve_name
 
-import ray
-
 from gradts_engine.contracts import PLACE, Order, Worker
 
 BATCH = 20
@@ -41,6 +39,8 @@ class Actor:
     groups `records` and `orders`."""
 
     def __init__(self, worker: str, arguments: str, folder: str, name: str, word: str) -> None:
+        import ray  # not above: it reads its settings when it is imported, and the driver sets them first (see `cluster`)
+
         os.umask(0o077)
         gpus = ",".join(map(str, ray.get_gpu_ids()))
         os.environ[PLACE] = socket.gethostname() + (f" ({gpus})" if gpus else "")
