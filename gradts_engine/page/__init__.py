@@ -74,6 +74,8 @@ def page(store: Store, run: RunFolder) -> str:
         version=__version__,
         most=len(found.tasks) * len(found.primaries),
         drawing=drawing,
+        expected=report.expected,
+        to_know=report.to_know,
     )
 
 
