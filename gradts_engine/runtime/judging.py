@@ -60,8 +60,10 @@ class Judge:
         """The verdict on each selection against the primary alone, from their trials with the same seeds; None: it failed."""
         rows = self.judging
         base = self._table(alone, rows)
-        found = judge([self._table(trials, rows) - base for trials in selections], margin)
-        return [replace(verdict, rows=len(rows)) for verdict in found]
+        tables = [self._table(trials, rows) for trials in selections]
+        found = judge([table - base for table in tables], margin)
+        undefined = any(_undefined(*pair) for pair in zip([alone, *selections], [base, *tables], strict=True))
+        return [replace(v, rows=len(rows), more=None if undefined else v.more) for v in found]
 
     def expected(self, best: int, tried: Sequence[Sequence[Artifact | None]], scores: np.ndarray) -> float:
         """What new seeds are expected to give of the selection at `best`, from `scores` [k] of all that were `tried` and their
@@ -75,14 +77,19 @@ class Judge:
 
     def _table(self, trials: Sequence[Artifact | None], rows: np.ndarray, blocks: int = 200) -> np.ndarray:
         """What each block of rows adds to the metric in each seed, [S, B]; NaN for a training that failed."""
-        blocks = min(len(rows), blocks)
+        blocks = max(1, min(len(rows), blocks))
         found = []
         for trial in trials:
-            if trial is None:
+            if trial is None or len(rows) < 2:
                 found.append(np.full(blocks, np.nan))
                 continue
             found.append(_pseudo_values(self._scorer(trial), rows, blocks))
         return np.array(found)
+
+
+def _undefined(trials: Sequence[Artifact | None], table: np.ndarray) -> bool:
+    """Whether the metric has no value for a training that went well: on so few rows, or such ones."""
+    return any(trial is not None and not np.isfinite(row).all() for trial, row in zip(trials, table, strict=True))
 
 
 def _pseudo_values(score: Callable[[np.ndarray], float], rows: np.ndarray, blocks: int) -> np.ndarray:

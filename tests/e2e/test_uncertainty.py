@@ -154,3 +154,20 @@ def test_what_was_removed_is_said(ran):
     assert "How far a task agrees with itself is not known here" in result.json["caveat"]
     assert {row["over_instances"] for row in result.json["primaries"]["mood"]["ranking"]} == {None}
     assert ran.done() == {("reliability", "mood")}
+
+
+def test_a_metric_without_a_value_on_the_judging_rows_is_said(place):
+    """All dev rows but one of those that choose are of one class."""
+    *_, last = np.random.default_rng(derive_seed(3, "verdict", "mood")).permutation(16)
+    for i, row in enumerate(place.rows["mood"]["dev"]):
+        row["label"] = "good" if i == last else "bad"
+    place.settings["tasks.mood"]["metric"] = "roc_auc"
+    place.settings["selection"] |= {"strategy": "halving"}
+    place.settings["selection.halving"] = {"budget": 2, "seeds": 2, "largest": 1}
+    place.write()
+    assert place.run().code == 0
+    mood = place("results --json").json["primaries"]["mood"]
+    assert (mood["confirmed"], len(mood["verdicts"])) == ([], 2)
+    for verdict in mood["verdicts"].values():
+        assert (verdict["verdict"], verdict["gain"], verdict["more"]) == ("undecided", None, None)
+    assert "it cannot be judged on so few dev rows, or the metric has no value on them" in mood["answer"]

@@ -189,7 +189,9 @@ class SelectionSettings(Section):
         description="So many other tasks are trained with each candidate, one seed each, for predictors that learn from trials.",
         json_schema_extra=LATER,
     )
-    margin: float = Field(default=1.0, ge=0, description="A gain that is no gain, in points (hundredths) of the metric.")
+    margin: float = Field(
+        default=1.0, ge=0, description="A gain that is no gain, in points: hundredths of the metric, whatever it is."
+    )
     threshold: float | None = Field(
         default=None, ge=-1, le=1, description="Where [selection.NAME] has none: smallest value to select."
     )
