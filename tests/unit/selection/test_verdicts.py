@@ -8,7 +8,7 @@ from scipy.stats import t as student
 from scipy.stats import ttest_1samp
 
 from gradts_engine.repeats import Repeats, Verdict
-from gradts_engine.selection.verdicts import judge, pseudo_values, shrunk
+from gradts_engine.selection.verdicts import judge, noise_of, pseudo_values, shrunk
 
 
 def tables(draw: np.random.Generator, gain: float, seeds: int, rows: int, seed_noise: float, count: int = 3) -> list[np.ndarray]:
@@ -86,16 +86,35 @@ def test_pseudo_values_of_a_mean_are_its_rows():
     np.testing.assert_allclose(blocks, rows.reshape(8, 5).mean(1))
 
 
-def test_the_best_of_many_is_shrunk_to_what_it_is():
+@pytest.mark.parametrize("count", [2, 4, 12])
+def test_the_best_of_several_is_shrunk_to_what_it_is(count: int):
+    """Less than a third of the standard deviation of the noise is left of the bias, and nowhere more than there was."""
     draw = np.random.default_rng(0)
     errors, raw = [], []
-    for _ in range(500):
-        true = draw.normal(0, 1, 12)
-        seen = true + draw.normal(0, 1.5, 12)
+    for _ in range(1500):
+        true = draw.normal(0, 1, count)
+        seen = true + draw.normal(0, 1.5, count)
         best = int(seen.argmax())
         errors.append(shrunk(float(seen[best]), seen, 1.5**2) - true[best])
         raw.append(seen[best] - true[best])
-    assert abs(np.mean(errors)) < 0.3 < 1 < np.mean(raw)
+    assert abs(np.mean(errors)) < 0.33 * 1.5
+    assert abs(np.mean(errors)) < 0.45 * np.mean(raw)
+
+
+def test_noise_is_that_of_the_mean():
+    """Measured on tables of scores, it is the variance of what sets their means apart, whatever rows and seeds have in common."""
+    draw = np.random.default_rng(0)
+
+    def drawn(seeds: int) -> list[np.ndarray]:
+        common = draw.normal(0, 1, (1, 40)) + draw.normal(0, 0.5, (seeds, 1))
+        parts = ((1, 40, 0.3), (seeds, 1, 0.1 if seeds > 1 else 0), (seeds, 40, 0.4))
+        return [common + sum(draw.normal(0, noise, (s, r)) for s, r, noise in parts) for _ in range(5)]
+
+    for seeds in (1, 3):
+        true = 0.3**2 / 40 + (0.1**2 / seeds if seeds > 1 else 0) + 0.4**2 / 40 / seeds
+        found = [noise_of(drawn(seeds)) for _ in range(300)]
+        assert np.mean(found) == pytest.approx(true, rel=0.1)
+    assert np.isnan(noise_of([np.zeros((2, 3))]))
 
 
 def test_repeats():
