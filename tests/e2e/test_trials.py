@@ -11,6 +11,7 @@ from gradts_engine import events
 from gradts_engine.contracts import Device, ExecutorSpec
 from gradts_engine.hooks.specs import hookimpl
 from gradts_engine.runtime.executors import ThreadExecutor
+from gradts_engine.runtime.prepare import current_run
 from gradts_engine.runtime.store import Store
 from gradts_engine.runtime.trials import known
 
@@ -115,6 +116,24 @@ def test_a_table_of_pairs_is_taken_over_and_its_keys_are_checked(learning, folde
     result = learning("trials import", str(pairs), "--like", str(learning.config))
     assert result.code == 2
     assert f"{pairs}:2: key: was made with other settings, data or another encoder than {learning.config} has" in result.err
+
+
+def test_settings_of_choosing_make_another_run_and_those_that_are_not_set_the_same(place):
+    place.settings["selection"] = {"confirm": "auto", "strategy": "halving"}
+    place.write()
+    found = [current_run(place.config)]
+    for section, settings in (
+        ("data", {"verdict_fraction": 0.5}),  # the defaults
+        ("selection", {"pilots": 0}),
+        ("data", {"verdict_fraction": 0.25}),
+        ("selection", {"pilots": 1}),
+        ("selection.halving", {"budget": 4}),
+    ):
+        place.settings[section] = place.settings.get(section, {}) | settings
+        place.write()
+        found.append(current_run(place.config))
+    assert found[0] == found[1] == found[2]
+    assert len({*found}) == 4
 
 
 def test_halving_is_led_by_what_candidates_do_for_others_and_its_rounds_run_side_by_side(learning, isolated_catalog):
