@@ -259,11 +259,16 @@ class RunResumed(Event):
     """The workers go on."""
 
 
+SpanTypes = Mapping[str, Mapping[str, float]]
+"""Of each type of spans: precision, recall, f1 (0 to 1), and `support`, the number of true ones."""
+
+
 @dataclass(frozen=True)
 class FinalModel(Event):
     """Best dev score of a primary's final model, the folder that holds it, and how the model and the primary trained alone
     for equally many steps do on the test split, where there is one with labels. `predictions` is the file with the model's
-    answers to all test rows; `key` is that of the trial that it is."""
+    answers to all test rows; `key` is that of the trial that it is. Where the metric is of spans, `types[split][type]` has their
+    precision, recall, f1 and support."""
 
     primary: str
     score: float
@@ -272,6 +277,7 @@ class FinalModel(Event):
     alone_test: float | None = None
     predictions: str = ""
     key: str = ""
+    types: Mapping[str, SpanTypes] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

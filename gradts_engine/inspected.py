@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from gradts_engine.learning.data import read_task
 from gradts_engine.learning.rows import detect, read_rows
 from gradts_engine.names import slug
 from gradts_engine.nearest import unknown
+from gradts_engine.printing import printable
 from gradts_engine.runtime.described import data_facts, describe, task_read
 from gradts_engine.runtime.prepare import read_tasks
 from gradts_engine.wizard.looking import guess
@@ -29,17 +30,25 @@ SPLITS = ("train", "dev", "test")
 def inspect_file(
     path: Path, catalog: Catalog, said: Mapping[str, str], encoder: str = "minilm-l6", max_length: int | None = None
 ) -> dict[str, Any]:
-    """A file by itself, as a task that has a tenth of its rows for dev; `said` may have `text`, `label` and `type`.
+    """A file by itself, as a task that has a tenth of its rows for dev; `said` may have `text`, `label`, `type` and
+    `header`.
 
     Raises `UsageError` where it cannot be read, or where nobody can tell what is in it.
     """
     name = slug(path.name.partition(".")[0])
     text = tuple(said["text"].split(",")) if "text" in said else ()
-    found = guess(Path(), name, {"train": str(path)}, text, said.get("label", ""), said.get("type", ""))
+    dialect = Dialect(header=tuple(said["header"].split(",")) if "header" in said else None)
+    found = guess(Path(), name, {"train": str(path)}, text, said.get("label", ""), said.get("type", ""), dialect)
     if found.type not in catalog.task_types:
         raise UsageError(unknown("task type", found.type, catalog.task_types))
     columns = found.text[0] if len(found.text) == 1 else found.text
-    spec = TaskSpec(name=name, type=found.type, train=str(path), dev_fraction=0.1, text=columns, label=found.label)
+    source = str(path)
+    if found.label in found.labels and "label" not in said and detect(source, dialect)[0].header:
+        raise UsageError(
+            f"{path}: the first row looks like data: '{printable(found.label)}' is a label of other rows, too; name the columns "
+            "with --header text,label, and with header in [tasks.NAME], or say with --label that it is a name"
+        )
+    spec = TaskSpec(name=name, type=found.type, train=source, dev_fraction=0.1, text=columns, label=found.label, dialect=dialect)
     try:
         model = find_encoder(encoder, Context(catalog, Path(), ()))
     except ValueError as error:
@@ -98,7 +107,7 @@ def _facts(
         **data_facts(task_read(data, kind, counts, said), data, kind, tokenizer, max_length),
         "max_length": max_length,
         "first": [{"row": i.row, "text": list(i.text), "label": i.label} for i in data.splits["train"][:FIRST]],
-        "table": table(spec),
+        "table": table(replace(spec, separator=data.separator)),
     }
 
 

@@ -40,7 +40,8 @@ class Evidence:
         found = run.view.stage("correlate", primary)
         if not found.finished:
             return {}
-        return self.shelf.get(("instances", found.key), lambda: report.instance_tau(self.store, run.view, primary))
+        key = ("instances", found.key, run.view.stage("proposal", primary).key)
+        return self.shelf.get(key, lambda: report.instance_tau(self.store, run.view, primary))
 
     def results(self, run: RunState) -> report.RunResults | Problem | None:
         """All that `gradts-engine results` says."""

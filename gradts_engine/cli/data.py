@@ -21,6 +21,7 @@ from gradts_engine.errors import UsageError
 )
 @click.option("--text", metavar="COLUMN", help="Of FILE: the column of the text, or two for a pair: A,B; default: guessed.")
 @click.option("--label", metavar="COLUMN", help="Of FILE: the column of the label; default: guessed.")
+@click.option("--header", metavar="NAMES", help="Of FILE without a header: the names of its columns: A,B,C.")
 @click.option("--type", "kind", metavar="TYPE", help="Of FILE: the task type; default: guessed.")
 @click.option("--encoder", default="minilm-l6", show_default=True, help="Of FILE: whose tokens are counted.")
 @click.option("--max-length", type=click.IntRange(4), help="Of FILE: tokens of the longest input; default: as in tasks.toml.")
@@ -30,6 +31,7 @@ def data(
     config: Path,
     text: str | None,
     label: str | None,
+    header: str | None,
     kind: str | None,
     encoder: str,
     max_length: int | None,
@@ -42,6 +44,7 @@ def data(
 
     \b
       gradts-engine data reviews.csv
+      gradts-engine data mails.csv --header label,text
       gradts-engine data pairs.tsv --text premise,hypothesis --label gold_label
       gradts-engine data reviews --config tasks.toml --json | jq .classes
     """
@@ -49,7 +52,8 @@ def data(
     from gradts_engine.hooks.catalog import load_catalog
     from gradts_engine.inspected import inspect_file, inspect_task
 
-    catalog, said = load_catalog(), {key: value for key, value in (("text", text), ("label", label), ("type", kind)) if value}
+    given = {"text": text, "label": label, "type": kind, "header": header}
+    catalog, said = load_catalog(), {key: value for key, value in given.items() if value}
     if Path(what).exists() or (("/" in what or "." in what) and what not in catalog.tasks and not _defined(what, config)):
         found = inspect_file(Path(what), catalog, said, encoder, max_length)
     elif said:

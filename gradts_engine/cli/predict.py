@@ -62,8 +62,13 @@ def predict(
             raise UsageError(f"{out} cannot be written: {error.strerror}") from error
     score = None if found.why else found.score
     facts = {"rows": len(found.rows), "labelled": found.labelled, "metric": found.metric, "score": score, "undefined": found.why}
+    facts |= {"types": found.types} if found.types else {}
     if out is not None:
-        show(facts, as_json, lambda: tables.facts(facts | {"score": words.score(found.score), "answers": str(out)}))
+        plain = {key: value for key, value in facts.items() if key != "types"}
+        show(facts, as_json, lambda: tables.facts(plain | {"score": words.score(found.score), "answers": str(out)}))
     else:
         what = f"{found.metric} {words.score(found.score)}" if score is not None else f"no {found.metric}: {found.why}"
         say(f"{len(found.rows)} rows, {found.labelled} with a label: {what}", err=True)
+    for kind, of in () if as_json else found.types.items():
+        values = ", ".join(f"{name} {words.score(of[name])}" for name in ("precision", "recall", "f1"))
+        say(f"{kind}: {values}, {int(of['support'])} spans", err=True)

@@ -1,4 +1,4 @@
-"""`import-pickle` and `import-mtdnn`: what the published code has computed, and what it was given."""
+"""`import-pickle`, `import-mtdnn`, `import-machamp`: what published code has computed, and what it was given."""
 
 from __future__ import annotations
 
@@ -93,3 +93,34 @@ def import_mtdnn(definition: Path, data: Path, out: Path, encoder: str, as_json:
     if found.damaged:
         left_out = "1 task was" if found.damaged == 1 else f"{found.damaged} tasks were"
         raise UsageError(f"{left_out} left out because of rows that cannot be read, see above; the others are written")
+
+
+@cli.command("import-machamp")
+@click.argument("configuration", metavar="CONFIG.json", type=click.Path(path_type=Path))
+@click.argument("data", metavar="DATA_DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("out", metavar="OUT", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--encoder", default="minilm-l6", show_default=True, help="Encoder for tasks.toml.")
+@json_option
+def import_machamp(configuration: Path, data: Path, out: Path, encoder: str, as_json: bool) -> None:
+    """Turn a data set configuration of MaChAmp into a tasks.toml.
+
+    DATA_DIR is where its paths begin. OUT gets tasks.toml, which reads the same files where they are: seq, seq_bio,
+    classification, regression, multiclas and mlm. What could not be carried over is listed.
+
+    \b
+      gradts-engine import-machamp configs/glue.json . imported
+      gradts-engine plan imported/tasks.toml
+    """
+    from rich.console import Group
+
+    from gradts_engine import tables
+    from gradts_engine.hooks.catalog import load_catalog
+    from gradts_engine.published import machamp
+
+    metrics = {name: spec.metrics for name, spec in load_catalog().task_types.items()}
+    found = machamp.import_machamp(configuration, data, out, metrics, encoder)
+    facts = {"written": str(out), "tasks": found.files, "not carried over": found.lost}
+    table = tables.records([{"task": task, **files} for task, files in found.files.items()])
+    lost = [tables.label(line) for line in found.lost]
+    show(facts, as_json, lambda: Group(table, *([tables.label("not carried over:", "bold"), *lost] if lost else [])))
+    say(f"wrote {out / 'tasks.toml'}", err=True)

@@ -144,6 +144,8 @@ class TaskData:
     classes: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     duplicates: int = 0
     warnings: tuple[str, ...] = ()
+    separator: str | None = None
+    """What stands between classes (or words) of a string, set or detected."""
 
     @property
     def tested(self) -> tuple[Instance, ...]:

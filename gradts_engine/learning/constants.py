@@ -39,7 +39,10 @@ def _constants(data: TaskData, word_level: bool, as_scores: bool) -> Iterator[An
     if not data.labels and not isinstance(rows[0].label, str):
         return
     train = Counter(
-        name for row in data.splits["train"] for name in (row.label if isinstance(row.label, tuple) else (row.label,))
+        name
+        for row in data.splits["train"]
+        for name in (row.label if isinstance(row.label, tuple) else (row.label,))
+        if name or not word_level
     )
     names = [name for name, _ in train.most_common(MOST)]
     if as_scores:

@@ -6,17 +6,20 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
 
-from gradts_engine.contracts import Instance, TaskData, TaskSpec, TaskType
+from gradts_engine.contracts import Instance, Source, TaskData, TaskSpec, TaskType
 from gradts_engine.errors import ProblemsError, UsageError
 from gradts_engine.learning import classes, cuts
 from gradts_engine.learning.instances import Reader, Split, where
 from gradts_engine.learning.judging import settle
+from gradts_engine.learning.separators import detect_separator
 from gradts_engine.printing import printable
 
+BAD_ROWS = 'correct them, or leave them out with on_bad_row = "skip" in [data]'
 SHOWN = 10
 """Bad rows that are shown; the others are counted."""
 
@@ -36,20 +39,24 @@ def read_task(
     Raises UsageError for a source that cannot be read, an empty split, fewer than two classes, or a metric that does not
     fit them, and ProblemsError for bad rows unless they are to be skipped.
     """
+    separator = detect_separator(spec)
+    spec = replace(spec, separator=separator or spec.separator)
     reader = Reader(spec, task_type)
     sources = {"train": spec.train, "dev": spec.dev, "test": spec.test}
-    splits = {name: reader.split(name, source) for name, source in sources.items() if source is not None}
-    _check(spec, splits, on_bad_row)
+    splits = _read(reader, {name: source for name, source in sources.items() if source is not None}, on_bad_row == "stop")
+    for name, split in splits.items():
+        _check_not_empty(spec, name, split)
     warnings = _without_label(splits)
+    warnings += [f"{separator!r} in '{spec.label}' is taken to separate classes: set with separator = ..."] if separator else []
     rows: dict[str, Sequence[Instance]] = {name: split.rows for name, split in splits.items() if split.rows}
     if spec.dev is None:
         rows["train"], rows["dev"], said = _cut(reader, splits["train"], seed)
         warnings += said
     labels, unknown = _classes(reader, rows)
     metric, rules = settle(spec, metric, labels, rows)
-    unlabelled = tuple(splits["test"].unlabelled) if "test" in splits else ()
     used = {name: _limited(reader, all_rows, limits.get(name), order, seed) for name, all_rows in rows.items()}
-    unlabelled = _limited(reader, unlabelled, limits.get("test"), order, seed)
+    hidden = splits["test"].unlabelled if "test" in splits else ()
+    unlabelled = _limited(reader, hidden, limits.get("test"), order, seed)
     texts = _hashes(reader, used, unlabelled)
     return TaskData(
         name=spec.name,
@@ -59,12 +66,10 @@ def read_task(
         labels=labels,
         splits=used,
         skipped={name: len(split.bad) for name, split in splits.items()},
-        digests={
-            name: _digest(spec.type, labels, own)
-            for name, own in (used | ({"unlabelled": unlabelled} if unlabelled else {})).items()
-        },
+        digests=_digests(spec.type, labels, used, unlabelled),
         unknown=unknown,
         unlabelled=unlabelled,
+        separator=spec.separator,
         texts=texts,
         classes=_counted(reader, (*labels, *unknown), used, splits),
         duplicates=sum(len(hashes) - len(np.unique(hashes)) for hashes in texts.values()),
@@ -81,21 +86,29 @@ def _hashes(reader: Reader, used: Mapping[str, Sequence[Instance]], unlabelled: 
     return texts
 
 
-def _check(spec: TaskSpec, splits: Mapping[str, Split], on_bad_row: Literal["stop", "skip"]) -> None:
+def _read(reader: Reader, sources: Mapping[str, Source], stop: bool) -> dict[str, Split]:
+    """All splits. Raises ProblemsError with all damaged files, and with the bad rows if these are to `stop` everything."""
+    splits: dict[str, Split] = {}
+    problems: list[str] = []
+    for name, source in sources.items():
+        try:
+            splits[name] = reader.split(name, source)
+        except UsageError as error:
+            problems += getattr(error, "problems", [str(error)])
     # Two splits may be one file, whose rows are named once.
     found = dict.fromkeys((str(split.source), problem) for split in splits.values() for problem in split.bad)
-    bad = [problem for _, problem in found]
-    if bad and on_bad_row == "stop":
-        raise ProblemsError(_report(spec.name, bad))
-    for name, split in splits.items():
-        _check_not_empty(spec, name, split)
+    problems = list(dict.fromkeys(problems))
+    if found and stop:
+        problems += _report(reader.spec.name, [problem for _, problem in found])
+    if problems:
+        raise ProblemsError(problems)
+    return splits
 
 
 def _report(task: str, bad: Sequence[str]) -> list[str]:
     hidden = f" ({len(bad) - SHOWN} of them not shown)" if len(bad) > SHOWN else ""
-    hint = 'correct them, or leave them out with on_bad_row = "skip" in [data]'
     rows = "1 bad row" if len(bad) == 1 else f"{len(bad)} bad rows"
-    return [*bad[:SHOWN], f"task '{task}': {rows} in all{hidden}; {hint}"]
+    return [*bad[:SHOWN], f"task '{task}': {rows} in all{hidden}; {BAD_ROWS}"]
 
 
 def _check_not_empty(spec: TaskSpec, name: str, split: Split) -> None:
@@ -123,6 +136,9 @@ def _without_label(splits: Mapping[str, Split]) -> list[str]:
                     * bool(split.rows)
                 )
             )
+        tags = [tag for row in split.rows if isinstance(row.label, tuple) for tag in row.label]
+        if words := tags.count(""):
+            said.append(f"{name} words without a label (empty, or {classes.NO_LABEL} for none): {words} of {len(tags)}, left out")
     return said
 
 
@@ -199,6 +215,13 @@ def _counted(
         name: {split: counts.get(split, Counter())[name] for split in ("train", "dev", "test")}
         for name in classes.in_order(every)
     }
+
+
+def _digests(
+    task_type: str, labels: Sequence[str], used: Mapping[str, Sequence[Instance]], unlabelled: Sequence[Instance]
+) -> dict[str, str]:
+    rows = {**used, "unlabelled": unlabelled} if unlabelled else used
+    return {name: _digest(task_type, labels, own) for name, own in rows.items()}
 
 
 def _digest(task_type: str, labels: Sequence[str], instances: Sequence[Instance]) -> str:

@@ -64,7 +64,10 @@ class Reader:
     def names(self, label: Label) -> Sequence[str]:
         """The classes of a label; none where all that it says is that there is no label."""
         names = tuple(self.type.classes(label))
-        return () if all(classes.is_no_label(name) and name not in self.classes for name in names) else names
+        return () if all(map(self._is_none, names)) else names
+
+    def _is_none(self, name: str) -> bool:
+        return classes.is_no_label(name) and name not in self.classes
 
     def _column(self, record: Record, name: str) -> Any:
         if name not in record.values:
@@ -91,6 +94,10 @@ class Reader:
             if classes.is_no_label(value):
                 return ""
             raise
+        if self.type.word_level and isinstance(label, tuple):  # of one word, -1 stands for no label as of a row
+            label = tuple("" if self._is_none(str(name)) else str(name) for name in label)
+            if not any(label):
+                return ""
         names = self.names(label)
         if self.spec.labels is not None and (extra := [name for name in names if name not in self.classes]):
             raise ValueError(f"unknown label '{extra[0]}'{did_you_mean(extra[0], self.classes)}")

@@ -39,7 +39,7 @@ def settle(spec: TaskSpec, metric: str, labels: Sequence[str], splits: Mapping[s
 def _settle_spans(
     spec: TaskSpec, metric: str, labels: Sequence[str], splits: Mapping[str, Sequence[Instance]]
 ) -> tuple[str, Rules]:
-    rows = (tuple(map(str, i.label)) for split in splits.values() for i in split if isinstance(i.label, tuple))
+    rows = (tuple(str(tag) for tag in i.label if tag) for split in splits.values() for i in split if isinstance(i.label, tuple))
     scheme = spec.scheme or tags.detect_scheme(labels, rows)
     if scheme is None and spec.metric is None:
         return "token_accuracy", Rules()

@@ -210,8 +210,11 @@ def _correlation(name: str, gold: Sequence[float], predicted: Sequence[float]) -
 
 @_metric("token_accuracy")
 def _token_accuracy(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
-    """Share of words with the true class. Words that were cut at max_length count as wrong."""
-    return _accuracy([t for row in gold for t in row], [t for row in predicted for t in row], labels, rules)
+    """Share of words with the true class, of those that have one. Words that were cut at max_length count as wrong."""
+    pairs = [(t, p) for true, found in zip(gold, predicted, strict=True) for t, p in zip(true, found, strict=True) if t]
+    if not pairs:
+        raise UndefinedError("no word has a label")
+    return _accuracy([true for true, _ in pairs], [found for _, found in pairs], labels, rules)
 
 
 @_metric("span_f1")
@@ -225,6 +228,16 @@ def _span_f1(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: 
 def _span_macro_f1(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:
     """Mean over the types of spans of the span_f1 of each: rare types count as much as frequent ones."""
     return _spans("macro", gold, predicted, labels, rules)
+
+
+def span_types(
+    metric: str, gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules
+) -> dict[str, dict[str, float]]:
+    """`tags.by_type` where the metric is one of spans; else nothing."""
+    if not metric.startswith("span_") or not gold:
+        return {}
+    names = {*labels, *(tag for row in gold for tag in row if tag)}
+    return tags.by_type(gold, predicted, names, rules.scheme or "IOB2", strict=rules.strict)
 
 
 def _spans(average: str, gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from gradts_engine.learning.batches import Encoded, encode, token_batches
 from gradts_engine.learning.encoders import told
 from gradts_engine.learning.export import ABOUT, load_model
 from gradts_engine.learning.instances import Reader
-from gradts_engine.learning.metrics import METRICS
+from gradts_engine.learning.metrics import METRICS, span_types
 from gradts_engine.learning.training import EVALUATION_TOKENS, answers, check_predicted
 from gradts_engine.nearest import unknown
 
@@ -27,7 +27,7 @@ COLUMNS = ("text", "label", "indicators", "separator")
 
 def reads(spec: TaskSpec, data: TaskData) -> dict[str, Any]:
     """How rows of a task are read and judged, as an exported model keeps it: JSON values."""
-    columns = {name: getattr(spec, name) for name in COLUMNS}
+    columns = {name: getattr(spec, name) for name in COLUMNS} | {"separator": data.separator}
     return {**columns, "metric": data.metric, "rules": asdict(data.rules)}
 
 
@@ -54,6 +54,8 @@ class Predicted:
     score: float
     why: str
     labelled: int
+    types: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """Of spans: `tags.by_type` of the rows with a label."""
 
     def write(self, path: Path) -> None:
         """The answers as JSON, a row a line."""
@@ -138,7 +140,8 @@ def predict(
                 rows[at]["label"] = true
         check_predicted(split.task, [scores if metric.scores else answer])
     score, why = metric.explained(gold, judged, model.labels, rules)
-    return Predicted(tuple(rows[at] for at in sorted(rows)), metric.name, score, why, len(gold))
+    types = span_types(metric.name, gold, judged, model.labels, rules)
+    return Predicted(tuple(rows[at] for at in sorted(rows)), metric.name, score, why, len(gold), types)
 
 
 @torch.inference_mode()

@@ -13,7 +13,7 @@ from torch import nn
 from gradts_engine.contracts import PlainInputs, TaskType
 from gradts_engine.learning.batches import Encoded, token_batches
 from gradts_engine.learning.embedding import BATCH_TOKENS
-from gradts_engine.learning.task_types.reading import IGNORED
+from gradts_engine.learning.task_types.reading import IGNORED, UNKNOWN
 
 MOST = 1000
 """Labelled words, or texts, whose states are taken: enough for a probe of some hundred dimensions, which grows with both."""
@@ -64,7 +64,7 @@ def labelled_states(
         layers = encoder(**inputs, output_hidden_states=True).hidden_states  # 1 + L, each [B, T, D]
         upper = torch.stack(layers[1 + (len(layers) - 1) // 2 :]).float().mean(0)
         if data.type.word_level:
-            labelled = goal != IGNORED  # [B, T]
+            labelled = (goal != IGNORED) & (goal != UNKNOWN)  # [B, T]
             values.append(upper[labelled].cpu().numpy())
             targets.append(goal[labelled].cpu().numpy())
             places.append(np.repeat(rows, labelled.sum(1).cpu().numpy()))

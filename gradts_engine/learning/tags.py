@@ -78,16 +78,50 @@ def span_f1(
     average: str,
 ) -> float | None:
     """F1 of whole spans as seqeval has it. None where neither side has a span. A true tag that is none of `labels` is of a type
-    of its own, which nothing that is predicted can be: its span is missed.
+    of its own, which nothing that is predicted can be: its span is missed. A word without a true tag ("") is outside on both
+    sides.
 
     Tags that break the scheme mark spans as conlleval reads them (an I after O begins one), or none if `strict`.
     """
-    from seqeval import scheme as schemes
     from seqeval.metrics import f1_score
 
-    spelt = spell(labels, scheme)
+    found = _sides(gold, predicted, labels, scheme, strict)
+    return None if found is None else float(f1_score(*found[0], average=average, zero_division=0, **found[1]))
+
+
+def by_type(
+    gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], labels: Iterable[str], scheme: Scheme, *, strict: bool
+) -> dict[str, dict[str, float]]:
+    """Of each type of spans: precision, recall and f1, each from 0 to 1, and how many true spans there are (`support`); as
+    `span_f1` counts. Precision is 0 where none is predicted, recall where there is none."""
+    from seqeval.metrics import classification_report
+
+    found = _sides(gold, predicted, labels, scheme, strict)
+    if found is None:
+        return {}
+    report = classification_report(*found[0], output_dict=True, zero_division=0, **found[1])
+    names = {"precision": "precision", "recall": "recall", "f1": "f1-score", "support": "support"}
+    return {
+        kind: {ours: float(row[theirs]) for ours, theirs in names.items()}
+        for kind, row in report.items()
+        if not kind.endswith(" avg")
+    }
+
+
+def _sides(
+    gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], labels: Iterable[str], scheme: Scheme, strict: bool
+) -> tuple[list[list[list[str]]], dict[str, Any]] | None:
+    """True and predicted tags as seqeval takes them, with its options; None where neither side has a span."""
+    from seqeval import scheme as schemes
+
+    spelt = spell(labels, scheme) | {"": "O"}
     unknown = f"{'I' if scheme == 'IO' else 'B' if scheme in ('IOB1', 'IOB2') else 'S'}-unknown"
-    sides = [[[spelt.get(tag, other) for tag in row] for row in side] for side, other in ((gold, unknown), (predicted, "O"))]
+    true = [[spelt.get(tag, unknown) for tag in row] for row in gold]
+    answered = [
+        [spelt.get(tag, "O") if of else "O" for of, tag in zip(tags, row, strict=True)]
+        for tags, row in zip(gold, predicted, strict=True)
+    ]
+    sides = [true, answered]
     if all(tag == "O" for side in sides for row in side for tag in row):
         return None
     options: dict[str, Any] = {}
@@ -95,7 +129,7 @@ def span_f1(
         options = {"mode": "strict", "scheme": getattr(schemes, "IOBES" if scheme == "BILOU" else scheme)}
         if not any(spans for side in sides for spans in schemes.Entities(side, options["scheme"]).entities):
             return None
-    return float(f1_score(*sides, average=average, zero_division=0, **options))
+    return sides, options
 
 
 def _split(labels: Iterable[str]) -> dict[str, tuple[str, str]] | None:

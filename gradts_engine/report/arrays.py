@@ -13,7 +13,7 @@ from gradts_engine.durable import keep, why
 from gradts_engine.errors import UsageError
 from gradts_engine.events import Confirmed
 from gradts_engine.nearest import unknown
-from gradts_engine.runtime.artifacts import RAW, ROWS, TAU, Artifact
+from gradts_engine.runtime.artifacts import LEFT_OUT, RAW, ROWS, TAU, Artifact
 from gradts_engine.runtime.shards import read_raw
 from gradts_engine.runtime.store import RunFolder, Store
 from gradts_engine.runtime.view import RunView
@@ -102,35 +102,43 @@ def task_tau(found: Mapping[str, Heads]) -> dict[tuple[str, str], float | None]:
 
 
 def instance_tau(store: Store, view: RunView, primary: str) -> dict[str, np.ndarray]:
-    """Tau of a primary with every train instance of each candidate, [N] each; empty before they are correlated."""
+    """Tau of a primary with every train instance of each candidate, [N] each; empty before they are correlated. Once there is a
+    proposal, instances that the primary cannot be trained with are NaN."""
     found = artifact(store, view, "correlate", primary)
-    return found.arrays(TAU) if found else {}
+    taus = found.arrays(TAU) if found else {}
+    proposal = artifact(store, view, "proposal", primary)
+    if proposal is not None and LEFT_OUT in proposal.files:
+        for task, rows in proposal.arrays(LEFT_OUT).items():
+            if task in taus:
+                taus[task][rows] = math.nan
+    return taus
 
 
 def count_kept(tau: np.ndarray, *, keep: float | None = None, threshold: float | None = None) -> int:
     """How many instances a share `keep`, or else a `threshold`, would choose, as `selection.strategies.keep_instances` does."""
     if threshold is not None:
         return int(np.count_nonzero(tau >= threshold))
-    return min(math.ceil((keep or 1.0) * len(tau)), int(np.count_nonzero(~np.isnan(tau))))
+    return math.ceil((keep or 1.0) * np.count_nonzero(~np.isnan(tau)))
 
 
 def selected_instances(store: Store, view: RunView, primary: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """For each auxiliary of the confirmed selection, or of the proposal where nothing is confirmed: positions of its chosen
     instances in its train split, and their tau with the primary."""
     chosen = view.confirmed(primary) or view.proposals.get(primary)
-    correlation = artifact(store, view, "correlate", primary)
-    proposal = artifact(store, view, "proposal", primary)
+    taus, proposal = instance_tau(store, view, primary), artifact(store, view, "proposal", primary)
     if chosen is None:
         raise UsageError(f"{unknown('primary', primary, view.proposals)} (a primary with a proposal in this run)")
-    if correlation is None or proposal is None:
+    if artifact(store, view, "correlate", primary, files=False) is None or proposal is None:
         raise UsageError(f"results for {primary} are damaged or were removed; give the run's command again to compute them")
-    taus, rows = correlation.arrays(TAU), proposal.arrays(ROWS)
+    rows = proposal.arrays(ROWS)
     if failed := [task for task in chosen.auxiliaries if task not in taus]:  # chosen by a person all the same
         raise UsageError(f"{', '.join(failed)} has no tau with {primary}: its fine-tuning failed")
     if isinstance(chosen, Confirmed) and (chosen.keep is not None or chosen.threshold is not None):
         keep, threshold = chosen.keep or 1.0, chosen.threshold
         rows = {task: np.array(keep_instances(taus[task], threshold=threshold, keep=keep)) for task in chosen.auxiliaries}
-    positions = {task: rows.get(task, np.arange(len(taus[task]))) for task in chosen.auxiliaries}
+    out = proposal.arrays(LEFT_OUT) if LEFT_OUT in proposal.files else {}
+    every = {task: np.delete(np.arange(len(taus[task])), out.get(task, [])) for task in chosen.auxiliaries}
+    positions = {task: rows.get(task, every[task]) for task in chosen.auxiliaries}
     return {task: (where, taus[task][where]) for task, where in positions.items()}
 
 

@@ -148,6 +148,8 @@ class Final:
     expected: Expected | None = None
     """What `score` is to be read as, where it is the best of several."""
     predictions: str = ""
+    types: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
+    """Of spans: `types[split][type]` has precision, recall and f1, from 0 to 1, and the number of true spans (`support`)."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 from gradts_engine.events import Confirmed, Judged, Proposed, TaskRead, TrialScored
 from gradts_engine.repeats import Repeats
 from gradts_engine.report.answer import answer
-from gradts_engine.report.arrays import artifact, count_kept
+from gradts_engine.report.arrays import artifact, count_kept, instance_tau
 from gradts_engine.report.records import (
     THRESHOLDS,
     Chosen,
@@ -27,7 +27,7 @@ from gradts_engine.report.records import (
     Trial,
 )
 from gradts_engine.report.reliability import caveat, reliability
-from gradts_engine.runtime.artifacts import TAU, Artifact
+from gradts_engine.runtime.artifacts import Artifact
 from gradts_engine.runtime.shelving import size
 from gradts_engine.runtime.store import RunFolder, Store
 from gradts_engine.runtime.view import RunView
@@ -58,7 +58,7 @@ def results_of(store: Store, view: RunView, run: str, state: str) -> RunResults:
         ),
         tau=tau,
         pilots={task: _trials(told) for task, told in view.pilots.items()},
-        primaries={p: _primary(view, p, correlations[p], measured[p]) for p in primaries},
+        primaries={p: _primary(view, p, correlations[p], measured[p], instance_tau(store, view, p)) for p in primaries},
         warnings=tuple(warnings),
         precision=dict(started.precision) if started else {},
         caveat=caveat(tau, itself),
@@ -94,14 +94,16 @@ def _data(store: Store, view: RunView, task: TaskRead, warn: Callable[[str], Non
     )
 
 
-def _primary(view: RunView, primary: str, correlation: Artifact | None, measured: Artifact | None) -> PrimaryResults:
+def _primary(
+    view: RunView, primary: str, correlation: Artifact | None, measured: Artifact | None, taus: Mapping[str, np.ndarray]
+) -> PrimaryResults:
     proposal, decision = view.proposals.get(primary), view.confirmed(primary)
     found = PrimaryResults(
         metric=view.tasks[primary].metric if primary in view.tasks else None,
         predictor=view.predicted[primary].predictor if primary in view.predicted else None,
         ranking=_ranking(view, primary, correlation, measured.result["instances"] if measured else {}),
         verdicts={" + ".join(j.auxiliaries): _judgement(view, j) for j in view.verdicts.get(primary, ())},
-        kept={a: kept(tau) for a, tau in correlation.arrays(TAU).items()} if correlation else {},
+        kept={a: kept(tau) for a, tau in taus.items()},
         trials=_trials(view.trials.get(primary, ())),
         proposed=_chosen(proposal.auxiliaries) if proposal else None,
         digest=proposal.digest if proposal else None,
@@ -216,6 +218,7 @@ def _final(view: RunView, primary: str) -> Final | None:
         high=said.high if said else None,
         expected=_expected(view, primary, decision),
         predictions=final.predictions,
+        types=final.types,
     )
 
 

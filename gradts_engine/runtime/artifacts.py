@@ -25,9 +25,9 @@ from gradts_engine.names import inside, is_name
 META = "meta.json"
 MODEL, PREDICTIONS, ANSWERS = "model.safetensors", "predictions.json", "answers.jsonl"
 RAW, STATE, STATES = "raw.safetensors", "state.safetensors", "states.safetensors"
-TAU, ROWS = "instance_tau.safetensors", "rows.safetensors"
+TAU, ROWS, LEFT_OUT = "instance_tau.safetensors", "rows.safetensors", "left_out.safetensors"
 """Files of results: weights; true and predicted answers to each dev row; answers to each test row; raw importance; mean state;
-states of what is labelled, with its labels; tau of instances; chosen rows."""
+states of what is labelled, with its labels; tau of instances; chosen rows; rows that a primary cannot be trained with."""
 
 MAX_META = 1 << 24
 """Bytes of a `meta.json`; a larger one is not ours."""

@@ -14,7 +14,6 @@ from gradts_engine import events
 from gradts_engine.config import Experiment
 from gradts_engine.contracts import Auxiliary, Evidence, Need, StoredTrial
 from gradts_engine.errors import TrainingDiverged
-from gradts_engine.learning.overlap import left_out
 from gradts_engine.learning.seeds import derive_seed
 from gradts_engine.runtime.arms import Arms
 from gradts_engine.runtime.artifacts import RAW, STATE, STATES, TAU, Artifact
@@ -171,6 +170,5 @@ class Gathering:
     def instance_tau(self, primary: str, task: str) -> np.ndarray:
         """Tau of a primary with every train instance of a candidate, NaN for those that it cannot be trained with."""
         tau = np.array(self.correlations[primary].arrays(TAU)[task])
-        if self.experiment.data.overlap == "drop":
-            tau[left_out(self.prepared.data[primary], self.prepared.data[task])] = math.nan
+        tau[self.prepared.left_out(primary).get(task, [])] = math.nan
         return tau

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import queue
 import shutil
@@ -17,7 +18,7 @@ from gradts_engine.durable import keep, make_folder, storing
 from gradts_engine.errors import Interrupted, RunError, UsageError, WaitingForConfirmation
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.runtime.arms import Arms
-from gradts_engine.runtime.artifacts import ANSWERS, Artifact
+from gradts_engine.runtime.artifacts import ANSWERS, PREDICTIONS, Artifact
 from gradts_engine.runtime.card import model_card
 from gradts_engine.runtime.cleaning import sweep
 from gradts_engine.runtime.control import Control
@@ -213,7 +214,7 @@ class Pipeline:
         self.arms.tell_expected(primary, chosen, judge)
         correlation = self.gathering.correlations.get(primary)
         versions = versions_of(selection, self.catalog)
-        proposal = propose(self.driver, self.experiment, primary, correlation, chosen, versions)
+        proposal = propose(self.driver, self.prepared, primary, correlation, chosen, versions)
         self.decisions.offer(primary, proposal)
 
     def judge(self, primary: str) -> Judge:
@@ -251,7 +252,8 @@ class Pipeline:
         test, alone_test = (of.result["score"] if of else None for of in (tested, alone_tested))
         predictions = self.hand_out(primary, tested) if tested else ""
         folder = str((self.folder.models / primary).absolute())
-        result = events.FinalModel(primary, final, folder, test, alone_test, predictions, found.key)
+        types = self.span_types(primary, found, tested)
+        result = events.FinalModel(primary, final, folder, test, alone_test, predictions, found.key, types)
         self.journal.wait(0.0)  # the card says what was told before
         card = model_card(self.prepared, selection, result, alone, self.options.versions, self.journal.view)
         self.driver.act(Export(primary=primary, auxiliaries=selection, folder=folder, card=card)).result()
@@ -262,6 +264,17 @@ class Pipeline:
         if self.facts.tasks[primary].digests.keys().isdisjoint(("test", "unlabelled")):
             return None
         return self.driver.get(Test(primary=primary, auxiliaries=selection), files=True).result()
+
+    def span_types(self, primary: str, trial: Artifact, tested: Artifact | None) -> dict[str, events.SpanTypes]:
+        """Where the metric is of spans: precision, recall, f1 and support of each type, by split."""
+        from gradts_engine.learning.metrics import span_types
+
+        data = self.prepared.data[primary]
+        if data.rules.scheme is None or PREDICTIONS not in trial.files:
+            return {}
+        dev = json.loads((trial.folder / PREDICTIONS).read_bytes())
+        types = {"dev": span_types(data.metric, dev["gold"], dev["predicted"], data.labels, data.rules)}
+        return types | ({"test": tested.result["types"]} if tested and tested.result["types"] else {})
 
     def hand_out(self, primary: str, tested: Artifact) -> str:
         """Put the answers to the test rows where people find them; the file's path."""

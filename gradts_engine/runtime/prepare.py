@@ -19,6 +19,8 @@ from gradts_engine.runtime.facts import Facts, facts_of
 from gradts_engine.settings import Section
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from gradts_engine.learning.encoders import Encoder
 
 
@@ -31,6 +33,16 @@ class Prepared:
     data: Mapping[str, TaskData]
     encoder: Encoder
     facts: Facts
+
+    def left_out(self, primary: str) -> dict[str, np.ndarray]:
+        """Positions of the train rows of other tasks that the primary cannot be trained with, of tasks that have any."""
+        from gradts_engine.learning.overlap import left_out
+
+        if self.experiment.data.overlap != "drop":
+            return {}
+        others = self.experiment.candidates(primary)
+        found = {task: left_out(self.data[primary], self.data[task]) for task in others}
+        return {task: rows for task, rows in found.items() if len(rows)}
 
     def usable(self, primary: str, selection: Selection) -> Selection:
         """A selection without rows that the primary is judged by, where these are to be dropped."""
@@ -91,7 +103,7 @@ def prepared(config: Path, devices: Sequence[Device]) -> Prepared:
 
 def read_tasks(experiment: Experiment, catalog: Catalog, types: Mapping[str, TaskType]) -> dict[str, TaskData]:
     """Read and check the data of all tasks. Raises ProblemsError with what is wrong with any of them."""
-    from gradts_engine.learning.data import read_task
+    from gradts_engine.learning.data import BAD_ROWS, read_task
 
     settings = experiment.data
     seed = experiment.run.seed if settings.seed is None else settings.seed
@@ -105,6 +117,9 @@ def read_tasks(experiment: Experiment, catalog: Catalog, types: Mapping[str, Tas
         except UsageError as error:
             problems += getattr(error, "problems", [str(error)])
     if problems:
+        hinted = [i for i, problem in enumerate(problems) if problem.endswith(BAD_ROWS)]
+        for i in hinted[:-1]:  # one hint is enough
+            problems[i] = problems[i].removesuffix(f"; {BAD_ROWS}")
         raise ProblemsError(list(dict.fromkeys(problems)))
     return data
 

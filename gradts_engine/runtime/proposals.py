@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache, partial
+from pathlib import Path
 
 import numpy as np
 
 from gradts_engine.config import Experiment
 from gradts_engine.contracts import Auxiliary, Selection
-from gradts_engine.runtime.artifacts import RAW, ROWS, STATE, TAU, Artifact, Result
+from gradts_engine.runtime.artifacts import LEFT_OUT, RAW, ROWS, STATE, TAU, Artifact, Result
 from gradts_engine.runtime.driver import Driver
 from gradts_engine.runtime.jobs import stage_key
+from gradts_engine.runtime.prepare import Prepared
 from gradts_engine.runtime.shards import read_raw
 from gradts_engine.selection.strategies import keep_instances
 
@@ -56,11 +58,12 @@ def _correlation_key(
 @dataclass(frozen=True)
 class Proposal:
     """What a strategy selected for a primary, from which correlations (None: no importance was computed). `digest`, its key, is
-    what a confirmation answers."""
+    what a confirmation answers. `left_out[task]` are instances that the primary cannot be trained with."""
 
     selection: Selection
     digest: str
     correlation: Artifact | None
+    left_out: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def edited(self, names: Sequence[str], keep: float | None = None, threshold: float | None = None) -> Selection:
         """Auxiliaries by name: with the proposed instances where they were proposed, with all where they were added; or, with
@@ -69,13 +72,16 @@ class Proposal:
         if self.correlation is None or (keep is None and threshold is None):
             return tuple(Auxiliary(name, proposed.get(name)) for name in names)
         taus = self.correlation.arrays(TAU)
+        for name, out in self.left_out.items():
+            if name in taus:
+                taus[name][out] = np.nan  # before a share is taken: it is one of what can be used
         rows = {name: keep_instances(taus[name], threshold=threshold, keep=keep or 1.0) for name in names}
         return tuple(Auxiliary(name, kept) for name, kept in rows.items() if kept)
 
 
 def propose(
     driver: Driver,
-    experiment: Experiment,
+    prepared: Prepared,
     primary: str,
     correlation: Artifact | None,
     selection: Selection,
@@ -83,13 +89,21 @@ def propose(
 ) -> Proposal:
     """Keep what the strategy has selected; `versions` are its own and those of the predictors."""
 
+    experiment, left_out = prepared.experiment, prepared.left_out(primary)
+
     def compute() -> Result:
         from safetensors.numpy import save_file
 
         rows = {a.task: np.array(a.instances, np.int64) for a in selection if a.instances is not None}
         counts = driver.facts.instances(selection).values()
         result = {"auxiliaries": [[a.task, n] for a, n in zip(selection, counts, strict=True)]}
-        return result, lambda folder: save_file(rows, folder / ROWS)
+
+        def write(folder: Path) -> None:
+            save_file(rows, folder / ROWS)
+            if left_out:
+                save_file(left_out, folder / LEFT_OUT)
+
+        return result, write
 
     key = stage_key(
         "proposal",
@@ -100,6 +114,7 @@ def propose(
         | {name: x for name, x in experiment.data.content().items() if name == "verdict_fraction"},
         selection=[[a.task, a.instances] for a in selection],
         **{name: version for name, version in versions.items() if version > 1},
+        **({"left_out": {task: out.tolist() for task, out in left_out.items()}} if left_out else {}),
     )
     driver.make("proposal", primary, key, compute)
-    return Proposal(selection, key, correlation)
+    return Proposal(selection, key, correlation, left_out)

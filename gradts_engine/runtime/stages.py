@@ -191,7 +191,8 @@ def test(work: Work, job: Test) -> Result:
     if found.why and found.labelled:
         work.warn(f"test {job.words}: {found.metric} is not defined: {found.why}")
     score = found.score if found.labelled else None
-    return {"score": score, "rows": len(found.rows), "labelled": found.labelled}, lambda folder: found.write(folder / ANSWERS)
+    result = {"score": score, "rows": len(found.rows), "labelled": found.labelled, "types": found.types}
+    return result, lambda folder: found.write(folder / ANSWERS)
 
 
 def export(work: Work, job: Export) -> None:

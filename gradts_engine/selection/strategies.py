@@ -29,7 +29,7 @@ class FineGrainedSettings(Section):
         default=None, ge=-1, le=1, description="Smallest tau of an instance to keep; default: keep a share instead."
     )
     keep: float = Field(
-        default=0.5, gt=0, le=1, description="Share of each auxiliary's instances to keep, those with the highest tau."
+        default=0.5, gt=0, le=1, description="Share of each auxiliary's usable instances to keep, those with the highest tau."
     )
 
 
@@ -77,9 +77,9 @@ def _best_prefix(order: Sequence[str], evaluate: Evaluate) -> Selection:
 
 def keep_instances(tau: np.ndarray, *, threshold: float | None, keep: float) -> tuple[int, ...]:
     """Positions, ascending, of the instances to keep: those with tau >= `threshold` where it is given, else the share `keep`
-    with the highest tau (rounded up; ties in order of the train split). NaN is dropped."""
+    of those that have a tau with the highest (rounded up; ties in order of the train split)."""
     if threshold is not None:
         return tuple(np.flatnonzero(tau >= threshold).tolist())
     order = np.argsort(-tau, kind="stable")  # NaN sorts last
-    count = min(math.ceil(keep * len(tau)), int(np.count_nonzero(~np.isnan(tau))))
+    count = math.ceil(keep * np.count_nonzero(~np.isnan(tau)))
     return tuple(sorted(order[:count].tolist()))

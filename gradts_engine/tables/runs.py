@@ -168,8 +168,23 @@ def primary_results(primary: str, found: PrimaryResults, settings: Mapping[str, 
             parts.append(Text("test:      predictions, no score"))
         if final.predictions:
             parts.append(label(f"answers:   {final.predictions}"))
+        parts += [part for split, types in final.types.items() for part in (Text(f"{split} spans by type:"), span_types(types))]
         parts.append(label(f"model:     {final.model}"))
     return Group(*parts, Text(""))
+
+
+def span_types(types: Mapping[str, Mapping[str, float]]) -> Table:
+    """Precision, recall and F1 of each type of spans, and how many true ones there are."""
+    return records(
+        [
+            {
+                "type": kind,
+                **{name: words.score(row[name]) for name in ("precision", "recall", "f1")},
+                "spans": int(row["support"]),
+            }
+            for kind, row in types.items()
+        ]
+    )
 
 
 def _compared(split: str, value: float | None, alone: float | None) -> str:

@@ -11,8 +11,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from gradts_engine.contracts import Dialect
 from gradts_engine.errors import UsageError
-from gradts_engine.learning.rows import ENDINGS, detect, read_rows
+from gradts_engine.learning.rows import DETECTED, ENDINGS, detect, read_rows
 from gradts_engine.learning.rows.files import ending_of
 from gradts_engine.names import slug
 
@@ -93,20 +94,29 @@ def look(folder: Path, *, text: Said, label: Said, type: Said) -> tuple[list[Gue
     for name, files in _grouped(folder).items():
         try:
             columns = text[name].split(",") if name in text else ()
-            found.append(guess(folder, name, files, columns, label.get(name, ""), type.get(name, "")))
+            found.append(guess(folder, name, files, columns, label.get(name, ""), type.get(name, ""), of=f"{name}="))
         except UsageError as error:
             problems.append(str(error))
     return found, problems
 
 
-def guess(folder: Path, name: str, files: Mapping[str, str], text: Sequence[str] = (), label: str = "", kind: str = "") -> Guess:
-    """What a task's files hold; `text`, `label` and `kind` where a person has said.
+def guess(
+    folder: Path,
+    name: str,
+    files: Mapping[str, str],
+    text: Sequence[str] = (),
+    label: str = "",
+    kind: str = "",
+    dialect: Dialect = DETECTED,
+    of: str = "",
+) -> Guess:
+    """What a task's files hold; `text`, `label` and `kind` where a person has said, `of` what stands before these in options.
 
     Raises `UsageError` where they cannot be read, or nobody can tell which column is what.
     """
     source = str(folder / files["train"])
-    columns = list(next(iter(detect(source))).columns)
-    rows = [record.values for record in islice(read_rows(source), ROWS)]
+    columns = list(next(iter(detect(source, dialect))).columns)
+    rows = [record.values for record in islice(read_rows(source, dialect=dialect), ROWS)]
     columns = columns or list(dict.fromkeys(key for row in rows for key in row))
     if not rows:
         raise UsageError(f"{source}: no rows")
@@ -116,7 +126,7 @@ def guess(folder: Path, name: str, files: Mapping[str, str], text: Sequence[str]
     label = label or _label(rows, [c for c in columns if c not in text])
     text = tuple(text) or _text(rows, [c for c in columns if c != label])
     if not label or not text:
-        hint = f"name them with --text {name}=COLUMN --label {name}=COLUMN"
+        hint = f"name them with --text {of}COLUMN --label {of}COLUMN"
         raise UsageError(f"{source}: which of {', '.join(columns)} is the text, and which the label? {hint}")
     values = [row.get(label) for row in rows]
     counts = Counter(str(item) for value in values for item in (value if isinstance(value, list) else [value]))

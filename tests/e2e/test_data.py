@@ -99,6 +99,27 @@ def test_texts_that_a_primary_is_judged_by(own, policy, tmp_path):
     assert ("left out when it is an auxiliary: 8 of its 48 train rows" in result.err) == (policy == "drop")
 
 
+def test_a_share_is_one_of_the_rows_that_can_be_used(own, folder):
+    """Texts of the dev split are no part of it, nor of what is said to have been chosen."""
+    dev = labelled(texts(16, 300), ["x", "y"])
+    save(own.folder / "dev.jsonl", dev)
+    save(own.folder / "u.jsonl", [*dev, *labelled(texts(24, 100), ["x", "y"])])
+    for task in ("t", "u"):
+        own.settings[f"tasks.{task}"] = {"type": "classification", "train": f"{task}.jsonl", "dev": "dev.jsonl"}
+    own.settings["selection"] = {"confirm": "ask", "strategy": "fine-grained"}
+    own.write()
+    assert own.run().code == 3
+    assert own("confirm --primary t --auxiliaries u --keep 0.5 --yes").code == 0
+    own.done()
+    assert own("results --json").json["primaries"]["t"]["confirmed"] == [{"task": "u", "instances": 12}]
+    assert own("export selection t", str(folder / "chosen.jsonl")).code == 0
+    chosen = [json.loads(line) for line in (folder / "chosen.jsonl").read_text().splitlines()]
+    assert len(chosen) == 12
+    assert not {row["text"][0] for row in chosen} & {row["text"] for row in dev}
+    kept = own("results --json").json["primaries"]["t"]["kept"]["u"]
+    assert max(kept.values()) <= 24
+
+
 def strategies(place):
     return [row["name"] for row in json.loads(place_free(place, "strategies --json"))]
 

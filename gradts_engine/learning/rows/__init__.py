@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gradts_engine.contracts import Dialect, Parallel, Row, Source
-from gradts_engine.errors import UsageError
+from gradts_engine.errors import ProblemsError, UsageError
 from gradts_engine.learning.rows.columns import CONLLU, all_lines, conll, conllu, sentence_lines, text_lines
 from gradts_engine.learning.rows.files import MAX_LINE, find_files, open_text
 from gradts_engine.learning.rows.hub import hub_rows, revision_of
@@ -26,7 +26,7 @@ from gradts_engine.learning.rows.shape import ENDINGS, Detected, detect_file
 from gradts_engine.learning.rows.table import header_of, table
 from gradts_engine.nearest import did_you_mean
 
-__all__ = ["ENDINGS", "MAX_LINE", "Detected", "Record", "detect", "read_rows", "revision_of"]
+__all__ = ["DETECTED", "ENDINGS", "MAX_LINE", "Detected", "Record", "detect", "read_rows", "revision_of"]
 
 
 DETECTED = Dialect()
@@ -59,11 +59,28 @@ def read_rows(
     elif isinstance(source, str) and source.startswith("hf:"):
         yield from _unlined(hub_rows(source))
     else:
-        row = 0
-        for path in _files(source):
-            for line, values in _read(path, dialect, needs):
-                yield Record(row, line, values, str(path))
-                row += 1
+        yield from _rows_of_files(source, dialect, needs)
+
+
+def _rows_of_files(source: str | tuple[str, ...], dialect: Dialect, needs: Sequence[str]) -> Iterator[Record]:
+    """File after file; damage in one does not hide that in the next."""
+    row = 0
+    problems: list[str] = []
+    for name in (source,) if isinstance(source, str) else source:
+        try:
+            paths = find_files(name)
+        except UsageError as error:
+            problems.append(str(error))
+            continue
+        for path in paths:
+            try:
+                for line, values in _read(path, dialect, needs):
+                    yield Record(row, line, values, str(path))
+                    row += 1
+            except UsageError as error:
+                problems.append(str(error))
+    if problems:
+        raise ProblemsError(problems)
 
 
 def detect(source: Source, dialect: Dialect = DETECTED) -> tuple[Detected, ...]:

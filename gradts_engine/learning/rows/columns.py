@@ -25,17 +25,18 @@ def conll(opened: Opened, detected: Detected, names: Sequence[str] | None) -> Nu
     `names`. Left out are `-DOCSTART-` lines, and comments before a sentence: lines that begin with `#` and either have another
     number of columns than the file's words, or read `# key = value`. Whatever else begins with `#` is a word.
     """
-    width = _width(opened.sample, detected.delimiter)
-    return _sentences(opened, detected, names or (), width, first=0, label=-1)
+    return _sentences(opened, detected, names or (), *_width(opened.sample, detected.delimiter), first=0, label=-1)
 
 
 def conllu(opened: Opened, detected: Detected, names: Sequence[str] | None) -> Numbered:
     """As `conll`, with columns `id`, `form`, `lemma`, `upos` and so on: `tokens` are FORM and `labels` UPOS. Every line with `#`
     before a sentence is a comment; left out are words that are not in the sentence proper (numbered 3-4 or 5.1)."""
-    return _sentences(opened, detected, names or CONLLU, 0, first=1, label=3)
+    return _sentences(opened, detected, names or CONLLU, 0, True, first=1, label=3)
 
 
-def _sentences(opened: Opened, detected: Detected, names: Sequence[str], width: int, first: int, label: int) -> Numbered:
+def _sentences(
+    opened: Opened, detected: Detected, names: Sequence[str], width: int, tabs: bool, first: int, label: int
+) -> Numbered:
     path, universal = opened.path, detected.format == "conllu"
     sentence: list[list[str]] = []
     start = 0
@@ -47,8 +48,10 @@ def _sentences(opened: Opened, detected: Detected, names: Sequence[str], width: 
                 yield start, _row(sentence, names, first, label)
             sentence = []
             continue
-        if not sentence and _is_comment(line, len(fields), width, universal):
+        if not sentence and _is_comment(line, len(fields), width, tabs, universal):
             continue
+        if universal and line.startswith("# ") and len(fields) != 10:
+            raise UsageError(f"{path}:{number}: a comment inside the sentence of line {start}: is a blank line missing?")
         expected = len(sentence[0]) if sentence else 10 if universal else len(names) or len(fields)
         if len(fields) != expected:
             like = f"as in line {start}" if sentence else "of CoNLL-U" if universal else f"as in header = {list(names)}"
@@ -73,17 +76,20 @@ def _columns(count: int) -> str:
     return "one column" if count == 1 else f"{count} columns"
 
 
-def _width(sample: str, delimiter: str | None) -> int:
-    """How many columns most lines have, of those that are no comments for sure."""
+def _width(sample: str, delimiter: str | None) -> tuple[int, bool]:
+    """How many columns most lines have, of those that are no comments for sure, and whether there are tabs between them."""
     filled = [line.rstrip("\r") for line in sample.split("\n") if line.strip() and not line.startswith("-DOCSTART-")]
     words = [line for line in filled if not line.startswith("#")] or filled
     widths = Counter(len(split_columns(line, delimiter)) for line in words)
-    return widths.most_common(1)[0][0] if widths else 0
+    return widths.most_common(1)[0][0] if widths else 0, not delimiter and sum("\t" in line for line in words) * 2 > len(words)
 
 
-def _is_comment(line: str, columns: int, width: int, universal: bool) -> bool:
+def _is_comment(line: str, columns: int, width: int, tabs: bool, universal: bool) -> bool:
+    """Of a file whose words have `width` columns, between `tabs` or blanks."""
     if not (line.startswith("#") if universal else line.startswith("# ") or line == "#"):
         return False
+    if tabs and "\t" not in line:
+        return True
     return universal or columns != width or re.match(r"# *[\w.:-]+ += ", line) is not None
 
 

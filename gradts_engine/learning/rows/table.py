@@ -29,7 +29,8 @@ def table(opened: Opened, detected: Detected, names: Sequence[str] | None) -> Nu
             raise UsageError(f"{path}:{start}: names the columns as header = {header} does: leave header out of [tasks.NAME]")
         elif len(fields) != len(header):
             like = f"as in header = {header}" if names else "as in the header"
-            raise UsageError(f"{path}:{start}: {len(fields)} fields, expected {len(header)} {like}")
+            count = "one field" if len(fields) == 1 else f"{len(fields)} fields"
+            raise UsageError(f"{path}:{start}: {count}, expected {len(header)} {like}")
         else:
             yield start, {name: value for name, value in zip(header, fields, strict=True) if name}
 

@@ -19,7 +19,8 @@ IGNORED = -100
 
 
 UNKNOWN = -101
-"""Target of a class that the model has no output for, which only rows that are not trained with may have."""
+"""Target of a class that the model has no output for, which only rows that are not trained with may have, and of a word without
+a label."""
 
 
 def sentence(value: Any) -> str:
@@ -32,11 +33,12 @@ def sentence(value: Any) -> str:
 
 
 def class_name(value: Any) -> str:
-    """Class names are strings; integers and booleans of a data file become their JSON spelling."""
+    """Class names are strings; whole numbers and booleans of a data file become their JSON spelling. So do floats that are whole,
+    which integers become in tables where one is missing."""
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int | np.integer):
-        return str(value)
+    if isinstance(value, int | np.integer) or (isinstance(value, float) and value.is_integer()):
+        return str(int(value))
     if not isinstance(value, str) or not value:
         raise ValueError(f"label {value!r} is not a class name (a string or an integer)")
     return value

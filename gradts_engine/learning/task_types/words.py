@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from gradts_engine.contracts import Label, Text
+from gradts_engine.learning.classes import is_missing
 from gradts_engine.learning.task_types.heads import TokenHead
-from gradts_engine.learning.task_types.reading import IGNORED, UNKNOWN, class_names, names_of, pad_tokens, words
+from gradts_engine.learning.task_types.reading import IGNORED, UNKNOWN, class_name, listed, names_of, pad_tokens, words
 
 
 class TokenClassification:
@@ -33,8 +34,11 @@ class TokenClassification:
         return text
 
     def read_label(self, value: Any, text: Text) -> Label:
-        """As many class names as words."""
-        names = class_names(words(value), "a list with one label a word")
+        """As many class names as words, "" for a word without a label."""
+        value = listed(words(value))
+        if isinstance(value, str) or not isinstance(value, Iterable):
+            raise ValueError(f"label is {type(value).__name__}, expected a list with one label a word")
+        names = tuple("" if is_missing(name) else class_name(name) for name in value)
         if len(names) != len(text):
             raise ValueError(f"{len(text)} words but {len(names)} labels")
         return names
@@ -44,8 +48,8 @@ class TokenClassification:
         return ("",) * len(text)
 
     def classes(self, label: Label) -> Iterable[str]:
-        """The classes of its words."""
-        return names_of(label)
+        """The classes of its words that have one."""
+        return [name for name in names_of(label) if name]
 
     def targets(self, label: Label, labels: Sequence[str], word_ids: Sequence[int | None]) -> np.ndarray:
         """[T]: a class index at each word's first sub-word, `IGNORED` elsewhere."""
@@ -68,7 +72,9 @@ class TokenClassification:
         return TokenHead(hidden_size, len(labels), dropout)
 
     def loss(self, logits: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-        """Cross-entropy summed over an instance's words [B], and how many words there are [B], at least 1."""
+        """Cross-entropy summed over an instance's words [B], and how many words there are [B], at least 1; words without a label
+        do not count."""
+        targets = targets.masked_fill(targets == UNKNOWN, IGNORED)
         loss = functional.cross_entropy(logits.float().transpose(1, 2), targets, ignore_index=IGNORED, reduction="none")
         return loss.sum(1), (targets != IGNORED).sum(1).clamp(min=1).to(loss.dtype)
 

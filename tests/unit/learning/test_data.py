@@ -12,9 +12,14 @@ from hypothesis import strategies as st
 from gradts_engine.contracts import Instance, TaskSpec
 from gradts_engine.errors import ProblemsError, UsageError
 from gradts_engine.learning.data import read_task
-from gradts_engine.learning.task_types import Classification, Regression, TokenClassification
+from gradts_engine.learning.task_types import Classification, MultiLabel, Regression, TokenClassification
 
-TYPES = {"classification": Classification(), "regression": Regression(), "token_classification": TokenClassification()}
+TYPES = {
+    "classification": Classification(),
+    "multi_label": MultiLabel(),
+    "regression": Regression(),
+    "token_classification": TokenClassification(),
+}
 KINDS = {"single": "classification", "pair": "classification", "pair-regression": "regression"}
 
 
@@ -83,7 +88,7 @@ def test_limits_count_good_rows():
 
 def test_bad_rows_of_all_splits_are_shown_together(tmp_path: Path):
     train, dev = tmp_path / "train.jsonl", tmp_path / "dev.csv"
-    lines = [{"text": "a", "label": "x"}, {"txet": "a", "label": "x"}, {"text": " ", "label": "x"}, {"text": "a", "label": 1.0}]
+    lines = [{"text": "a", "label": "x"}, {"txet": "a", "label": "x"}, {"text": " ", "label": "x"}, {"text": "a", "label": 1.5}]
     lines += [{"text": "a", "label": "z"}, {"text": None, "label": "x"}, {"text": "a", "label": None}]
     lines += [{"text": "\ud800", "label": "x"}]
     train.write_text("\n".join(map(json.dumps, lines)))
@@ -91,7 +96,7 @@ def test_bad_rows_of_all_splits_are_shown_together(tmp_path: Path):
     assert bad(str(train), str(dev), labels=("x", "yyy")) == [
         f"{train}:2: no column 'text'; did you mean 'txet'?",
         f"{train}:3: text is empty",
-        f"{train}:4: label 1.0 is not a class name (a string or an integer)",
+        f"{train}:4: label 1.5 is not a class name (a string or an integer)",
         f"{train}:5: unknown label 'z'",
         f"{train}:6: text is NoneType, expected a string",
         f"{train}:8: text or label holds half a surrogate pair, which is not Unicode",
@@ -101,6 +106,21 @@ def test_bad_rows_of_all_splits_are_shown_together(tmp_path: Path):
     data = read(str(train), str(dev), labels=("x", "yyy"), on_bad_row="skip")
     assert data.skipped == {"train": 6, "dev": 1}
     assert data.splits["train"] == (Instance(0, ("a",), "x"),)
+
+
+def test_every_damaged_file_is_named(tmp_path: Path):
+    (tmp_path / "a.jsonl").write_text('{"text": "a", "label": "x"}\n{"text"')
+    (tmp_path / "b.csv").write_text("text,label\na,x,y\n")
+    (tmp_path / "c.csv").write_text("text,label\n,x\n")
+    named = [str(tmp_path / name) for name in ("a.jsonl", "none.csv", "b.csv", "c.csv")]
+    found = bad(tuple(named[:2]), named[2], test=named[3])
+    assert [problem.partition(": ")[0] for problem in found] == [
+        f"{named[0]}:2",
+        named[1],
+        f"{named[2]}:2",
+        f"{named[3]}:2",
+        "task 't'",
+    ]
 
 
 def test_a_bad_row_of_a_file_that_is_two_splits_is_shown_once(tmp_path: Path):
@@ -224,3 +244,53 @@ def test_reading_is_fast():
     start = time.perf_counter()
     read(source, source)
     assert time.perf_counter() - start < 10
+
+
+# --- labels of words, and of several classes --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("none", [-1, "-1", None, ""])
+def test_words_without_a_label_are_no_class(none):
+    """They are counted, have no part in loss and score, and are predicted like all others."""
+    row = lambda n: {"text": ["a", f"b{n}", "c"], "label": ["X", none, "Y"]}  # noqa: E731
+    data = read(lambda: map(row, range(4)), lambda: map(row, range(4, 6)), kind="token_classification")
+    assert data.labels == ("X", "Y")
+    assert data.splits["train"][0].label == ("X", "", "Y")
+    assert data.classes == {"X": {"train": 4, "dev": 2, "test": 0}, "Y": {"train": 4, "dev": 2, "test": 0}}
+    assert "train words without a label (empty, or -1 for none): 4 of 12, left out" in data.warnings
+
+
+def test_minus_one_can_be_the_class_of_words():
+    pairs = rows((["a", "b"], ["-1", "Y"]))
+    assert read(pairs, pairs, kind="token_classification", labels=("-1", "Y")).splits["train"][0].label == ("-1", "Y")
+
+
+@pytest.mark.parametrize(
+    ("strings", "separator"),
+    [
+        (("a|b", "b", "c|a", ""), "|"),
+        (("a; b", "b;c", "c"), ";"),
+        (("Rome, Italy", "Pisa, Italy"), ","),
+        (("Rome, Italy", "Paris, France"), None),
+        (("a|b;c", "b"), None),
+        (("a", "b"), None),
+    ],
+)
+def test_what_separates_classes_is_found_where_there_is_no_doubt(strings, separator):
+    pairs = rows(*((f"text {i}", string) for i, string in enumerate(strings)))
+    if separator is None:
+        with pytest.raises(UsageError, match=r"holds strings such as .* separator = ") as caught:
+            read(pairs, pairs, kind="multi_label")
+        assert "\n" not in str(caught.value)
+        return
+    data = read(pairs, pairs, kind="multi_label")
+    assert data.separator == separator
+    expected = [tuple(map(str.strip, string.split(separator))) if string else () for string in strings]
+    assert [row.label for row in data.splits["train"]] == expected
+    assert any(f"'{separator}' in 'label' is taken to separate classes" in warning for warning in data.warnings)
+
+
+def test_whole_floats_are_whole_numbers():
+    """What integers are in a table in which one is missing."""
+    data = read(rows(("a", 0.0), ("b", 1.0), ("c", float("nan"))), rows(("d", 1)))
+    assert data.labels == ("0", "1")

@@ -134,7 +134,7 @@ def test_hub_names(source):
         ("a.csv", 'a,b\n1,"2\n', "a.csv:2: broken row"),
         ("a.csv", b"a,b\n1,2\n1,\xe9\n", "a.csv:3: is not UTF-8"),
         ("a.csv", "a,a\n1,2\n", "a.csv:1: the header names a column twice"),
-        ("a.tsv", "a\tb\n1\n", "a.tsv:2: 1 fields, expected 2 as in the header"),
+        ("a.tsv", "a\tb\n1\n", "a.tsv:2: one field, expected 2 as in the header"),
         ("a.parquet", "PAR1 not at all", "a.parquet: damaged or not a Parquet file"),
         ("a.conll", "a O\nb X O\n", "a.conll:2: 3 columns, expected 2 as in line 1"),
         ("a.conll", "a O\n\nb\n", "a.conll:3: one column, expected a word and its label"),

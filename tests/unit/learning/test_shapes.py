@@ -201,6 +201,12 @@ def test_quotation_marks_that_hide_rows(write):
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
+def test_a_comment_with_as_many_blanks_as_there_are_columns(write):
+    """Of a file with tabs it is a comment all the same."""
+    found = read_rows(write("a.conll", "# intent: x\n1\tto\tO\n#\t#\tO\n\n#\tgo\tO\n"))
+    assert [row.values["1"] for row in found] == [["to", "#"], ["go"]]
+
+
 def test_hash_is_a_word_unless_the_columns_say_otherwise(write):
     text = "# O\nSochi B-LOC\n\n# a comment of several words\n# id = 1\nwe O\n# O\n \t\nhi O\n"
     expected = [(["#", "Sochi"], ["O", "B-LOC"]), (["we", "#"], ["O", "O"]), (["hi"], ["O"])]

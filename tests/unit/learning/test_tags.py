@@ -11,7 +11,7 @@ from seqeval.scheme import IOB2
 
 from gradts_engine.contracts import Rules
 from gradts_engine.learning.metrics import METRICS
-from gradts_engine.learning.tags import detect_scheme, spell
+from gradts_engine.learning.tags import by_type, detect_scheme, spell
 
 Span = tuple[str, int]  # type ("" is outside) and length
 Rows = list[tuple[str, ...]]
@@ -146,8 +146,39 @@ def test_a_tag_that_train_does_not_have_is_detected_with_the_others_and_missed()
     """As `I-PRT`, which CoNLL-2000 has in its dev split alone in a sample."""
     labels, rows = ("B-NP", "B-PRT", "I-NP", "O"), [("B-NP", "I-NP", "O", "B-PRT", "I-PRT", "O", "B-LST")]
     assert detect_scheme(labels, rows) == "IOB2"
-    gold = [("B-NP", "I-NP", "O", "B-PRT", "O", "O", "")]  # "" is what stands for the last
+    gold = [("B-NP", "I-NP", "O", "B-PRT", "O", "O", "B-LST")]
     predicted = [("B-NP", "I-NP", "O", "B-PRT", "O", "O", "O")]
     for strict in (False, True):
         found = METRICS["span_f1"](gold, predicted, labels, Rules(scheme="IOB2", strict=strict))
         assert found == pytest.approx(2 * 1 * (2 / 3) / (1 + 2 / 3))
+
+
+def places(spans: Sequence[Span]) -> set[tuple[str, int, int]]:
+    """Type, first word and length of each span."""
+    found, at = set(), 0
+    for kind, length in spans:
+        found |= {(kind, at, length)} if kind else set()
+        at += length
+    return found
+
+
+@given(st.lists(st.tuples(spans, spans), min_size=1, max_size=4))
+def test_spans_by_type_are_counted(pairs: list[tuple[list[Span], list[Span]]]) -> None:
+    """Against sets of places; a prediction is as long as its sentence."""
+    longest = [max(sum(n for _, n in side) for side in pair) for pair in pairs]
+    padded = [[[*side, ("", n - sum(k for _, k in side))] for side in pair] for pair, n in zip(pairs, longest, strict=True)]
+    gold, predicted = ([iob2(pair[i]) for pair in padded] for i in (0, 1))
+    found = by_type(gold, predicted, ["O", "B-PER", "I-PER", "B-LOC", "I-LOC"], "IOB2", strict=True)
+    true, said = ([places(pair[i]) for pair in pairs] for i in (0, 1))
+    for kind in {k for side in (*true, *said) for k, _, _ in side}:
+        counts = [sum(k == kind for side in sides for k, _, _ in side) for sides in (true, said)]
+        right = sum(k == kind for a, b in zip(true, said, strict=True) for k, _, _ in a & b)
+        recall, precision = (right / n if n else 0.0 for n in counts)
+        f1 = 2 * right / sum(counts)
+        assert found[kind] == pytest.approx({"precision": precision, "recall": recall, "f1": f1, "support": counts[0]})
+
+
+def test_words_without_a_tag_are_outside_of_spans() -> None:
+    gold, predicted = [("B-A", "", "O")], [("B-A", "B-A", "O")]
+    assert METRICS["span_f1"](gold, predicted, ["B-A", "O"], Rules(scheme="IOB2")) == 1.0
+    assert METRICS["token_accuracy"](gold, predicted, ["B-A", "O"]) == 1.0

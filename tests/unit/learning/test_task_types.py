@@ -77,7 +77,7 @@ def test_labels(task_type: TaskType, value: Any, label: Any) -> None:
         (TokenClassification(), "BO", "2 words but 1 labels"),
         (TokenClassification(), 1, "label is int, expected a list with one label a word"),
         (TokenClassification(), ["B"], "2 words but 1 labels"),
-        (TokenClassification(), ["B", None], "label None is not a class name"),
+        (TokenClassification(), ["B", 0.5], "label 0.5 is not a class name"),
     ],
 )
 def test_labels_that_cannot_be_read(task_type: TaskType, value: Any, problem: str) -> None:

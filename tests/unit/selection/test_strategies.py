@@ -159,10 +159,10 @@ def test_instances_by_threshold(tau: np.ndarray, threshold: float) -> None:
 
 @given(INSTANCE_TAUS, st.floats(0.01, 1))
 def test_instances_by_share(tau: np.ndarray, keep: float) -> None:
-    """A share of all instances, rounded up, as far as there are such with a tau; the highest, the first of those that tie."""
+    """A share of the instances that have a tau, rounded up; the highest, the first of those that tie."""
     kept = keep_instances(tau, threshold=None, keep=keep)
     known = [i for i, t in enumerate(tau) if not math.isnan(t)]
-    assert len(kept) == min(math.ceil(keep * len(tau)), len(known))
+    assert len(kept) == math.ceil(keep * len(known))
     assert list(kept) == sorted(sorted(known, key=lambda i: (-tau[i], i))[: len(kept)])
     assert all(isinstance(i, int) for i in kept)
 
