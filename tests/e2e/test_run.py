@@ -83,6 +83,7 @@ def test_results_as_json(ran):
             "alone": "float",
             "alone_test": "float",
             "predictions": "str",
+            "types": {},
         }
         | verdict,
     }

@@ -189,6 +189,9 @@ def test_scores_of_every_type(scored, tmp_path):
             assert facts["score"] == pytest.approx(reported, abs=1e-6), (name, split)
             assert (facts["rows"], facts["labelled"]) == (len(rows[split]), len(rows[split]))
             assert len(out.read_text().splitlines()) == len(rows[split])
+            assert facts.get("types", {}) == found["types"].get(split, {})
+            for kind, of in found["types"].get(split, {}).items():
+                assert of["support"] == sum(tag == f"B-{kind}" for row in rows[split] for tag in row["tags"])
     assert {name.removeprefix("_") for name in globals() if name.startswith("_")} >= set(results)
     card = (Path(results["mood"]["final"]["model"]) / "README.md").read_text()
     assert "f1 of bad" in card
