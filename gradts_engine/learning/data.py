@@ -184,6 +184,8 @@ def _classes(reader: Reader, rows: Mapping[str, Sequence[Instance]]) -> tuple[tu
     labels = spec.labels if spec.labels is not None else classes.in_order(found["train"])
     if len(labels) < 2:
         one = f"one class, '{printable(labels[0])}'" if labels else "no class"
+        if spec.dev is None and (others := classes.in_order(found["dev"].keys() - {*labels})):
+            one += f", once dev_fraction = {spec.dev_fraction} has taken {classes.listed(others)}"
         raise UsageError(f"{where(spec.train)}: task '{spec.name}' has {one}, expected at least 2")
     for split in ("dev", "test"):
         if found.get(split) and not found[split].keys() & {*labels}:

@@ -64,10 +64,10 @@ class Result:
 
     @property
     def line(self) -> str:
-        """The one line of an error message."""
+        """The one line of an error message, after what may be said of the reading."""
         assert self.code not in (0, 3)
         assert self.out == ""
-        (line,) = self.err.splitlines()
+        (line,) = (line for line in self.err.splitlines() if not line.startswith("reading "))
         return line
 
 

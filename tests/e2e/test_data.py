@@ -320,7 +320,7 @@ def test_problems_of_all_tasks_are_told_at_once(own):
     (own.folder / "u.jsonl").unlink()
     result = own("plan", str(own.config))
     assert result.code == 2
-    one, two = result.err.splitlines()
+    _, one, two = result.err.splitlines()  # after what is read
     assert "task 't' has 1 row, of which dev_fraction = 0.25 leaves none to train with" in one
     assert two.startswith(f"{own.folder / 'u.jsonl'}: no such file")
 

@@ -290,6 +290,11 @@ def test_what_separates_classes_is_found_where_there_is_no_doubt(strings, separa
     assert any(f"'{separator}' in 'label' is taken to separate classes" in warning for warning in data.warnings)
 
 
+def test_a_class_that_the_cut_has_taken_is_named():
+    with pytest.raises(UsageError, match=r"one class, '[xy]', once dev_fraction = 0.5 has taken '[xy]', expected at least 2"):
+        read(rows(("a", "x"), ("b", "y")), None, dev_fraction=0.5)
+
+
 def test_whole_floats_are_whole_numbers():
     """What integers are in a table in which one is missing."""
     data = read(rows(("a", 0.0), ("b", 1.0), ("c", float("nan"))), rows(("d", 1)))
