@@ -34,7 +34,7 @@ class Arms:
         self._tried: dict[str, dict[Selection, dict[int, Artifact | None]]] = defaultdict(dict)
         """By primary: trials that a strategy chose by, of each selection and repeat."""
         self._judged: dict[str, dict[Selection, tuple[float, float]]] = defaultdict(dict)
-        """By primary: gain of each selection on fresh seeds and rows, and dev score of the primary alone on these seeds."""
+        """By primary: gain of each selection on fresh seeds and rows, and its score on these."""
 
     def evaluate(
         self, primary: str, selections: Sequence[Selection], repeats: Sequence[int], judge: Judge | None = None
@@ -56,10 +56,14 @@ class Arms:
     def judge(self, primary: str, selections: Sequence[Selection], repeats: Sequence[int], judge: Judge) -> list[Verdict]:
         """Verdicts on selections against the primary alone."""
         alone, *others = self.trials(primary, [(), *selections], repeats)
-        alone_score = self._judged[primary].setdefault((), (0.0, _mean(alone)))[1]
+
+        def score(trials: Sequence[Artifact | None]) -> float:
+            return Repeats(tuple(judge.score(trial, judge.judging) if trial else math.nan for trial in trials)).mean
+
+        self._judged[primary].setdefault((), (0.0, score(alone)))
         verdicts = judge.verdicts(others, alone, self.experiment.selection.margin / 100)
-        for selection, v in zip(selections, verdicts, strict=True):
-            self._judged[primary][self._known(primary, selection)] = v.gain, alone_score
+        for selection, v, trials in zip(selections, verdicts, others, strict=True):
+            self._judged[primary][self._known(primary, selection)] = v.gain, score(trials)
             counts = self.facts.instances(self.prepared.usable(primary, selection))
             apart = {name: number(getattr(v, name)) for name in ("rows_low", "rows_high", "seeds_low", "seeds_high")}
             self.emit(events.Judged(primary, counts, **asdict(v) | apart))
@@ -70,9 +74,9 @@ class Arms:
         known, tried = self._known(primary, selection), {s: [t[r] for r in sorted(t)] for s, t in self._tried[primary].items()}
         if known not in tried or len(tried) < 2:
             return
-        gain, alone = self._judged[primary].get(known, (math.nan, math.nan))
-        score, how = alone + gain, "fresh"
-        if math.isnan(score):
+        gain, score = self._judged[primary].get(known, (math.nan, math.nan))
+        how = "fresh"
+        if math.isnan(gain + score):
             places, scores = {s: i for i, s in enumerate(tried)}, np.array([_mean(trials) for trials in tried.values()])
             score = judge.expected(places[known], [*tried.values()], scores)
             gain = score - judge.expected(places[()], [*tried.values()], scores) if () in tried else math.nan
