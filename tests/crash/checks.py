@@ -39,7 +39,7 @@ def essence(place: Path) -> tuple[Any, ...]:
     store = Store(place / ".gradts")
     found = report.as_json(report.results(store, store.run(None)))
     for primary in found["primaries"].values():
-        del primary["final"]["model"]
+        del primary["final"]["model"], primary["final"]["predictions"]  # paths
     files = {p.relative_to(store.root): p.read_bytes() for p in sorted(store.root.rglob("*.safetensors"))}
     return found["tau"], found["primaries"], found["warnings"], files
 

@@ -32,7 +32,7 @@ def toy_settings(encoder: Path) -> Settings:
     training = {"batch_size": 4, "learning_rate": 0.003}
     files = {task: {split: f"data/{task}.{split}.jsonl" for split in splits} for task, splits in SIZES.items()}
     return {
-        "run": {"encoder": str(encoder), "primary": ["mood"], "devices": ["cpu"], "seed": 3},
+        "run": {"encoder": str(encoder), "primary": ["mood"], "devices": ["cpu"], "seed": 3, "keep": "all"},
         "data": {"max_length": 32, "overlap": "keep"},  # some toy texts are in several tasks
         "training": {"epochs": 2, **training},
         "multitask": {"epochs": 2, "steps": 12, "accumulation": 1, **training},
@@ -212,7 +212,6 @@ def slow_settings(encoder: Path) -> Settings:
     """`toy_settings` with trainings long enough to be interrupted."""
     settings = toy_settings(encoder)
     settings["training"]["epochs"] = 12
-    settings["run"]["keep"] = "all"  # what is trained is compared to the last bit
     return settings
 
 

@@ -201,7 +201,7 @@ def test_status(ran):
     assert (tuned["state"], tuned["done"], tuned["of"], tuned["reason"]) == ("done", 18, 18, "")
     assert ran.latest.id in ran("status").out
     listed = ran(f"status {ran.latest.id[:8]}").out
-    assert all(stage["subject"] in listed for stage in stages)
+    assert all(word in listed for stage in stages for word in stage["subject"].split())  # a long one takes several lines
 
 
 def test_results_in_tables(ran):

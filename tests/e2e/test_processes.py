@@ -30,7 +30,7 @@ def essence(store: Store) -> tuple:
     """What a run has found, to the last bit: tau, trials, choice, scores, and the bytes of all models and matrices."""
     found = report.as_json(report.results(store, store.run(None)))
     for primary in found["primaries"].values():
-        del primary["final"]["model"]
+        del primary["final"]["model"], primary["final"]["predictions"]  # paths
     artifacts = store.root / "artifacts"
     files = {p.relative_to(artifacts): p.read_bytes() for p in artifacts.rglob("*.safetensors")}
     return found["tau"], found["primaries"], files
