@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
+from rich.terminal_theme import TerminalTheme
 from textual import on
 from textual.app import SystemCommand
 from textual.binding import Binding, BindingType
@@ -32,7 +33,7 @@ from gradts_tui.screens.run import Run
 from gradts_tui.screens.runs import Runs
 from gradts_tui.screens.select import Select
 from gradts_tui.state import Snapshot
-from gradts_tui.themes import THEMES
+from gradts_tui.themes import THEMES, ansi
 from gradts_tui.widgets.title import PAGES
 
 PAGE_KINDS: tuple[type[Page], ...] = (Runs, Run, Importance, Correlation, Select, Results, Log)
@@ -102,6 +103,11 @@ class GradTS(Host):
         self.source.stop()
         self.shelf.close()
 
+    @property
+    def ansi_theme(self) -> TerminalTheme:
+        """The theme's own green, red and yellow, for what is drawn with these names."""
+        return ansi(self.current_theme) if self.theme in THEMES else super().ansi_theme
+
     # --- snapshots ---------------------------------------------------------------------------------------------------
 
     def take(self, snapshot: Snapshot) -> None:
@@ -150,7 +156,8 @@ class GradTS(Host):
         if action in ("page", "runs") and not isinstance(self.screen, Page):
             return False
         if action in ("pause", "stop", "go_on"):
-            return isinstance(self.screen, Page) and self.desk.can(action)
+            looked_at = isinstance(self.screen, Page) and not isinstance(self.screen, Runs)  # there, no run is
+            return looked_at and self.desk.can(action)
         if action == "page":
             return self.desk.run is not None and self.is_screen_installed(str(parameters[0]))
         return not (action == "runs" and isinstance(self.screen, Runs))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 
 import numpy as np
 
@@ -141,16 +142,46 @@ def candidates(view: RunView, primary: str, ranking: Sequence[report.Ranked]) ->
         trials = tried.get(entry.task, {})
         first = next(iter(trials.values()), None)
         proposed = proposal is not None and entry.task in proposal.auxiliaries
-        rows.append(Candidate(entry.task, entry.tau, trials, why(proposed, entry.tau, first.gain if first else None, strategy)))
+        reason = why(proposed, entry.tau, first.gain if first else None, strategy)
+        failed = entry.tau is None and any(other.tau is not None for other in ranking)  # of a run that computes it
+        rows.append(Candidate(entry.task, entry.tau, trials, "no tau" if failed else reason))
     return rows
+
+
+def same_trial(view: RunView, primary: str, counts: Mapping[str, int | None]) -> Tried | None:
+    """The trial of exactly these auxiliaries with so many instances each, if there was one."""
+    alone = next((t.score for t in view.trials.get(primary, ()) if not t.auxiliaries), math.nan)
+    for trial in view.trials.get(primary, ()):
+        if dict(trial.auxiliaries) == dict(counts) and not trial.repeat and trial.score == trial.score:
+            seconds = view.stages[trial.key].seconds if trial.key in view.stages else None
+            return Tried(sum(trial.auxiliaries.values()), trial.score, trial.score - alone, seconds)
+    return None
+
+
+def takes(view: RunView, primary: str, counts: Mapping[str, int | None]) -> float | None:
+    """Seconds that a training with these auxiliaries takes, by those of the primary's own trials: all the same where they get
+    equal steps, else by their rows. None without a trial whose time is known."""
+    own = view.tasks[primary].sizes.get("train", 0) if primary in view.tasks else 0
+    timed = [
+        (view.stages[t.key].seconds, own + sum(t.auxiliaries.values()))
+        for t in view.trials.get(primary, ())
+        if t.key in view.stages and view.stages[t.key].seconds
+    ]
+    if not timed:
+        return None
+    if view.started and view.started.settings.get("multitask", {}).get("length") == "steps":
+        return fmean(seconds for seconds, _ in timed)
+    return (
+        sum(seconds for seconds, _ in timed)
+        / max(sum(rows for _, rows in timed), 1)
+        * (own + sum(n or 0 for n in counts.values()))
+    )
 
 
 def why(chosen: bool, tau: float | None, gain: float | None, selection: Mapping[str, object]) -> str:
     """Why a candidate is proposed, or is not."""
-    if tau is None:
-        return "no tau"
     threshold = selection.get("threshold")
-    if selection.get("strategy") == "threshold" and isinstance(threshold, float):
+    if selection.get("strategy") == "threshold" and isinstance(threshold, float) and tau is not None:
         return f"tau {'>=' if tau >= threshold else '<'} {threshold:g}"
     if gain is None:
         return "proposed" if chosen else "not tried"

@@ -24,6 +24,12 @@ class Evidence:
         tasks = run.view.started.tasks if run.view.started else ()
         return [t for t in tasks if run.view.stage("score", t).finished]
 
+    def left_out(self, run: RunState) -> str:
+        """That the run computes no importance of heads, where neither its predictors nor its strategy read it."""
+        if run.view.started is None or "importance" in run.view.started.needs:
+            return ""
+        return "This run computes no importance of heads: neither its predictors nor its strategy read it."
+
     def heads(self, run: RunState, task: str) -> report.Heads | Problem | None:
         """Importance of a task's heads."""
         key = run.view.stage("score", task).key

@@ -15,12 +15,13 @@ Point = tuple[float, float]
 DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Bits of a braille character by row and column of its dots."""
 MARK = "◆"
+BLOCKS = " ▁▂▃▄▅▆▇█"
 
 
 def plot(line: Sequence[Point], points: Sequence[Point], end: float, size: tuple[int, int], inks: tuple[str, str]) -> list[Text]:
     """`size` is columns and lines, axes included; x goes from 0 to `end`. The line has its scale at the left, the points, in the
     second of `inks`, theirs at the right."""
-    line = thinned(line, end, size[0] * 2)
+    line = thinned(line, end, size[0])
     left, right = labels(line), labels(points)
     margins = [max(map(len, names), default=-1) + 1 for names in (left, right)]
     width, height = size[0] - sum(margins), size[1] - 1
@@ -88,3 +89,12 @@ def dots(values: Sequence[Point], end: float, width: int, height: int) -> list[l
             first, last = column, here
         before = (x, y)
     return grid
+
+
+def bars(counts: Sequence[float], width: int, height: int) -> list[str]:
+    """A histogram in lines of `width` characters; the highest bar is as high as all of them. What is not zero is seen."""
+    top, steps = max(counts, default=0), len(BLOCKS) - 1
+    if top <= 0:
+        return [" " * width] * height
+    highs = [-int(-counts[x * len(counts) // width] * height * steps // top) for x in range(width)]
+    return ["".join(BLOCKS[min(max(high - line * steps, 0), steps)] for high in highs) for line in reversed(range(height))]

@@ -3,6 +3,8 @@ gives, which does not forward COLORTERM, and others would be changed there to wh
 
 from __future__ import annotations
 
+from rich.color import Color
+from rich.terminal_theme import TerminalTheme
 from textual.theme import Theme
 
 DARK = Theme(
@@ -85,3 +87,16 @@ HIGH_CONTRAST = Theme(
 )
 THEMES = {theme.name: theme for theme in (DARK, LIGHT, HIGH_CONTRAST)}
 """In the order in which `t` goes through them."""
+
+
+def ansi(theme: Theme) -> TerminalTheme:
+    """The names of colours that tables are written with (`green`, `red`, `yellow`), in the colours of a theme."""
+
+    def rgb(colour: str) -> tuple[int, int, int]:
+        """The parts of a colour."""
+        return tuple(Color.parse(colour).get_truecolor())  # type: ignore[return-value]  # a triplet
+
+    variables, plain = theme.variables, str(theme.foreground)
+    names = [plain, *(variables.get(f"text-{ink}", plain) for ink in ("error", "success", "warning"))]
+    colours = [rgb(name) for name in (*names, theme.primary, theme.accent or plain, theme.secondary or plain, plain)]
+    return TerminalTheme(rgb(str(theme.background)), rgb(plain), colours, colours)

@@ -1,15 +1,13 @@
 """Results as rich tables."""
 
 from gradts_engine.tables.before import CLASSES, class_line, data_found, plan
-from gradts_engine.tables.matrix import CURSOR, MARK, SIXTEEN, VIRIDIS, Matrix, Ramp, bounds, cell, digits, heat_map, shade
+from gradts_engine.tables.matrix import SIXTEEN, VIRIDIS, Matrix, Ramp, bounds, cell, digits, heat_map, ramp_of, shade
 from gradts_engine.tables.records import WHOLE, facts, label, records
-from gradts_engine.tables.runs import comparison, data, primary_results, ranking, run_results, thresholds, trials
+from gradts_engine.tables.runs import comparison, data, gain, primary_results, ranking, run_results, thresholds, trials
 from gradts_engine.tables.studies import planted, truth
 
 __all__ = [
     "CLASSES",
-    "CURSOR",
-    "MARK",
     "SIXTEEN",
     "VIRIDIS",
     "WHOLE",
@@ -23,11 +21,13 @@ __all__ = [
     "data_found",
     "digits",
     "facts",
+    "gain",
     "heat_map",
     "label",
     "plan",
     "planted",
     "primary_results",
+    "ramp_of",
     "ranking",
     "records",
     "run_results",

@@ -62,7 +62,7 @@ def digits(value: float) -> str:
 class Matrix:
     """A matrix with names; pairs that are missing stay empty. A terminal of 16 colours gets their ramp.
 
-    `bounds` are the ends of the ramp, by default those of `values`; `cursor` is a cell to mark, its names too.
+    `bounds` are the ends of the ramp, by default those of `values`.
     """
 
     rows: Sequence[str]
@@ -70,7 +70,6 @@ class Matrix:
     values: Mapping[tuple[str, str], float | None]
     corner: str = ""
     bounds: tuple[float, float] | None = None
-    cursor: tuple[str, str] | None = None
 
     @property
     def width(self) -> int:
@@ -78,35 +77,33 @@ class Matrix:
         return 4 if any(v is not None and v <= -0.005 for v in self.values.values()) else 3
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        yield self.table(SIXTEEN if console.color_system == "standard" else VIRIDIS)
+        yield self.table(ramp_of(console))
+
+    def scale(self, ramp: Ramp = VIRIDIS) -> Text:
+        """What the steps of the ramp stand for: the value at which each begins."""
+        low, high = self.bounds or bounds(self.values.values())
+        starts = [low + (high - low) * (i + 0.001) / len(ramp) for i in range(len(ramp))]
+        return Text().join(Text(f"{digits(x):>4} ", cell(x, low, high, ramp).style) for x in starts)
 
     def table(self, ramp: Ramp) -> Table:
         """Names, and a cell for each pair."""
         low, high = self.bounds or bounds(self.values.values())
-        marked_row, marked_column = self.cursor or (None, None)
         table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0))
         table.add_column(Text(self.corner), no_wrap=True)
         for column in self.columns:  # long names fold, numbers do not; a width that is given is not measured cell by cell
-            name, width = _name(column, column == marked_column), self.width if len(column) <= self.width else None
-            table.add_column(name, justify="right", overflow="fold", min_width=self.width, width=width, no_wrap=width is not None)
+            width = self.width if len(column) <= self.width else None
+            table.add_column(
+                label(column), justify="right", overflow="fold", min_width=self.width, width=width, no_wrap=width is not None
+            )
         for row in self.rows:
             cells = [cell(self.values[row, c], low, high, ramp) if (row, c) in self.values else Text("") for c in self.columns]
-            if row == marked_row and marked_column in self.columns:
-                cells[self.columns.index(marked_column)].style = CURSOR
-            table.add_row(_name(row, row == marked_row), *cells)
+            table.add_row(label(row), *cells)
         return table
 
 
-MARK = Style(bold=True, reverse=True)
-
-CURSOR = Style(bold=True, reverse=True, color="#ffffff", bgcolor="#000000")
-"""Black on white, whatever the screen's own colours are: no step of a ramp looks like it."""
-
-
-def _name(name: str, marked: bool) -> Text:
-    text = label(name)
-    text.style = MARK if marked else ""
-    return text
+def ramp_of(console: Console) -> Ramp:
+    """The ramp for a terminal."""
+    return SIXTEEN if console.color_system == "standard" else VIRIDIS
 
 
 def bounds(values: Iterable[float | None]) -> tuple[float, float]:

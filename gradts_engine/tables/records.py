@@ -43,7 +43,7 @@ WHOLE = 24
 
 
 def records(rows: Sequence[Mapping[str, object]]) -> Table:
-    """A plain table of records with the same keys."""
+    """A plain table of records with the same keys; a value that is a `Text` keeps its colours."""
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
     for name in rows[0] if rows else ():
         cells = [str(row[name]) for row in rows]
@@ -51,5 +51,5 @@ def records(rows: Sequence[Mapping[str, object]]) -> Table:
         justify: Literal["right", "left"] = "right" if isinstance(rows[0][name], int | float) else "left"
         table.add_column(label(name), justify=justify, overflow="fold", no_wrap=whole)
     for row in rows:
-        table.add_row(*(label("" if value is None else value) for value in row.values()))
+        table.add_row(*(x if isinstance(x, Text) else label("" if x is None else x) for x in row.values()))
     return table

@@ -125,7 +125,7 @@ def trials(found: PrimaryResults) -> Table:
             {
                 "trained with": " + ".join(f"{task} ({n})" for task, n in t.instances.items()) or "(alone)",
                 "dev": words.score(t.score),
-                "against alone": words.gain(t.score, found.alone) if t.auxiliaries else "",
+                "against alone": gain(t.score, found.alone) if t.auxiliaries else "",
                 "": t.reason,
             }
             for t in found.trials
@@ -161,9 +161,10 @@ def primary_results(primary: str, found: PrimaryResults, settings: Mapping[str, 
     parts.append(label(f"proposed:  {_names(found.proposed)}"))
     parts.append(label(f"confirmed: {_names(found.confirmed)}"))
     if final := found.final:
-        parts.append(label(_compared("dev", final.score, final.alone) + (f"  {expected(e)}" if (e := final.expected) else "")))
+        dev = _compared("dev", final.score, final.alone)
+        parts.append(dev.append(f"  {expected(e)}" if (e := final.expected) else ""))
         if final.test is not None:
-            parts.append(label(_compared("test", final.test, final.alone_test)))
+            parts.append(_compared("test", final.test, final.alone_test))
         elif final.predictions:
             parts.append(Text("test:      predictions, no score"))
         if final.predictions:
@@ -187,8 +188,14 @@ def span_types(types: Mapping[str, Mapping[str, float]]) -> Table:
     )
 
 
-def _compared(split: str, value: float | None, alone: float | None) -> str:
-    return f"{split + ':':<11}{words.score(value)}  alone {words.score(alone)}  {words.gain(value, alone)}"
+def gain(value: float | None, alone: float | None) -> Text:
+    """How far a score lies above another, with its sign: green where it is better, red where it is worse."""
+    signed = words.gain(value, alone)
+    return Text(signed, {"+": "green", "-": "red"}.get(signed[:1], "") if signed.strip("+-0.") else "")
+
+
+def _compared(split: str, value: float | None, alone: float | None) -> Text:
+    return Text(f"{split + ':':<11}{words.score(value)}  alone {words.score(alone)}  ").append_text(gain(value, alone))
 
 
 def run_results(found: RunResults) -> RenderableType:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import ClassVar
 
 import numpy as np
@@ -10,20 +11,25 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, VerticalScroll
-from textual.widgets import Sparkline
 
 from gradts_engine import report, tables, words
 from gradts_tui.desk import Desk
+from gradts_tui.plot import bars
 from gradts_tui.screens.page import Page
 from gradts_tui.shelf import Problem
 from gradts_tui.state import RunState
 from gradts_tui.widgets.matrix import MatrixView, Values
+from gradts_tui.widgets.multiples import histograms
 from gradts_tui.widgets.say import Say
 
 LONGEST = 20
 """Columns of a row's name; the number in front tells apart what is cut."""
 ROOM = 4
 """Columns around the matrix."""
+BESIDE = 76
+"""Columns from which the pair stands beside the matrix."""
+LOW, HIGH = 3, 10
+"""Lines of the histogram."""
 BINS = 40
 """Parts of the histogram of tau from -1 to 1."""
 
@@ -44,6 +50,8 @@ class Correlation(Page):
         self.sorted_by: str | None = None
         """A task; empty for the order of tasks.toml; None: the first primary, once there is one."""
         self.order: list[str] = []
+        self.candidate = ""
+        """Of the pair under the cursor."""
 
     def body(self) -> ComposeResult:
         yield Say(id="hint")
@@ -51,16 +59,17 @@ class Correlation(Page):
             yield MatrixView(id="main")
             with VerticalScroll(id="side", can_focus=False):
                 yield Say(id="pair")
-                yield Sparkline(id="histogram", summary_function=max)
+                yield Say(id="histogram")
                 yield Say(id="axis")
                 yield Say(id="kept")
+        yield Say(id="all")
 
     def draw(self, run: RunState) -> None:
         matrix = self.query_one(MatrixView)
         tau = self.desk.evidence.tau(run)
         scored = self.desk.evidence.scored(run)
         if len(scored) < 2:
-            self.empty("Tasks are compared once two have been scored.")
+            self.empty(self.desk.evidence.left_out(run) or "Tasks are compared once two have been scored.")
             return
         if tau is None or isinstance(tau, Problem):
             self.empty(tables.label(tau.reason) if tau else "reading the scores of all tasks")
@@ -81,10 +90,16 @@ class Correlation(Page):
         matrix.styles.max_width = matrix.whole + ROOM  # the pair stands beside it, not at the far edge of a wide screen
         if fresh:
             matrix.put(1, 0)  # the best candidate
-        parts = ["* primary", f"sorted by {self.sorted_by}" if self.sorted_by else "order of tasks.toml", matrix.hidden]
-        self.query_one("#hint", Say).say(tables.label(" · ".join(part for part in parts if part), "dim"))
-        self.query_one("#side").display = True
-        self.pair(run, shown, tau)
+        self.query_one("#side").display = self.size.width >= BESIDE
+        pair = self.pair(run, shown, tau)
+        parts = [
+            f"sorted by {words.shortened(self.sorted_by, LONGEST)}" if self.sorted_by else "order of tasks.toml",
+            matrix.hidden,
+        ]
+        parts = [pair] if self.size.width < BESIDE else ["* primary", *parts]
+        hint = tables.label(" · ".join(part for part in parts if part) + "  ", "dim").append_text(matrix.scale)
+        self.query_one("#hint", Say).say(hint)
+        self.all(run)
 
     def empty(self, why: Text | str) -> None:
         """No matrix, and why."""
@@ -104,24 +119,41 @@ class Correlation(Page):
 
         return sorted(tasks, key=key)
 
-    def pair(self, run: RunState, shown: list[str], tau: Values) -> None:
-        """The pane at the right: the pair under the cursor."""
+    def all(self, run: RunState) -> None:
+        """How tau is spread over the instances of every candidate of a primary, where there is room."""
+        place, primary = self.query_one("#all", Say), self.primary(run)
+        room = self.has_class("-wide") and self.has_class("-tall")
+        found = self.desk.evidence.instance_tau(run, primary) if room and primary else None
+        place.display = isinstance(found, Mapping) and bool(found)
+        if isinstance(found, Mapping) and found:
+            rows = [(t, found[t]) for t in self.order if t in found and self.lets_through(t)]
+            head = tables.label(f"tau of the instances of each candidate with {primary}", "bold")
+            place.say(head.append("\n").append_text(histograms(rows, self.size.width - 2, self.candidate)))
+
+    def primary(self, run: RunState) -> str:
+        """The one that the order is by, or else the first."""
+        primaries = run.view.started.primaries if run.view.started else ()
+        return self.sorted_by if self.sorted_by in primaries else next(iter(primaries), "")
+
+    def pair(self, run: RunState, shown: list[str], tau: Values) -> str:
+        """The pane at the right: the pair under the cursor; told in a line."""
         row, column = self.query_one(MatrixView).at
         a, b = shown[min(row, len(shown) - 1)], self.order[min(column, len(self.order) - 1)]
         primary = b if run.view.started and b in run.view.started.primaries else a
         candidate = a if primary == b else b
-        value = tau.get((a, b))
+        value, self.candidate = tau.get((a, b)), candidate
         head = tables.label(f"{candidate} for {primary}" if a != b else a, "bold").append("\n")
-        head.append(f"tau {words.score(value)}" if value is not None else "the same task" if a == b else "tau is not defined")
-        self.query_one("#pair", Say).say(head)
+        said = f"tau {words.score(value)}" if value is not None else "the same task" if a == b else "tau is not defined"
+        self.query_one("#pair", Say).say(head.append(said))
         found = self.desk.evidence.instance_tau(run, primary) if a != b else {}
         instances = found.get(candidate) if isinstance(found, dict) else None
         self.histogram(instances, run)
+        return f"{head.plain.splitlines()[0]}: {said}"
 
     def histogram(self, instances: np.ndarray | None, run: RunState) -> None:
         """Instances of the candidate by their tau with the primary, and how many each threshold keeps."""
-        line = self.query_one("#histogram", Sparkline)
-        line.display = instances is not None and len(instances) > 0
+        chart = self.query_one("#histogram", Say)
+        chart.display = instances is not None and len(instances) > 0
         if instances is None or not len(instances):
             self.query_one("#axis", Say).say("")
             self.query_one("#kept", Say).say("")
@@ -129,11 +161,11 @@ class Correlation(Page):
         finite = instances[np.isfinite(instances)]
         low, high = (float(finite.min()), float(finite.max())) if len(finite) else (-1.0, 1.0)
         counts = np.histogram(finite, bins=BINS, range=(low, max(high, low + 1e-6)))[0]
-        data = [float(count) for count in counts]
-        if line.data != data:
-            line.data = data
         width = max(self.query_one("#side").scrollable_content_region.width, 12)
-        self.query_one("#axis", Say).say(Text(f"{low:.2f}{high:>{width - len(f'{low:.2f}')}.2f}", "dim"))
+        chart.say(Text().append("\n".join(bars(counts.tolist(), width, HIGH if self.has_class("-tall") else LOW)), "blue"))
+        left, right = f"{low:.2f}", f"{high:.2f}"
+        highest = f"highest bar {int(counts.max(initial=0))}"
+        self.query_one("#axis", Say).say(Text(f"{left}{highest:^{max(width - len(left) - len(right), 0)}}{right}", "dim"))
         settings = run.view.started.settings.get("selection", {}) if run.view.started else {}
         self.query_one("#kept", Say).say(kept(instances, settings))
 

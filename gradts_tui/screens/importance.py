@@ -9,17 +9,18 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.widgets import Sparkline
 
 from gradts_engine import report, tables, words
 from gradts_engine.report import Heads
 from gradts_engine.runtime.store import RunFolder
 from gradts_tui.desk import Desk
 from gradts_tui.messages import Export
+from gradts_tui.plot import bars
 from gradts_tui.screens.page import Page
 from gradts_tui.shelf import Problem
 from gradts_tui.state import RunState
 from gradts_tui.widgets.matrix import MatrixView
+from gradts_tui.widgets.multiples import maps
 from gradts_tui.widgets.say import Say
 
 CORNER = "layer"
@@ -27,8 +28,12 @@ WIDEST = 98
 """Columns of the histogram."""
 ROOM = 6
 """Columns around a map."""
-TITLE = 50
+TITLE = 62
 """Columns that the title of a map needs."""
+LOW, HIGH = 3, 8
+"""Lines of the histogram."""
+SPREAD = 14
+"""Lines below a map at most, for its histogram and what is around it."""
 
 
 class Importance(Page):
@@ -59,8 +64,9 @@ class Importance(Page):
                 yield Say(id="two-title")
                 yield MatrixView(("layers", "heads"), id="two-map")
         yield Say(id="value")
-        yield Sparkline(id="spread", summary_function=max)
+        yield Say(id="spread")
         yield Say(id="axis")
+        yield Say(id="all")
 
     def on_mount(self) -> None:
         """The second map takes no keys: its cursor follows the first's."""
@@ -83,6 +89,17 @@ class Importance(Page):
         two = self.map(run, "two", "two-map", self.other, tasks) if self.other else None
         self.query_one("#two-map", MatrixView).put(*self.query_one("#main", MatrixView).at)
         self.values(one, two)
+        self.all(run)
+
+    def all(self, run: RunState) -> None:
+        """Small maps of all tasks, where there is room for them."""
+        place, found = self.query_one("#all", Say), []
+        if self.has_class("-wide") and self.has_class("-tall"):
+            found = [(t, heads.task) for t in self.tasks(run) if isinstance(heads := self.desk.evidence.heads(run, t), Heads)]
+        place.display = len(found) > 1
+        main = self.query_one("#main", MatrixView)
+        size = self.size.width - 2, self.size.height - main.region.bottom - SPREAD
+        place.say(maps(found, self.chosen, tables.ramp_of(self.app.console), size) if len(found) > 1 and main.size else "")
 
     def map(self, run: RunState, name: str, view: str, task: str, tasks: list[str]) -> Heads | None:
         """Draw the map of a task; its scores, if they are there."""
@@ -94,12 +111,13 @@ class Importance(Page):
             matrix.show((), (), {})
             box.styles.max_width = None
             return None
+        drawn = tables.heat_map(found.task)
+        matrix.show(drawn.rows, drawn.columns, drawn.values, CORNER)
         parts = [matrix.hidden, f"{found.instances} rows"]
         if task in tasks:
             parts.insert(0, f"{tasks.index(task) + 1}/{len(tasks)}")
-        title.say(tables.label(task, "bold").append("  " + "  ".join(filter(None, parts)), "dim"))
-        drawn = tables.heat_map(found.task)
-        matrix.show(drawn.rows, drawn.columns, drawn.values, CORNER)
+        head = tables.label(task, "bold").append("  " + "  ".join(filter(None, parts)) + "  ", "dim")
+        title.say(head.append_text(matrix.scale))
         box.styles.max_width = max(matrix.whole + ROOM, TITLE)  # the other map stands beside it, not half a wide screen away
         return found
 
@@ -109,12 +127,14 @@ class Importance(Page):
             return tables.label(found.reason)
         if task:
             return f"reading the scores of {task}"
-        return self.unmatched if self.desk.evidence.scored(run) else "No task has been scored yet: each is tuned alone first."
+        if self.desk.evidence.scored(run):
+            return self.unmatched
+        return self.desk.evidence.left_out(run) or "No task has been scored yet: each is tuned alone first."
 
     def values(self, one: Heads | None, two: Heads | None) -> None:
         """The numbers under the cursor, and the histogram of the first task's instances."""
         cell = self.query_one("#main", MatrixView).cell
-        spread = self.query_one("#spread", Sparkline)
+        spread = self.query_one("#spread", Say)
         spread.display = bool(one and cell)
         if one is None or cell is None:
             self.query_one("#value", Say).say("")
@@ -125,11 +145,12 @@ class Importance(Page):
         if two is not None:
             text.append_text(tables.label(f"  ·  {self.other}: ")).append(standing(two.task, layer, head))
         self.query_one("#value", Say).say(text)
-        counts = [float(count) for count in one.counts[layer, head]]
-        if spread.data != counts:
-            spread.data = counts
-        caption = " importance of this head in single instances "
+        counts = one.counts[layer, head]
+        highest = int(max(counts))
+        caption = f" rows by their importance of this head, highest bar {highest} "
         width = max(min(self.size.width - 2, WIDEST) - 2, len(caption))
+        height = HIGH if self.has_class("-tall") else LOW
+        spread.say(Text().append("\n".join(bars(counts.tolist(), width + 2, height)), "blue"))
         self.query_one("#axis", Say).say(Text(f"0{caption:^{width}}1", "dim"))
 
     def on_matrix_view_moved(self, event: MatrixView.Moved) -> None:

@@ -1,4 +1,4 @@
-"""Rankings, trials, choices and gains, as `gradts-engine results` prints them."""
+"""The answer first, then rankings, trials, choices and gains, as `gradts-engine results` prints them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from textual.containers import VerticalScroll
 from textual.widgets import Static
 
 from gradts_engine import tables
+from gradts_engine.page import write_page
 from gradts_engine.report import RunResults, as_json
+from gradts_engine.runtime.store import RunFolder
 from gradts_tui.desk import Desk
 from gradts_tui.messages import Export
 from gradts_tui.screens.page import Page, plain
 from gradts_tui.shelf import Problem
 from gradts_tui.state import RunState
+from gradts_tui.widgets.outcome import conclusion
 
 
 class Results(Page):
@@ -27,7 +30,7 @@ class Results(Page):
     NAME = "results"
     FILTERS = True
     CSS_PATH = "results.tcss"
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("e", "export", "Export")]
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("e", "export", "Export"), Binding("o", "page", "Page")]
 
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
@@ -54,16 +57,15 @@ class Results(Page):
         report.update(self.drawn(found))
 
     def drawn(self, found: RunResults) -> RenderableType:
-        """All of it, or the primaries that the filter lets through."""
-        if not self.wanted:
-            return tables.run_results(found)
+        """The conclusion, and all that it rests on; of the primaries that the filter lets through."""
         kept = {p: result for p, result in found.primaries.items() if self.lets_through(p)}
-        if not kept:
+        if not kept and self.wanted:
             return self.unmatched
-        return Group(*(tables.primary_results(p, result, found.settings) for p, result in kept.items()))
+        details = [tables.primary_results(p, result, found.settings) for p, result in kept.items()]
+        return Group(*map(conclusion, kept.values()), Text(), *(details if self.wanted else [tables.run_results(found)]))
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        if action == "export":
+        if action in ("export", "page"):
             return bool(self.found and self.found.data)
         return super().check_action(action, parameters)
 
@@ -73,6 +75,12 @@ class Results(Page):
             text = json.dumps(as_json(self.found), indent=2, allow_nan=False) + "\n"
             name = f"{self.found.run}-results.json"
             self.post_message(Export(name, lambda path: path.write_text(text, encoding="utf-8")))
+
+    def action_page(self) -> None:
+        """Write all that the run found as one HTML page to send on, as `gradts-engine report` does."""
+        if run := self.desk.run:
+            store, folder = self.desk.store, RunFolder(run.path)
+            self.post_message(Export(f"{run.id}.html", lambda path: write_page(store, folder, path)))
 
     def copied(self) -> str:
         return plain(self.drawn(self.found)) if self.found else ""

@@ -100,7 +100,7 @@ class Run(Page):
         found = self.desk.evidence.results(run) if run.view.finals else None
         if not isinstance(found, RunResults):
             return Text("reading the results\n\n", "dim") if run.view.finals and found is None else Text()
-        return Text("\n").join(outcome(self.app, p, result) for p, result in found.primaries.items() if result.final).append("\n")
+        return Text("\n").join(outcome(p, result) for p, result in found.primaries.items() if result.final).append("\n")
 
     def curve(self, stage: Stage | None, parts: int) -> None:
         """Loss and dev scores of a training of so many epochs over its steps; nothing without values."""

@@ -1,8 +1,10 @@
-"""The runs of a store: state, progress, age."""
+"""The runs of a store: state, progress, and what each came to."""
 
 from __future__ import annotations
 
 import sys
+import time
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
@@ -20,6 +22,7 @@ from gradts_engine.runtime.shelving import archive, own, remove_runs
 from gradts_engine.runtime.store import RunFolder
 from gradts_tui.desk import Desk
 from gradts_tui.messages import Attach, Complain, Export, Open, Run
+from gradts_tui.overview import chosen, outcomes
 from gradts_tui.screens.ask import Ask
 from gradts_tui.screens.compare import Compare
 from gradts_tui.screens.page import Page, plain
@@ -32,7 +35,15 @@ from gradts_tui.widgets.table import Table
 CONFIG = "tasks.toml"
 LONGEST = 30
 """Columns of a run's name."""
-COLUMNS = ("run", "state", "progress", "age", "primary", "encoder")
+COLUMNS = ("run", "state", "progress", "gain", "test", "age", "chosen", "tasks", "started", "primary", "encoder")
+"""The first ones have room at 80 columns; the rest comes with the right arrow key. `gain` is that of dev scores over the primary
+alone."""
+SORTS = ("started", "gain", "test", "state", "run")
+"""What `s` sorts by, in turn; a click sorts by any column."""
+FALLING = ("started", "age", "gain", "test", "progress", "tasks")
+"""Sorted from the top: the latest, the best."""
+MOST = 2
+"""Primaries of a run that are named."""
 
 
 class RunTable(Table):
@@ -52,6 +63,7 @@ class Runs(Page):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "new", "New"),
         Binding("space", "mark", "Mark"),
+        Binding("s", "sort", "Sort"),
         Binding("c", "compare", "Compare"),
         Binding("D", "remove", "Delete"),
         Binding("A", "archive", "Archive", show=False),
@@ -60,10 +72,12 @@ class Runs(Page):
     def __init__(self, desk: Desk) -> None:
         super().__init__(desk)
         self.marked: set[str] = set()
+        self.by, self.falling = "started", True
+        """How runs are sorted."""
 
     def body(self) -> ComposeResult:
         yield Say(id="empty")
-        yield RunTable(COLUMNS)
+        yield RunTable()
 
     def refresh_run(self) -> None:
         super().refresh_run()
@@ -76,37 +90,46 @@ class Runs(Page):
         if not wanted:
             self.query_one("#empty", Say).say(self.unmatched if snapshot.runs else nothing(snapshot))
             return
-        self.query_one(Table).fill({run.id: self.cells(run, snapshot.now) for run in wanted}, self.desk.selected)
+        cells = {run.id: self.cells(run, snapshot.now) for run in self.sorted(wanted)}
+        heads = {name: f"{name} {'▼' if self.falling else '▲'}" if name == self.by else name for name in COLUMNS}
+        self.query_one(Table).fill(heads, cells, self.desk.selected)
+
+    def sorted(self, runs: list[RunState]) -> list[RunState]:
+        """By the present column; runs without such a value come last."""
+        keys = {run.id: key(run, self.by) for run in runs}
+        known = [run for run in runs if keys[run.id] is not None]
+        known.sort(key=lambda run: keys[run.id], reverse=self.falling)  # type: ignore[arg-type, return-value]  # none is None
+        return known + [run for run in runs if keys[run.id] is None]
 
     def cells(self, run: RunState, now: float) -> list[Text]:
         """A row of the table."""
-        state = look(self.app, "unreadable" if run.problem else run.state)
         found = branches(run.view, now, bool(run.engine))
         finished, known = progress(found)
         share = Text(f"{finished}/{known}" if known else "", justify="right")
         if leaf := running(found):
             share.append_text(tables.label(f" {leaf.key[0]}", "dim"))
-        seen = words.age(now - run.view.last) if run.view.last else ""
-        started = run.view.started
-        primaries = list(started.primaries) if started else []
-        more = f" +{len(primaries) - 2}" if len(primaries) > 2 else ""
+        started, came = run.view.started, list(outcomes(run.view))
+        mark, name = "* " if run.id in self.marked else "", words.shortened(run.id, LONGEST)
+        began = time.strftime("%d %b %H:%M", time.localtime(run.view.first)) if run.view.first else ""
         return [
-            tables.label(
-                ("* " if run.id in self.marked else "") + words.shortened(run.id, LONGEST),
-                "bold" if run.engine or run.waiting else "",
-            ),
-            state,
+            tables.label(mark + name, "bold" if run.engine or run.waiting else ""),
+            look(self.app, "unreadable" if run.problem else run.state),
             share,
-            Text(seen, justify="right"),
-            tables.label(", ".join(primaries[:2]) + more),
+            several([tables.gain(found.gain, 0.0) for found in came]),
+            several([Text(words.score(found.test) if found.test is not None else "") for found in came]),
+            Text(words.age(now - run.view.last) if run.view.last else "", justify="right"),
+            several([tables.label(words.shortened(chosen(found), LONGEST)) for found in came]),
+            Text(str(len(started.tasks)) if started else "", justify="right"),
+            Text(began),
+            several([tables.label(found.primary) for found in came]),
             tables.label(started.encoder.rstrip("/").rpartition("/")[2] if started else ""),
         ]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "filter":
             return bool(self.desk.snapshot and self.desk.snapshot.runs) and not self.typing
-        if action == "compare":
-            return len(self.meant()) == 2
+        if action in ("compare", "sort"):
+            return bool(self.desk.snapshot and len(self.desk.snapshot.runs) > 1)
         if action in ("remove", "archive"):
             return not self.desk.read_only and bool(self.meant()) and not any(run.engine for run in self.meant())
         return super().check_action(action, parameters)
@@ -124,10 +147,25 @@ class Runs(Page):
             self.refresh_run()
             self.refresh_bindings()
 
+    def action_sort(self) -> None:
+        """By start, gain, test score, state or name in turn; a click on a heading sorts by it, and again the other way round."""
+        self.sort_by(SORTS[(SORTS.index(self.by) + 1) % len(SORTS)] if self.by in SORTS else SORTS[0])
+
+    def sort_by(self, column: str) -> None:
+        """By a column from its better end, or the other way round where it was so already."""
+        self.falling = not self.falling if column == self.by else column in FALLING
+        self.by = column
+        self.refresh_run()
+
+    def on_data_table_header_selected(self, event: DataTable.HeaderSelected) -> None:
+        self.sort_by(str(event.column_key.value))
+
     def action_compare(self) -> None:
         """Two marked runs side by side."""
-        first, second = self.meant()
-        found = [results_of(self.desk.store, run.view, run.id, run.state) for run in (first, second)]
+        if len(self.meant()) != 2:
+            self.notify("Mark two runs with Space, then compare them.", severity="warning")
+            return
+        found = [results_of(self.desk.store, run.view, run.id, run.state) for run in self.meant()]
         self.app.push_screen(Compare(compare(*found)))
 
     def action_archive(self) -> None:
@@ -183,6 +221,32 @@ class Runs(Page):
         snapshot = self.desk.snapshot
         rows = [self.cells(run, snapshot.now) for run in snapshot.runs] if snapshot else []
         return plain(tables.records([dict(zip(COLUMNS, map(str, row), strict=True)) for row in rows]))
+
+
+def key(run: RunState, column: str) -> str | float | None:
+    """What a run is sorted by; None where it has no such thing."""
+    started, came = run.view.started, list(outcomes(run.view))
+    finished, known = progress(branches(run.view, run.view.last, bool(run.engine)))
+    of: dict[str, str | float | None] = {
+        "run": run.id,
+        "state": run.state,
+        "progress": finished / known if known else None,
+        "gain": max((found.gain for found in came if found.gain is not None), default=None),
+        "test": max((found.test for found in came if found.test is not None), default=None),
+        "age": run.view.last or None,
+        "chosen": next((chosen(found) for found in came), None),
+        "tasks": float(len(started.tasks)) if started else None,
+        "started": run.view.first or None,
+        "primary": next((found.primary for found in came), None),
+        "encoder": started.encoder if started else None,
+    }
+    return of[column]
+
+
+def several(parts: Sequence[Text]) -> Text:
+    """What is said of each primary, for the first of them."""
+    text = Text(" / ").join(parts[:MOST]) if any(parts) else Text()
+    return text.append(f" +{len(parts) - MOST}", "dim") if len(parts) > MOST and text else text
 
 
 def nothing(snapshot: Snapshot) -> Text:

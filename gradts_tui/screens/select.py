@@ -9,20 +9,23 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
-from gradts_engine import tables
-from gradts_engine.report import RunResults
-from gradts_tui.choice import Candidate, Choice, candidates
+from gradts_engine import tables, words
+from gradts_engine.report import PrimaryResults, RunResults
+from gradts_tui.choice import Candidate, Choice, candidates, same_trial, takes
 from gradts_tui.desk import Desk
 from gradts_tui.messages import Send
 from gradts_tui.screens.ask import Ask
 from gradts_tui.screens.page import Page
 from gradts_tui.state import RunState
-from gradts_tui.widgets.candidates import COLUMNS, OTHERS, heading, row, summary
-from gradts_tui.widgets.looks import colour
+from gradts_tui.widgets.candidates import both_alone, columns, cost, heading, row, summary
+from gradts_tui.widgets.outcome import verdict
 from gradts_tui.widgets.say import Say
 from gradts_tui.widgets.table import Table
 
 MOVE = Binding.Group("Move", compact=True)
+NOTHING = "Nothing yet: candidates are ranked once all are scored."
+LONGEST = 14
+"""Columns of a heading."""
 
 
 class CandidateTable(Table):
@@ -63,10 +66,11 @@ class Select(Page):
         self.earlier: dict[str, list[Choice]] = {}
         """Each choice before its edits, for undo."""
         self.order: list[str] = []
+        self.columns: tuple[str, ...] = ()
 
     def body(self) -> ComposeResult:
         yield Say(id="head")
-        yield CandidateTable(COLUMNS)
+        yield CandidateTable()
         yield Say(id="sum")
         yield Say(id="caveat")
 
@@ -79,17 +83,23 @@ class Select(Page):
         result = results.primaries.get(self.primary) if isinstance(results, RunResults) else None
         proposal = run.view.proposals.get(self.primary)
         table.display = bool(result and result.ranking)
-        if result is None or not result.ranking:
-            head.say("reading the results" if results is None else "Nothing yet: candidates are ranked once all are scored.")
+        if not isinstance(results, RunResults) or result is None or not result.ranking:
+            head.say("reading the results" if results is None else NOTHING)
             self.query_one("#sum", Say).say("")
             return
         choice = self.choice(run)
         head.say(heading(self.primary, result, run.view.confirmed(self.primary), waits=self.primary in run.waiting))
         rows = [c for c in candidates(run.view, self.primary, result.ranking) if self.lets_through(c.name)]
         self.order = [ranked.task for ranked in result.ranking]
-        table.fill({c.name: self.cells(run, c, choice) for c in rows})
-        self.query_one("#sum", Say).say(self.state(run, choice) if choice else Text("No proposal yet: trials go on.", "dim"))
-        self.query_one("#caveat", Say).say(results.caveat if isinstance(results, RunResults) else "")
+        self.columns = columns(result, self.size.width)
+        heads = {name: words.shortened(name, LONGEST) for name in self.columns}
+        table.fill(heads, {c.name: self.cells(run, result, c, choice) for c in rows})
+        self.query_one("#sum", Say).say(
+            self.state(run, result, choice) if choice else Text("No proposal yet: trials go on.", "dim")
+        )
+        tuned = next((t.dev_score for t in results.data if t.task == self.primary), None)
+        notes = [both_alone(result.alone, tuned, results.settings), results.caveat]
+        self.query_one("#caveat", Say).say("\n".join(filter(None, notes)))
         if proposal is None:
             self.choices.pop(self.primary, None)
             self.earlier.pop(self.primary, None)
@@ -119,14 +129,12 @@ class Select(Page):
         self.begun[self.primary] = begun
         return self.choices[self.primary]
 
-    def cells(self, run: RunState, candidate: Candidate, choice: Choice | None) -> list[Text]:
+    def cells(self, run: RunState, result: PrimaryResults, candidate: Candidate, choice: Choice | None) -> list[Text]:
         """A row of the table."""
-        width, count = max(12, self.size.width - OTHERS), self.count(run, candidate.name, choice)
-        return row(self.app, candidate, choice, count, self.rank(candidate.name), width)
-
-    def rank(self, name: str) -> int:
-        """A candidate's place, from 1."""
-        return self.order.index(name) + 1 if name in self.order else 0
+        place = self.order.index(candidate.name)
+        ranked, said = (place + 1, result.ranking[place]), result.verdicts.get(candidate.name)
+        count = self.count(run, candidate.name, choice)
+        return row(self.columns, candidate, ranked, said, choice, count, self.size.width)
 
     def count(self, run: RunState, name: str, choice: Choice | None) -> int | None:
         """Instances of a candidate under the present choice."""
@@ -139,22 +147,22 @@ class Select(Page):
         found = self.desk.evidence.instance_tau(run, self.primary)
         return choice.count(name, rows, found.get(name) if isinstance(found, dict) else None)
 
-    def summary(self, run: RunState, choice: Choice) -> Text:
-        """What would be trained."""
-        counts = {name: self.count(run, name, choice) for name in choice.names}
-        return summary(choice, counts)
+    def counts(self, run: RunState, choice: Choice) -> dict[str, int | None]:
+        """Instances of each auxiliary that would be taken."""
+        return {name: self.count(run, name, choice) for name in choice.names}
 
-    def state(self, run: RunState, choice: Choice) -> Text:
+    def state(self, run: RunState, result: PrimaryResults, choice: Choice) -> Text:
         """What was confirmed, which no edit changes, and what would be trained where that is something else."""
-        decision = run.view.confirmed(self.primary)
+        decision, counts = run.view.confirmed(self.primary), self.counts(run, choice)
+        said = next((said for names, said in result.verdicts.items() if {*names.split(" + ")} == {*counts}), None)
         if decision is None:
-            return self.summary(run, choice)
+            return summary(choice, counts, said)
         names = ", ".join(f"{name} ({n})" for name, n in decision.auxiliaries.items()) or "no auxiliary: the primary alone"
         text = Text().append(f"confirmed by {decision.by}: ", "bold").append_text(tables.label(names))
         if choice == self.begun[self.primary]:
-            return text
-        edited = Text("not confirmed: Enter trains again", colour(self.app, "text-warning"))
-        return Text("\n").join([text, edited, self.summary(run, choice)])
+            return text.append("  fresh seeds: ").append_text(verdict(said)) if said else text
+        edited = Text("not confirmed: Enter trains again", "yellow")
+        return Text("\n").join([text, edited, summary(choice, counts, said)])
 
     # --- keys --------------------------------------------------------------------------------------------------------
 
@@ -227,7 +235,11 @@ class Select(Page):
             self.notify(reason, severity="warning")
             return
         what = "It is trained at once, by an engine of its own." if not run.engine else "The engine at work takes it up."
-        body = Text("\n").join([self.summary(run, choice), Text(), Text(what, "dim")])
+        counts = self.counts(run, choice)
+        tried, seconds = same_trial(run.view, self.primary, counts), takes(run.view, self.primary, counts)
+        alone = same_trial(run.view, self.primary, {})
+        told = cost(choice, tried, seconds, alone.score if alone else None)
+        body = Text("\n").join([summary(choice, counts), Text(), told, Text(), Text(what, "dim")])
         self.app.push_screen(
             Ask(f"Train {self.primary} like this?", body, enter=True), lambda yes: self.confirm(run, choice, yes)
         )
@@ -248,6 +260,6 @@ class Select(Page):
 
     def copied(self) -> str:
         table = self.query_one(Table)
-        rows = ["\t".join(COLUMNS)]
+        rows = ["\t".join(self.columns)]
         rows += ["\t".join(str(cell) for cell in table.get_row(key)) for key in table.rows]
         return "\n".join(rows)

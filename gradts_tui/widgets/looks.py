@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rich.text import Text
+from rich.color import Color, ColorType
+from rich.style import Style
+from rich.text import Span, Text
 from textual.app import App
 
 STATES = {
@@ -40,3 +42,17 @@ def look(app: App[object], state: str, *, word: bool = True) -> Text:
     mark, name, ink = STATES.get(state, ("?", state, "text-muted"))
     style = "dim" if ink == "text-muted" else f"bold {colour(app, ink)}".strip()
     return Text(f"{mark} {name}" if word else mark, style)
+
+
+def themed(app: App[object], text: Text) -> Text:
+    """With the theme's own colours in place of `green`, `red`, `yellow` and `blue`: Textual takes these for the ones of CSS."""
+
+    def own(style: str | Style) -> Style:
+        """A style with such a colour replaced."""
+        style = Style.parse(style) if isinstance(style, str) else style
+        if style.color is None or style.color.type is not ColorType.STANDARD:
+            return style
+        return style + Style(color=Color.from_triplet(style.color.get_truecolor(app.ansi_theme)))
+
+    spans = [Span(span.start, span.end, own(span.style)) for span in text.spans]
+    return Text(text.plain, own(text.style), justify=text.justify, overflow=text.overflow, no_wrap=text.no_wrap, spans=spans)

@@ -5,21 +5,29 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from rich.console import RenderableType
+from rich.segment import Segment
+from rich.style import Style
 from rich.text import Text
 from textual import events
 from textual.binding import Binding, BindingType
-from textual.geometry import Size
+from textual.geometry import Region, Size
 from textual.message import Message
+from textual.strip import Strip
 from textual.widget import Widget
 
 from gradts_engine import tables
+
+MARK = Style(bold=True, reverse=True)
+"""Of the names of the cursor's row and column."""
+CURSOR = Style(bold=True, reverse=True, color="#ffffff", bgcolor="#000000")
+"""Black on white, whatever the screen's own colours are: no step of a ramp looks like it."""
 
 Values = Mapping[tuple[str, str], float | None]
 
 
 class MatrixView(Widget, can_focus=True):
-    """Rendered anew only when the data, the cursor or the size change."""
+    """Rendered anew only when the data, what is in sight or the size change; a step of the cursor sends the lines that it left
+    and came to."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("left", "move(0, -1)", "Left", show=False, system=True),
@@ -48,7 +56,8 @@ class MatrixView(Widget, can_focus=True):
         self.first = (0, 0)
         self.marked = False
         """Show the cursor without having the keys."""
-        self.renderings = 0
+        self.drawn: list[Strip] = []
+        """Lines without the cursor."""
 
     def show(self, rows: Sequence[str], columns: Sequence[str], values: Values, corner: str = "") -> None:
         """Show these values, with the cursor where it was as far as that is possible."""
@@ -57,6 +66,8 @@ class MatrixView(Widget, can_focus=True):
         self.rows, self.columns, self.values, self.corner = rows, columns, values, corner
         self.pitch = tables.Matrix(rows, columns, values).width + 1
         self.put(*self.at)
+        self.scroll_into_sight()
+        self.lay_out()
         self.refresh(layout=True)
 
     def put(self, row: int, column: int) -> None:
@@ -66,9 +77,42 @@ class MatrixView(Widget, can_focus=True):
         row = min(max(row, 0), len(self.rows) - 1)
         column = min(max(column, 0), len(self.columns) - 1)
         if (row, column) != self.at:
-            self.at = (row, column)
-            self.refresh()
+            (old_row, old_column), self.at = self.at, (row, column)
+            if not self.scroll_into_sight():
+                lines = {old_row - self.first[0], row - self.first[0], *([-1] if column != old_column else [])}
+                self.refresh(*(Region(0, line + 1, self.size.width, 1) for line in lines))
             self.post_message(self.Moved())
+
+    def scroll_into_sight(self) -> bool:
+        """See to it that the cursor is; whether that changed what is."""
+        height, width = self.room
+        top = scrolled(self.first[0], self.at[0], height, len(self.rows))
+        first = top, scrolled(self.first[1], self.at[1], width, len(self.columns))
+        if moved := first != self.first:
+            self.first = first
+            self.lay_out()
+        return moved
+
+    def lay_out(self) -> None:
+        """Render what is in sight, without the cursor."""
+        height, width = self.room
+        (top, left), console = self.first, self.app.console
+        seen = self.rows[top : top + height], self.columns[left : left + width]
+        matrix = tables.Matrix(*seen, self.values, self.corner, self.bounds)
+        options = console.options.update(width=max(self.size.width, self.names + self.pitch * width), height=None)
+        lines = console.render_lines(matrix, options, pad=False) if self.rows and self.size else []
+        self.drawn = [Strip(line) for line in lines]
+        self.refresh()
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The ends of the ramp, whatever part is in sight."""
+        return tables.bounds(self.values.values())
+
+    @property
+    def scale(self) -> Text:
+        """What the colours stand for."""
+        return tables.Matrix((), (), self.values).scale(tables.ramp_of(self.app.console)) if self.values else Text()
 
     @property
     def cell(self) -> tuple[str, str] | None:
@@ -104,24 +148,31 @@ class MatrixView(Widget, can_focus=True):
         ]
         return ", ".join(parts)
 
-    def render(self) -> RenderableType:
-        self.renderings += 1
-        if not self.rows:
-            return Text()
-        height, width = self.room
-        top = scrolled(self.first[0], self.at[0], height, len(self.rows))
-        left = scrolled(self.first[1], self.at[1], width, len(self.columns))
-        self.first = (top, left)
-        return tables.Matrix(
-            self.rows[top : top + height],
-            self.columns[left : left + width],
-            self.values,
-            self.corner,
-            cursor=self.cell if self.has_focus or self.marked else None,
-        )
+    def render_line(self, y: int) -> Strip:
+        """A line with what the cursor changes in it."""
+        width, ground = self.size.width, self.rich_style
+        if y >= len(self.drawn):
+            return Strip.blank(width, ground)
+        strip = self.drawn[y]
+        if self.has_focus or self.marked:
+            for start, end, style in self.marks(y):
+                parts = strip.crop(0, start), strip.crop(start, end), strip.crop(end)
+                strip = Strip.join([parts[0], Strip(Segment.apply_style(parts[1], post_style=style)), parts[2]])
+        return strip.crop_extend(0, width, ground).apply_style(ground)
+
+    def marks(self, y: int) -> list[tuple[int, int, Style]]:
+        """What the cursor changes in a line: from which column to which, and how."""
+        row, column = self.at[0] - self.first[0], self.at[1] - self.first[1]
+        left = self.names + column * self.pitch
+        right = left + self.pitch - 1
+        if y == 0:
+            return [(max(right - len(self.columns[self.at[1]]), left), right, MARK)]
+        return [(0, len(self.rows[self.at[0]]), MARK), (left, right, CURSOR)] if y == row + 1 else []
 
     def on_resize(self) -> None:
         """Other cells may be in sight."""
+        self.scroll_into_sight()
+        self.lay_out()
         self.post_message(self.Moved())
 
     def on_focus(self) -> None:

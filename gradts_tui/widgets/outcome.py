@@ -1,27 +1,38 @@
-"""What a run has come to for a primary, in a few lines: what was chosen, and whether it helped."""
+"""What a run has come to for a primary: in a sentence, and in a few lines."""
 
 from __future__ import annotations
 
 from rich.text import Text
-from textual.app import App
 
 from gradts_engine import tables, words
-from gradts_engine.report import PrimaryResults
-from gradts_tui.widgets.looks import colour
+from gradts_engine.report import Final, Judgement, PrimaryResults
+
+INKS = {"helps": "green", "hurts": "red", "undecided": "yellow"}
+"""Of verdicts."""
 
 
-def gain(app: App[object], value: float | None, alone: float | None) -> Text:
-    """A signed difference, green where it is better and red where it is worse; nothing where one is missing."""
-    if value is None or alone is None:
+def conclusion(result: PrimaryResults) -> Text:
+    """The answer in words, with its gains in colour."""
+    text = tables.label(result.answer, "bold")
+    text.highlight_regex(r"(?<!to )(?<!: )\+\d*\.\d+", "green")  # not the ends of an interval
+    text.highlight_regex(r"(?<!to )(?<!: )(?<![\w.])-\d*\.\d+", "red")
+    return text
+
+
+def verdict(said: Judgement | Final, *, interval: bool = True) -> Text:
+    """What fresh seeds and rows say, with the 95% interval of the gain; nothing where they were not asked."""
+    if said.verdict is None:
         return Text()
-    ink = "text-success" if value > alone else "text-error" if value < alone else ""
-    return Text(words.gain(value, alone), colour(app, ink) if ink else "")
+    text = Text(said.verdict, f"bold {INKS.get(said.verdict, '')}".strip())
+    if interval and said.gain is not None:
+        text.append(f" {words.points(said.gain, said.low, said.high)}", "dim")
+    return text
 
 
-def outcome(app: App[object], primary: str, result: PrimaryResults) -> Text:
+def outcome(primary: str, result: PrimaryResults) -> Text:
     """Nothing is claimed of what is not there: without a final model, what is proposed is said."""
     chosen = result.confirmed if result.confirmed is not None else result.proposed
-    text = tables.label(primary, "bold").append(f"  {result.metric or ''}\n", "dim")
+    text = tables.label(primary, "bold").append(f"  {result.judged_by or result.metric or ''}\n", "dim")
     if chosen is not None:
         names = ", ".join(f"{c.task} ({c.instances})" for c in chosen) or "none: the primary alone is best"
         text.append("chosen " if result.confirmed is not None else "proposed ", "dim").append_text(tables.label(names))
@@ -30,10 +41,12 @@ def outcome(app: App[object], primary: str, result: PrimaryResults) -> Text:
         return text
     for name, value, alone in (("dev", final.score, final.alone), ("test", final.test, final.alone_test)):
         if value is not None:
-            text.append(f"{name:<5}", "dim").append(words.score(value)).append(" ").append_text(gain(app, value, alone))
+            text.append(f"{name:<5}", "dim").append(words.score(value)).append(" ").append_text(tables.gain(value, alone))
             text.append(f" alone {words.score(alone)}\n", "dim")
     if final.test is None and final.predictions:
         text.append("test ", "dim").append("predictions, no score\n")
+    if said := verdict(final):
+        text.append("fresh seeds: ", "dim").append_text(said).append("\n")
     if final.score is not None and final.alone is not None and final.score < final.alone:
-        text.append("The primary alone is better.\n", colour(app, "text-error"))
+        text.append("The primary alone is better.\n", "bold red")
     return text.append("model ", "dim").append_text(tables.label(final.model)).append("\n")

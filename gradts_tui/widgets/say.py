@@ -6,6 +6,8 @@ from rich.console import RenderableType
 from rich.text import Text
 from textual.widgets import Static
 
+from gradts_tui.widgets.looks import themed
+
 
 class Say(Static):
     """A `Static` without markup that remembers what it says. Where no line has another length than before, the screen is not
@@ -17,6 +19,7 @@ class Say(Static):
 
     def say(self, text: Text | str) -> None:
         """Say this from now on."""
+        text = themed(self.app, text) if isinstance(text, Text) else text
         if text != self.said:
             moved = _lengths(text) != _lengths(self.said)
             self.said = text

@@ -17,6 +17,9 @@ from gradts_tui.widgets.looks import look
 WIDEST = 72
 """Columns of a line: further away, its numbers are not read with its name."""
 
+ROOMY = 40
+"""Columns from which there is room for bars beside the names."""
+
 BAR = 8
 """Columns of a progress bar."""
 
@@ -47,7 +50,7 @@ class Stages(Tree[Branch | Leaf]):
     def show(self, found: Sequence[Branch], wanted: str, now: float) -> None:
         """Bring the tree to these branches; `wanted` narrows it to leaves with that in their name."""
         kept = [(b, [x for x in b.leaves if wanted in f"{b.label} {x.label} {x.key[1]}".lower()]) for b in found]
-        kept = [(b, leaves) for b, leaves in kept if leaves]
+        kept = [(b, leaves) for b, leaves in kept if leaves or (b.most and not wanted)]
         shape: list[Key | str] = []
         for branch, leaves in kept:
             shape += [branch.key, *(leaf.key for leaf in leaves)]
@@ -105,7 +108,11 @@ class Stages(Tree[Branch | Leaf]):
         is_leaf = isinstance(node.data, Leaf)
         width = max(20, min(self.scrollable_content_region.width, WIDEST) - (2 if is_leaf else 0) - 1)
         name = Text("  " if is_leaf else "▾ " if node.is_expanded else "▸ ").append_text(left)
-        name.truncate(max(8, width - right.cell_len - 1), overflow="ellipsis", pad=True)
+        room = max(8, width - right.cell_len - 1)
+        if is_leaf and name.cell_len > room:  # cut in the middle, as names are everywhere: their ends tell them apart
+            kept = words.shortened(name.plain, room)
+            name = name[: kept.index("\N{HORIZONTAL ELLIPSIS}")].append(kept[kept.index("\N{HORIZONTAL ELLIPSIS}") :])
+        name.truncate(room, overflow="ellipsis", pad=True)
         text = Text(" ").join([name, right])
         text.stylize_before(base_style)
         text.stylize(style)
@@ -130,7 +137,8 @@ def _leaf(tree: Stages, leaf: Leaf, now: float) -> Text:
             left_over = (
                 "scoring dev" if leaf.scoring else f"{time} left" if (time := words.duration(stage.remaining(now))) else ""
             )
-            right = bar(share).append(f" {share:4.0%} {left_over:>{TIME}}")
+            drawn = bar(share) if tree.scrollable_content_region.width >= ROOMY else Text()
+            right = drawn.append(f" {share:4.0%} {left_over:>{TIME}}")
         case "done":
             seconds = f"took {words.duration(stage.seconds)}" if stage.seconds else ""
             right = Text(f"{leaf.note} {seconds:>{TIME}}", "dim")
@@ -148,6 +156,8 @@ def _branch(tree: Stages, branch: Branch) -> Text:
     left_over = f"{words.duration(branch.remaining)} left" if branch.remaining else ""
     count = f"up to {branch.most}" if branch.most > len(branch.leaves) else str(len(branch.leaves))
     count = f"{branch.finished} of {count}" if branch.leaves else count
+    if not branch.leaves:
+        left.stylize("dim")
     right = Text(", ".join(filter(None, [count, left_over])), "" if branch.state == "running" else "dim")
     return Text("\t").join([left, right])
 

@@ -168,6 +168,27 @@ class Invented:
         self.add(events.Proposed("rte", key, counts))
         return self
 
+    def judge(self) -> "Invented":
+        """What predictors say of the candidates, and fresh seeds of what was tried."""
+        others = [t for t in self.sizes if t != "rte"]
+        noise = np.random.default_rng(7)
+        values = {
+            name: {t: tuple(float(scale * (1.2 - 0.3 * LIKENESS[t]) + x) for x in noise.normal(0, 0.03, 3)) for t in others}
+            for name, scale in {"main-effect": 0.05, "probe": 0.6}.items()
+        }
+        self.add(events.Predicted("rte", "main-effect", values))
+        for name, (word, gain, low, high) in {
+            "mnli": ("helps", 0.041, 0.012, 0.069),
+            "qnli": ("undecided", 0.011, -0.014, 0.036),
+            "mrpc": ("hurts", -0.021, -0.038, -0.004),
+        }.items():
+            self.add(
+                events.Judged("rte", {name: self.sizes[name]}, word, gain, low, high, 5, 120, 6 if word == "undecided" else 0)
+            )
+        both = {n: self.sizes[n] for n in ("mnli", "qnli")}
+        self.add(events.Judged("rte", both, "helps", 0.052, 0.021, 0.083, 5, 120, 0))
+        return self
+
     def write(self) -> RunFolder:
         """Through the real journal; then the times are set."""
         folder = self.store.create(self.name)
@@ -184,7 +205,8 @@ class Invented:
 
 
 def make(store: Store, phase: str, **options: object) -> Invented:
-    """The run as it is in a phase: starting, running, trials, waiting, paused, failed, interrupted, done."""
+    """The run as it is in a phase: starting, running, trials, waiting, paused, failed, interrupted, done; judged and judged-done
+    are waiting and done with predictions and verdicts."""
     run = Invented(store, **options)  # type: ignore[arg-type]  # each test gives what it needs
     if phase == "starting":
         run.start()
@@ -207,7 +229,10 @@ def make(store: Store, phase: str, **options: object) -> Invented:
         if phase == "trials":
             run.trial(2, 0.6)
             return run
+        if phase.startswith("judged"):
+            run.judge()
         run.propose()
+        phase = {"judged": "waiting", "judged-done": "done"}.get(phase, phase)
         if phase == "waiting":
             run.add(events.RunEnded("waiting", "waiting for confirmation of rte"))
         if phase == "done":

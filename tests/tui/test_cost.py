@@ -1,6 +1,7 @@
 """What it costs to leave the UI open beside a run that goes on."""
 
 import gc
+import re
 from dataclasses import replace
 
 import psutil
@@ -10,6 +11,7 @@ from textual.widgets import Footer
 from gradts_engine import events
 from gradts_tui.state import advance
 from gradts_tui.widgets.chart import Chart
+from gradts_tui.widgets.matrix import MatrixView
 from tests.tui.conftest import settle
 
 pytestmark = pytest.mark.anyio
@@ -79,3 +81,25 @@ async def test_memory_is_flat_over_two_thousand_snapshots(ui):
                 gc.collect()
                 sizes.append(process.memory_info().rss)
     assert sizes[-1] - sizes[1] < 4 << 20, sizes
+
+
+@pytest.mark.parametrize(("keys", "lines"), [("down", 2), ("right", 2), ("left", 2), ("up", 2)])
+async def test_an_arrow_on_a_large_map_sends_two_of_its_lines(ui, monkeypatch, keys, lines):
+    app = ui("scored", sizes={"rte": 40, "mrpc": 40}, shape=(24, 16))
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.show(app.first)
+        await settle(app, pilot)
+        for key in ("2", "down", "right"):
+            await pilot.press(key)
+            await settle(app, pilot)
+        sent = []
+        monkeypatch.setattr(type(app), "is_headless", False)  # a terminal is there: what reaches its driver
+        monkeypatch.setattr(app._driver, "write", sent.append)
+        await pilot.press(keys)
+        await settle(app, pilot)
+        monkeypatch.undo()
+        matrix = app.screen.query_one("#main", MatrixView)
+        top = matrix.region.y
+        drawn = {int(y) - 1 for y in re.findall(r"\x1b\[(\d+);\d+H", "".join(sent))}
+        assert len([y for y in drawn if top <= y < matrix.region.bottom]) == lines
+        assert len("".join(sent).encode()) < 6_000, len("".join(sent))

@@ -1,6 +1,6 @@
 """What was found by looking at the screens: filters that let nothing through, wide terminals, light ones."""
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -181,3 +181,38 @@ def test_time_of_work_is_not_that_of_nights_and_pauses():
         run = advance(run, [(seq, when, event)])
     at_once = advance(RunState("r", Path("/r")), [(i, when, event) for i, (when, event) in enumerate(told, 1)])
     assert run.worked == at_once.worked == 20 + 5 + 7
+
+
+async def test_trials_to_come_are_a_branch_before_they_begin(ui):
+    app = ui("running")
+    async with app.run_test(size=(120, 60)) as pilot:
+        app.show(app.first)
+        line = next(line for line in (await press(app, pilot)).splitlines() if "Trials of rte" in line)
+        assert "up to 8" in line
+
+
+async def test_a_run_that_computes_no_importance_says_so(ui):
+    app = ui("running")
+    run = app.first.runs[0]
+    lean = replace(run.view, started=replace(run.view.started, needs=("state",)), stages={}, named={})
+    app.first = replace(app.first, runs=(replace(run, view=lean),))
+    async with app.run_test(size=(120, 40)) as pilot:
+        app.show(app.first)
+        for key in ("2", "3"):
+            assert "computes no importance of heads" in await press(app, pilot, key)
+
+
+async def test_green_red_and_blue_are_those_of_the_theme_wherever_they_are_said(ui):
+    for theme in ("light", "high-contrast"):
+        app = ui("done", theme=theme)
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show(app.first)
+            for key, word, ink in (("1", "+0.0759", "text-success"), ("4", "-0.0073", "text-error"), ("2", "█", "primary")):
+                await press(app, pilot, key)
+                drawn = [s for strip in app.screen._compositor.render_strips() for s in strip if word in s.text]
+                assert {s.style.color.get_truecolor().hex for s in drawn} == {theme_ink(app, ink)}, (theme, word)
+
+
+def theme_ink(app, name):
+    theme = app.current_theme
+    return theme.primary if name == "primary" else theme.variables[name]

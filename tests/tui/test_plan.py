@@ -34,6 +34,7 @@ PLANNED = {
     "state": "new",
     "encoder": "planted",
     "devices": ["cpu"],
+    "precision": {"training": "fp32", "scoring": "fp32"},
     "primaries": ["rte", "stars"],
     "strategy": "trial",
     "confirm": "ask",

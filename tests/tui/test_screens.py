@@ -218,19 +218,20 @@ async def test_keys_of_the_importance_screen(ui, monkeypatch, tmp_path):
         assert (tmp_path / f"{RUN}-rte.safetensors").exists()
 
 
-async def test_maps_are_drawn_only_when_data_or_cursor_change(ui):
+async def test_maps_are_drawn_only_when_data_or_cursor_change(ui, monkeypatch):
     app = ui("trials")
     async with app.run_test(size=(120, 40)) as pilot:
         await shown(app, pilot, "2")
-        matrix = app.screen.query_one("#main", MatrixView)
-        before = matrix.renderings
+        matrix, drawn = app.screen.query_one("#main", MatrixView), []
+        real = matrix.render_line
+        monkeypatch.setattr(matrix, "render_line", lambda y: drawn.append(y) or real(y))
         for later in range(5):
             app.show(replace(app.first, now=app.first.now + later))
             await settle(app, pilot)
-        assert matrix.renderings == before
+        assert drawn == []
         await pilot.press("right")
         await settle(app, pilot)
-        assert matrix.renderings > before
+        assert set(drawn) == {0, 1}  # the names of the columns, and the cursor's row
 
 
 async def test_keys_of_the_correlation_screen(ui):
@@ -282,8 +283,9 @@ async def test_results_are_exported(ui, monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     app = ui("done")
     async with app.run_test(size=(80, 24)) as pilot:
-        await shown(app, pilot, "5", "e")
+        await shown(app, pilot, "5", "e", "o")
         await app.workers.wait_for_complete()
+        assert "Train rte with mnli" in (tmp_path / f"{RUN}.html").read_text()
         found = json.loads((tmp_path / f"{RUN}-results.json").read_text())
         assert found["primaries"]["rte"]["confirmed"] == [{"task": "mnli", "instances": 600}, {"task": "qnli", "instances": 450}]
 
@@ -373,6 +375,8 @@ async def test_runs_are_compared_packed_and_deleted(tmp_path, monkeypatch):
     app = GradTS(store, FakeReader())
     app.first = Reader(store, lambda: made.clock).look()
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await shown(app, pilot, "c")
+        assert "Mark two runs with Space" in " ".join(n.message for n in app._notifications)
         await shown(app, pilot, "space", "down", "space", "c")
         assert "no setting differs" in screen_text(app)
         await pilot.press("escape")
@@ -393,3 +397,51 @@ async def test_runs_are_compared_packed_and_deleted(tmp_path, monkeypatch):
         await settle(app, pilot)
         await app.workers.wait_for_complete()
         assert [run.id for run in store.runs()] == list({"one", "two"} - {left})
+
+
+async def test_runs_are_sorted_by_a_key_and_by_a_click(ui):
+    app = ui("done", run=None)
+    first = app.first.runs[0]
+    worse = advance(first, [(first.seq + 1, first.view.last, events.FinalModel("rte", 0.61, "/m", 0.6, 0.7))])
+    waits = replace(first, id="beta", state="interrupted", view=replace(first.view, first=first.view.first - 60, finals={}))
+    others = (replace(worse, id="alpha", view=replace(worse.view, first=first.view.first - 90)), waits)
+    app.first = replace(app.first, runs=(first, *others))
+
+    async def names(pilot, *keys):
+        lines = (await shown(app, pilot, *keys)).splitlines()
+        return [line.split()[0] for line in lines[2:5]]
+
+    async with app.run_test(size=(200, 30)) as pilot:
+        assert await names(pilot) == [RUN, "beta", "alpha"]  # the latest first
+        assert await names(pilot, "s") == [RUN, "beta", "alpha"]  # the best first
+        text = screen_text(app)
+        assert "gain ▼" in text
+        assert "+0.0759" in text
+        assert "-0.0145" in text
+        assert "mnli + qnli" in text
+        await pilot.click("RunTable", offset=(text.splitlines()[1].index("gain"), 0))
+        assert await names(pilot) == ["alpha", RUN, "beta"]
+        await pilot.click("RunTable", offset=(3, 0))
+        assert await names(pilot) == ["alpha", "beta", RUN]
+
+
+async def test_keys_of_a_run_do_nothing_where_none_is_looked_at(ui):
+    """`c` compares in the list of runs: it starts no engine of the run that was looked at before."""
+    app = ui("interrupted")
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await shown(app, pilot)
+        assert app.check_action("go_on", ())
+        await shown(app, pilot, "r", "c")
+        assert not app.check_action("go_on", ())
+        assert app.desk.starting == ""
+
+
+async def test_the_conclusion_comes_first_and_gains_are_coloured(ui):
+    app = ui("judged-done")
+    async with app.run_test(size=(120, 40)) as pilot:
+        lines = (await shown(app, pilot, "5")).splitlines()
+        assert lines[2].strip().startswith("Train rte with mnli (600 instances), qnli (450 instances).")
+        inks = {}
+        for strip in app.screen._compositor.render_strips():
+            inks |= {s.text.strip(): s.style.color.get_truecolor().hex for s in strip if s.style and s.style.color}
+        assert inks["+0.0759"] == inks["+0.0594"] == app.theme_variables["text-success"]

@@ -10,15 +10,16 @@ from hypothesis import strategies as st
 
 from gradts_engine import events
 from gradts_engine.errors import RunError
-from gradts_engine.report import Ranked, count_kept
+from gradts_engine.report import Prediction, PrimaryResults, Ranked, count_kept
 from gradts_engine.runtime.inbox import Cancel, Confirm, Pause, Resume, read
 from gradts_engine.runtime.store import RunFolder
 from gradts_engine.selection.strategies import keep_instances
 from gradts_tui import engines
-from gradts_tui.choice import Choice, candidates
+from gradts_tui.choice import Choice, candidates, takes
 from gradts_tui.screens.ask import Ask
 from gradts_tui.screens.select import Select
 from gradts_tui.state import advance
+from gradts_tui.widgets.candidates import columns, row
 from tests.tui.conftest import approve, screen_text, settle
 from tests.tui.invented import RUN
 
@@ -371,3 +372,69 @@ async def test_what_the_app_notifies_of_cannot_reach_the_terminal(open_select):
         await settle(app, pilot)
         assert "a\\x1b[2J\\u202e[red]b\nc" in told(app)
         assert "\x1b[2J" not in screen_text(app)
+
+
+# --- what the engine gives ------------------------------------------------------------------------------------------
+
+
+async def test_predictors_and_verdicts_stand_beside_tau_dev_and_gain(ui):
+    app = ui("judged")
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await select(app, pilot)
+        head, line = (next(x for x in screen_text(app).splitlines() if word in x) for word in ("candidate", "[x]  mnli"))
+        assert head.split()[:8] == ["candidate", "#", "tau", "main-effect", "dev", "gain", "verdict", "rows"]
+        assert line.split()[2:8] == ["5", "0.6204", "0.0414", "0.6823", "+0.0578", "helps"]
+        assert "fresh seeds: helps +5.2 points (95%: +2.1 to +8.3)" in screen_text(app)  # of both together
+        await pilot.resize_terminal(200, 60)
+        await settle(app, pilot)
+        line = next(x for x in screen_text(app).splitlines() if "[x]  mnli" in x)
+        assert "helps +4.1 points (95%: +1.2 to +6.9)" in line
+        assert line.count("\N{PLUS-MINUS SIGN}") == 2  # of main-effect and of probe
+        assert "probe" in screen_text(app)
+
+
+async def test_a_run_without_tau_shows_the_predictor_that_it_has(ui):
+    app = ui("judged")
+    shown = PrimaryResults(
+        "accuracy",
+        "probe",
+        (Ranked("mnli", None, None, {"probe": Prediction(0.5, None, None, 1)}),),
+        *[{}] * 2,
+        *[()] * 2,
+        *[None] * 3,
+    )
+    assert columns(shown, 80) == ("", "candidate", "#", "probe", "dev", "gain", "rows", "why")
+    async with app.run_test(size=(80, 24)):
+        (candidate,) = candidates(app.first.runs[0].view, "rte", shown.ranking)
+        assert candidate.reason == "best trial"
+        told = row(columns(shown, 80), candidate, (1, shown.ranking[0]), None, None, 600, 80)
+        assert [str(cell) for cell in told[2:5]] == ["1", "0.5000", "0.6823"]
+
+
+async def test_the_dialog_says_what_was_never_tried_together_and_what_it_costs(open_select, launched):
+    app = await open_select(None)
+    async with app.run_test(size=(100, 30), notifications=True) as pilot:
+        await select(app, pilot, "enter")
+        assert "Tried like this: dev 0.7004, +0.0759 against rte alone" in screen_text(app)
+        await pilot.press("escape", "down", "down", "space", "enter")
+        await settle(app, pilot)
+        text = screen_text(app)
+        assert "Never tried together" in text
+        assert "takes about 1m 33s, as its trials took" in text  # mean of 91.5, 92.5, 93.5 and 94.5 seconds
+
+
+def test_what_a_training_takes_is_by_rows_where_trials_are_of_equal_epochs(ui):
+    view = ui("waiting").first.runs[0].view
+    assert takes(view, "rte", {"mnli": 600, "cola": 400}) == 93.0
+    settings = view.started.settings | {"multitask": {"length": "epochs", "epochs": 5}}
+    by_rows = replace(view, started=replace(view.started, settings=settings))
+    rows = 240 + 840 + 1290 + 1590
+    assert takes(by_rows, "rte", {"mnli": 600, "cola": 400}) == pytest.approx(372.0 / rows * 1240)
+    assert takes(replace(view, trials={}), "rte", {}) is None
+
+
+async def test_one_line_tells_the_two_scores_of_the_primary_alone_apart(ui):
+    app = ui("waiting")
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await select(app, pilot)
+        assert "Alone: 0.6245 with the steps of a trial, 0.6245 after its own 3 epochs." in screen_text(app)
