@@ -30,6 +30,7 @@ ALL = (
     events.Predicted("a", "tau", {"tau": {"b": (0.5, 0.25)}}),
     events.Judged("a", {"b": 3}, "helps", 0.1, 0.05, 0.15, 3, 500, None),
     TRIAL,
+    events.Expected("a", {"b": 3}, 0.75, 0.05, 4, "fresh"),
     events.Proposed("a", "digest", {"b": 3}),
     events.Confirmed("a", "digest", {"b": 3}, "person"),
     events.CommandAnswered("confirm", "id", True, ""),

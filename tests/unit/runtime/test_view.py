@@ -82,7 +82,7 @@ def test_first_and_last_time(timed):
 
 
 def test_every_event_is_known_here():
-    """An event that leaves the view as it is has been forgotten in `apply`."""
+    """An event that leaves the view as it is has been forgotten in `apply`, but for one that the log alone tells."""
     samples = [
         START,
         events.TaskRead("a", "classification", "accuracy", {}, {}),
@@ -95,6 +95,7 @@ def test_every_event_is_known_here():
         events.TrialScored("a", {}, 0.5, "k"),
         events.Predicted("a", "tau", {"tau": {"b": (0.5,)}}),
         events.Judged("a", {"b": 3}, "helps", 0.1, 0.05, 0.15, 3, 100),
+        events.Expected("a", {"b": 3}, 0.5, 0.1, 4, "shrunk"),
         events.Proposed("a", "d", {}),
         events.Confirmed("a", "d", {}, "person"),
         events.CommandAnswered("confirm", "id", True, ""),
@@ -102,12 +103,13 @@ def test_every_event_is_known_here():
         events.RunPaused(),
         events.RunResumed(),
         events.FinalModel("a", 0.5, "/model"),
+        events.Freed(2, 100),
         events.Warned("oh"),
         events.RunEnded("done"),
     ]
     assert {type(event) for event in samples} == set(Event.__subclasses__())
     for event in samples:
-        assert fold([(0.0, event)]) != RunView(), event
+        assert (fold([(0.0, event)]) == RunView()) == isinstance(event, events.Freed), event
 
 
 # --- what it says ----------------------------------------------------------------------------------------------------
