@@ -55,7 +55,8 @@ class Worker(Protocol):
 class Setup:
     """What an executor is made for: `devices` as in tasks.toml; workers are made by the function that `worker` names
     (`module:function`) from the text `arguments`, wherever they are; their records go to `hear`. `folder` is the store, which
-    every worker has to reach by that path; `address` says where more machines are, as `[run] address` or `--address`."""
+    every worker has to reach by that path; `address` says where more machines are, as `[run] address` or `--address`.
+    `workers` is how many are to share a CPU, None where the executor is to choose."""
 
     devices: tuple[str, ...]
     worker: str
@@ -63,6 +64,7 @@ class Setup:
     hear: Say
     address: str = ""
     folder: Path | None = None
+    workers: int | None = None
 
 
 class Executor(Protocol):

@@ -1,4 +1,4 @@
-"""Has tasks computed in worker threads of this process, one a device."""
+"""Has tasks computed by workers of this machine: in threads of this process, one a device, or in processes that share a CPU."""
 
 from __future__ import annotations
 
@@ -10,41 +10,58 @@ from pkgutil import resolve_name
 
 from gradts_engine.contracts import Device, Order, Setup, Worker
 from gradts_engine.errors import UsageError
+from gradts_engine.runtime.processes import WorkerProcess, shares
 
 
 def threads(setup: Setup) -> ThreadExecutor:
-    """Threads for the devices that were asked for."""
-    return ThreadExecutor(resolve_devices(setup.devices), setup)
+    """Workers for the devices that were asked for; on a CPU as many as `Setup.workers` says, or `shares`."""
+    devices = resolve_devices(setup.devices)
+    if any(device.kind != "cpu" for device in devices):
+        if setup.workers:
+            raise UsageError(f"run.workers: {setup.workers} workers share a CPU, but devices are {_names(devices)}")
+        return ThreadExecutor(devices, setup)
+    count, cores = shares(setup.workers)
+    if count == 1:
+        return ThreadExecutor(devices, setup)
+    return ThreadExecutor(devices * count, setup, [WorkerProcess(setup, cores) for _ in range(count)])
 
 
 class ThreadExecutor:
     """One thread for each device, since torch's random state is a device's: two trainings on one device in one process could not
-    be reproduced. They share a worker, so that data are in memory once."""
+    be reproduced. They share a worker, so that data are in memory once, unless each has one of its own."""
 
-    def __init__(self, devices: Sequence[Device], setup: Setup) -> None:
+    def __init__(self, devices: Sequence[Device], setup: Setup, workers: Sequence[Worker] = ()) -> None:
         self.devices = tuple(devices)
-        self._worker: Worker = resolve_name(setup.worker)(setup.arguments)
+        self._workers = tuple(workers) or (resolve_name(setup.worker)(setup.arguments),)
         self._hear = setup.hear
-        self._free: queue.SimpleQueue[str] = queue.SimpleQueue()
-        for device in self.devices:
-            self._free.put(device.name)
+        self._free: queue.SimpleQueue[tuple[str, Worker]] = queue.SimpleQueue()
+        for i, device in enumerate(self.devices):
+            self._free.put((device.name, self._workers[i % len(self._workers)]))
         self._own = threading.local()
         self._pool = ThreadPoolExecutor(len(self.devices), thread_name_prefix="worker", initializer=self._claim)
 
     def _claim(self) -> None:
-        self._own.device = self._free.get()
+        self._own.device, self._own.worker = self._free.get()
 
     def submit(self, task: str) -> Future[str]:
         """The outcome of a task, computed on the next free device, in the order of submission."""
-        return self._pool.submit(lambda: self._worker.work(task, self._own.device, self._hear))
+        return self._pool.submit(lambda: self._own.worker.work(task, self._own.device, self._hear))
 
     def order(self, order: Order) -> None:
         """Give an order to all workers."""
-        self._worker.order(order)
+        for worker in self._workers:
+            worker.order(order)
 
     def close(self) -> None:
         """Wait for running tasks and cancel those not yet started."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+        for worker in self._workers:
+            if isinstance(worker, WorkerProcess):
+                worker.close()
+
+
+def _names(devices: Sequence[Device]) -> str:
+    return ", ".join(device.name for device in devices)
 
 
 def resolve_devices(wanted: Sequence[str]) -> tuple[Device, ...]:

@@ -67,7 +67,9 @@ def load_executor(experiment: Experiment, catalog: Catalog, store: Path, hear: S
     `UsageError` for devices that are not there, or of several kinds."""
     arguments = json.dumps({"config": str(experiment.path.absolute()), "store": str(store.absolute())})
     try:
-        setup = Setup(experiment.run.devices, WORKER, arguments, hear, experiment.run.address, store.absolute())
+        setup = Setup(
+            experiment.run.devices, WORKER, arguments, hear, experiment.run.address, store.absolute(), experiment.run.workers
+        )
         executor = catalog.executors[experiment.run.executor].load(setup)
     except UsageError as error:
         raise UsageError(f"{experiment.path}: {error}") from error

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from gradts_engine import events, report
@@ -89,6 +90,23 @@ def test_an_engine_that_is_killed_and_a_second_one_beside_it(slow, uninterrupted
     assert ("tune", "mood") not in computed
     assert essence(slow.store) == essence(uninterrupted)
     assert slow("status --json").json[0]["state"] == "done"
+
+
+def test_workers_in_processes_compute_the_same_also_where_they_are_killed(slow, uninterrupted):
+    """Each has one thread, as in the run that nothing has interrupted, and the next attempt goes on from the last checkpoint."""
+    slow.settings["run"]["workers"] = 2
+    slow.write()
+    engine = started(slow)
+    workers = psutil.Process(engine.pid).children()
+    assert len(workers) == 2
+    for worker in workers:
+        worker.kill()
+    _, err = engine.communicate(timeout=240)
+    assert engine.returncode == 0, err
+    assert essence(slow.store) == essence(uninterrupted)
+    assert not [worker for worker in workers if worker.is_running()]
+    begun = [e.subject for e in slow.news() if isinstance(e, events.StageStarted) and e.stage == "tune"]
+    assert begun.count("pair") == 2
 
 
 @pytest.mark.torture

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
 from gradts_engine.config.schema.values import LIST, DeviceName, Filled, Limit, TaskName, known_encoder, registered
 from gradts_engine.contracts import HeadAxis
@@ -54,6 +54,14 @@ class RunSettings(Section):
     keep: Literal["final", "all"] = Field(
         default="final",
         description="Weights that stay in the store once the run is done: those of final models, or all, for other runs to use.",
+    )
+    workers: Annotated[
+        int | None,
+        Field(ge=1),
+        BeforeValidator(lambda value: None if value == "auto" else value, json_schema_input_type=int | Literal["auto"]),
+    ] = Field(
+        default=None,
+        description="Worker processes that share a CPU's cores; auto, the default: one for every 4 cores and 4 GiB of memory.",
     )
     notify: Annotated[tuple[Filled, ...], Field(strict=False)] = Field(
         default=(),

@@ -30,6 +30,7 @@ from gradts_engine.contracts import (
 from gradts_engine.hooks.catalog import load_catalog
 from gradts_engine.learning.task_types import Classification
 from gradts_engine.runtime.executors import ThreadExecutor
+from gradts_engine.runtime.processes import WorkerProcess
 from gradts_engine.testing import (
     TOY_WORDS,
     EncoderContract,
@@ -79,6 +80,15 @@ class TestThreads(ExecutorContract):
 
     def load(self, setup: Setup, devices: int) -> Executor:
         return ThreadExecutor([Device(f"cuda:{i}") for i in range(devices)], setup) if devices > 1 else self.spec.load(setup)
+
+
+class TestProcesses(ExecutorContract):
+    spec = CATALOG.executors["threads"]
+
+    def load(self, setup: Setup, devices: int) -> Executor:
+        if devices > 1:
+            return self.spec.load(replace(setup, workers=devices))
+        return ThreadExecutor([Device("cpu")], setup, [WorkerProcess(setup, 1)])
 
 
 @pytest.mark.parametrize("name", sorted(CATALOG.predictors))

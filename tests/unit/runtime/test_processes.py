@@ -1,0 +1,110 @@
+"""Workers in processes of their own: what they share, and what becomes of a task whose process is killed, or whose engine is."""
+
+import json
+import queue
+import signal
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import psutil
+import pytest
+import torch
+
+from gradts_engine.contracts import Setup
+from gradts_engine.errors import RunError, UsageError
+from gradts_engine.runtime.executors import threads
+from gradts_engine.runtime.processes import ATTEMPTS, shares
+from gradts_engine.testing.puppet import PUPPET, WAIT
+
+GIB = 2**30
+
+
+@pytest.mark.parametrize(
+    ("cores", "memory", "workers", "expected"),
+    [
+        (2, 8, None, (1, 2)),
+        (4, 16, None, (1, 4)),
+        (7, 64, None, (1, 7)),
+        (8, 64, None, (2, 4)),
+        (64, 256, None, (16, 4)),
+        (64, 9, None, (2, 32)),
+        (64, 1, None, (1, 64)),
+        (4, 8, 2, (2, 2)),
+        (5, 8, 2, (2, 2)),
+        (2, 8, 4, (4, 1)),
+    ],
+)
+def test_a_worker_for_every_four_cores_that_there_is_memory_for(monkeypatch, cores, memory, workers, expected):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: cores)
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"total": memory * GIB}))
+    assert shares(workers) == expected
+
+
+def test_a_task_whose_process_is_killed_is_begun_again():
+    heard: queue.Queue[str] = queue.Queue()
+    setup = Setup(("cpu",), PUPPET, "", heard.put, workers=2)
+    with closing(threads(setup)) as executor:
+        task = executor.submit(json.dumps([["say", "begun"], ["sleep", 0.5], ["echo", 1]]))
+        heard.get(timeout=WAIT)
+        (process,) = psutil.Process().children()
+        process.kill()
+        assert json.loads(task.result(WAIT)) == {"answers": [1], "failure": ""}
+        assert json.loads(heard.get_nowait()) == "begun"
+        for process in psutil.Process().children():  # also one that has nothing to do
+            process.kill()
+        assert json.loads(executor.submit(json.dumps([["echo", 2]])).result(WAIT))["answers"] == [2]
+    assert psutil.Process().children() == []
+
+
+def test_a_task_that_kills_its_process_again_and_again_fails():
+    heard: queue.Queue[str] = queue.Queue()
+    setup = Setup(("cpu",), PUPPET, "", heard.put, workers=2)
+    with closing(threads(setup)) as executor:
+        task = executor.submit(json.dumps([["say", "begun"], ["sleep", WAIT]]))
+        for _ in range(ATTEMPTS):
+            heard.get(timeout=WAIT)
+            (process,) = psutil.Process().children()
+            process.kill()
+        with pytest.raises(RunError, match=f"ended {ATTEMPTS} times at one task, last with signal {signal.SIGKILL.value}"):
+            task.result(WAIT)
+
+
+def test_orders_reach_the_process_that_takes_the_place_of_another():
+    heard: queue.Queue[str] = queue.Queue()
+    setup = Setup(("cpu",), PUPPET, "", heard.put, workers=2)
+    with closing(threads(setup)) as executor:
+        executor.order("pause")
+        task = executor.submit(json.dumps([["say", "begun"], ["sleep", 0.5], ["order"]]))
+        heard.get(timeout=WAIT)
+        psutil.Process().children()[0].kill()
+        assert json.loads(task.result(WAIT))["answers"] == ["pause"]
+
+
+ENGINE = f"""
+import json, sys
+from gradts_engine.contracts import Setup
+from gradts_engine.runtime.executors import threads
+executor = threads(Setup(("cpu",), {PUPPET!r}, "", lambda record: print(record, flush=True), workers=2))
+executor.submit(json.dumps([["say", "begun"], ["sleep", 60]])).result()
+"""
+
+
+def test_a_worker_goes_with_its_engine():
+    """Also where the engine is killed: nobody would know what goes on computing."""
+    with subprocess.Popen([sys.executable, "-c", ENGINE], stdout=subprocess.PIPE) as engine:
+        engine.stdout.readline()
+        (worker,) = psutil.Process(engine.pid).children()
+        engine.kill()
+        until = time.monotonic() + WAIT
+        while worker.is_running() and worker.status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < until, "the worker outlives its engine"
+            time.sleep(0.02)
+
+
+def test_workers_share_a_cpu_and_nothing_else(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
+    with pytest.raises(UsageError, match=r"run\.workers: 2 workers share a CPU, but devices are cuda:0"):
+        threads(Setup(("auto",), PUPPET, "", lambda record: None, workers=2))
