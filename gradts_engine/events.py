@@ -136,7 +136,7 @@ class EpochScored(Event):
 
 @dataclass(frozen=True)
 class StageFinished(Event):
-    """`cached`: the artifact was found and nothing was computed."""
+    """`cached`: the artifact was found and nothing was computed. `operations` of floating point numbers were counted."""
 
     stage: str
     subject: str
@@ -144,6 +144,16 @@ class StageFinished(Event):
     seconds: float
     cached: bool
     about: About | None = None
+    operations: float = 0.0
+
+
+@dataclass(frozen=True)
+class Planned(Event):
+    """What was expected at the start of a run, by stage: how many `jobs` are to be computed, and in how many `seconds` together,
+    from (low) to (high); of trials at most. Stages of which no pace is known are missing."""
+
+    jobs: Mapping[str, int]
+    seconds: Mapping[str, tuple[float, float]]
 
 
 @dataclass(frozen=True)

@@ -17,8 +17,9 @@ from gradts_engine.cli.base import cli, executor_options, json_option, open_stor
 def plan(config: Path, store: Path | None, as_json: bool, executor: str | None = None, address: str | None = None) -> None:
     """Show what `run` would compute and what it would find.
 
-    Reads all data and loads the encoder, so that everything that can be wrong with them is known before a long run. The time is
-    judged by earlier runs in the store.
+    Reads all data and loads the encoder, so that everything that can be wrong with them is known before a long run. Time is
+    judged by earlier runs in the store with the same encoder, else by a probe of two seconds; `results` shows afterwards what
+    was planned and what it took.
 
     \b
       gradts-engine plan tasks.toml

@@ -11,12 +11,14 @@ from gradts_engine.runtime.view import RunView
 
 @dataclass(frozen=True)
 class Spent:
-    """What one kind of stage took: how many were `computed`, in how many `seconds` together, and how many were `found`."""
+    """What one kind of stage took: how many were `computed`, in how many `seconds` together, and how many were `found`; `planned`
+    are the seconds, from and to, that were expected of it at the run's latest start, where a pace was known."""
 
     stage: str
     computed: int
     seconds: float
     found: int
+    planned: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -69,4 +71,6 @@ def _worked(view: RunView) -> tuple[Worked, ...]:
 def _spent(view: RunView, stage: str) -> Spent:
     found = view.of(stage)
     computed = [s for s in found if s.state == "done"]
-    return Spent(stage, len(computed), sum(s.seconds for s in computed), sum(s.state == "cached" for s in found))
+    low, high = view.planned.seconds.get(stage, (None, None)) if view.planned else (None, None)
+    planned = None if low is None or high is None else (low, high)
+    return Spent(stage, len(computed), sum(s.seconds for s in computed), sum(s.state == "cached" for s in found), planned)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from gradts_engine.report.history import Spent
+
 THRESHOLDS = tuple(round(-0.2 + 0.1 * i, 1) for i in range(12))
 """For which `PrimaryResults.kept` counts instances."""
 
@@ -205,6 +207,7 @@ class RunResults:
     """What a reader of the rankings has to know; empty where there is none by tau."""
     precision: Mapping[str, str] = field(default_factory=dict)
     size: int | None = None
+    spent: tuple[Spent, ...] = ()
 
 
 def as_json(found: RunResults) -> dict[str, Any]:

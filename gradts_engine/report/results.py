@@ -12,6 +12,7 @@ from gradts_engine.events import Confirmed, Judged, Proposed, TaskRead, TrialSco
 from gradts_engine.repeats import Repeats
 from gradts_engine.report.answer import answer
 from gradts_engine.report.arrays import artifact, count_kept, instance_tau
+from gradts_engine.report.history import history
 from gradts_engine.report.records import (
     THRESHOLDS,
     Chosen,
@@ -62,6 +63,7 @@ def results_of(store: Store, view: RunView, run: str, state: str) -> RunResults:
         warnings=tuple(warnings),
         precision=dict(started.precision) if started else {},
         caveat=caveat(tau, itself),
+        spent=history(view).spent,
     )
 
 

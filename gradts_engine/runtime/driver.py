@@ -205,7 +205,7 @@ class Driver:
         found = awaited(lambda: self.artifacts.find(job.stage, key, files=False), self.executor.devices)
         if found is None:
             raise RunError(f"the result of {job.stage} {job.words} is not in {self.artifacts.root}, although it was computed")
-        self.emit(events.StageFinished(job.stage, job.words, key, outcome.seconds, False, job.about))
+        self.emit(events.StageFinished(job.stage, job.words, key, outcome.seconds, False, job.about, outcome.operations))
         return found
 
     # --- orders -------------------------------------------------------------------------------------------------------

@@ -31,6 +31,7 @@ from gradts_engine.runtime.jobs import Export, Test
 from gradts_engine.runtime.journal import Journal
 from gradts_engine.runtime.judging import Judge
 from gradts_engine.runtime.listening import Listener
+from gradts_engine.runtime.plan import expected
 from gradts_engine.runtime.prepare import Prepared, check, load_executor, prepare, run_id
 from gradts_engine.runtime.proposals import propose
 from gradts_engine.runtime.ranking import needed, rank, silent, unlearnt, versions_of
@@ -76,8 +77,11 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
             sweep(store, run)
             refuse_old_commands(run, journal)
             devices = tuple(device.shown for device in executor.devices)
+            planned = expected(prepared, catalog, store, run.view(), devices[0])
             for event in beginning(run, store, prepared, described, devices, options.versions, reads):
                 journal.emit(event)
+            if planned:
+                journal.emit(planned)
             driver = Driver(prepared.facts, executor, store.artifacts, journal.emit, options.control)
             try:
                 with driver:

@@ -10,7 +10,10 @@ from typing import Any
 from gradts_engine.config import Experiment
 from gradts_engine.contracts import Auxiliary
 from gradts_engine.errors import UsageError
+from gradts_engine.events import Planned
 from gradts_engine.hooks.catalog import Catalog
+from gradts_engine.runtime import costs
+from gradts_engine.runtime.costs import Range, Spending
 from gradts_engine.runtime.described import data_facts, describe
 from gradts_engine.runtime.gathering import pilot_trials, state_jobs, task_jobs
 from gradts_engine.runtime.jobs import Job, Score, Trial, Tune, key, needs
@@ -25,9 +28,10 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
     """Tasks with their sizes, which of their results are in the store, and the seconds that the others will roughly take; of each
     kind of job for evidence how many there are, and how many of them are found.
 
-    JSON-ready. Seconds are judged by earlier runs with the same encoder and kind of device, None where there is none; several
-    devices share them. How many trials there will be is not known before they are made, so `trials` is the most, and
-    `trials found` how many of them this run has made.
+    JSON-ready. Seconds are judged by earlier runs with the same encoder and kind of device, else by a probe; several devices
+    share them. How many trials there will be is not known before they are made, so `trials` is the most, and `trials found` how
+    many of them this run has made. `costs` has each stage's jobs that are not found, their seconds together from and to, and the
+    bytes that their results take; `memory` is the most that a training takes.
     """
     with closing(load_executor(experiment, catalog, store.root, lambda record: None)) as executor:
         devices = [device.shown for device in executor.devices]
@@ -36,26 +40,25 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
     types, data, encoder, facts = prepared.types, prepared.data, prepared.encoder, prepared.facts
     described = describe(experiment, types, data)
     run = store.folder(run_id(prepared))
-    views = [folder.view() for folder in store.runs()]
     stored = of_others(known(store), facts, run.id) if "trials" in needed(experiment.selection, catalog) else ()
     if nothing := unlearnt(experiment, catalog, stored):
         raise UsageError(nothing)
     jobs = _evidence(prepared, catalog)
     there = [job for job in jobs if store.artifacts.find(job.stage, key(job, facts), files=False)]
-    pace = {stage: _pace(views, stage, encoder.name, devices[0]) for stage in ("tune", "score", "trial")}
+    spending = Spending(prepared, store, executor.devices[0].name)
+    spending.probe()
+    done = {*there, *(need for job in there for need in needs(job))}
     tasks: list[dict[str, Any]] = []
     for read in described:
         name, task = read.task, data[read.task]
         own = [job for job in jobs if isinstance(job, Tune | Score) and job.task == name]
         found = [job.stage for job in own if job in there and not job.repeat]
-        done = {*there, *(need for job in there for need in needs(job))}
-        rows = {"tune": experiment.training.epochs * len(task.splits["train"]), "score": len(task.splits["train"])}
         tasks.append(
             data_facts(read, task, types[name], encoder.tokenizer_for(types[name].word_level), experiment.data.max_length)
-            | {"found": found, "seconds": _sum(_times(pace[j.stage], rows[j.stage]) for j in own if j not in done)}
+            | {"found": found, "seconds": _sum(_middle(spending.seconds(j)) for j in own if j not in done)}
         )
-    multitask, strategy = experiment.multitask, catalog.strategies[experiment.selection.strategy]
-    updates = sum(facts.trial_steps(p) * multitask.batch_size * multitask.accumulation for p in experiment.primaries)
+    made, most = _found(store, run.view(), "trial"), _most(experiment, catalog)
+    left = [job for job in jobs if job not in done]
     return {
         "run": run.id,
         "state": run.state() if run.events.exists() else "new",
@@ -74,10 +77,28 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
             for stage in dict.fromkeys(job.stage for job in jobs)
         },
         "seconds": _sum(task["seconds"] for task in tasks),
-        "trials": sum(strategy.most(experiment.strategy, len(experiment.candidates(p))) for p in experiment.primaries),
-        "trials found": _found(store, run.view(), "trial"),
-        "trial seconds": _times(pace["trial"], updates / len(experiment.primaries)) if multitask.length == "steps" else None,
+        "trials": most,
+        "trials found": made,
+        "trial seconds": _middle(spending.trials(most, made)[2]),
+        "costs": spending.table(left, most, made),
+        "memory": costs.memory(facts, encoder.config, spending.parameters),
     }
+
+
+def expected(prepared: Prepared, catalog: Catalog, store: Store, run: RunView, device: str) -> Planned | None:
+    """What a run is expected to take, for its journal; None where it is done, or no earlier run tells of a pace."""
+    if run.state == "done":
+        return None
+    spending = Spending(prepared, store, device)
+    if not spending.pace:
+        return None
+    jobs = _evidence(prepared, catalog)
+    there = [job for job in jobs if store.artifacts.find(job.stage, key(job, prepared.facts), files=False)]
+    done = {*there, *(need for job in there for need in needs(job))}
+    left, most = [job for job in jobs if job not in done], _most(prepared.experiment, catalog)
+    table = spending.table(left, most, _found(store, run, "trial"))
+    times = {stage: (row["low"], row["high"]) for stage, row in table.items() if row["high"] is not None}
+    return Planned({stage: row["jobs"] for stage, row in table.items()}, times)
 
 
 def _evidence(prepared: Prepared, catalog: Catalog) -> list[Job]:
@@ -94,37 +115,23 @@ def _evidence(prepared: Prepared, catalog: Catalog) -> list[Job]:
     return list(dict.fromkeys(job for later in asked for job in (*needs(later), later)))
 
 
+def _most(experiment: Experiment, catalog: Catalog) -> int:
+    """The most trials that the strategy makes."""
+    strategy = catalog.strategies[experiment.selection.strategy]
+    return sum(strategy.most(experiment.strategy, len(experiment.candidates(p))) for p in experiment.primaries)
+
+
 def _found(store: Store, view: RunView, stage: str) -> int:
     """How many results of a stage the run knows and the store still has."""
     keys = {s.key for s in view.of(stage) if s.finished}
     return sum(store.artifacts.find(stage, key, files=False) is not None for key in keys)
 
 
-def _pace(views: Iterable[RunView], stage: str, encoder: str, device: str) -> float | None:
-    """Seconds an instance took in earlier runs, each pass over it counted."""
-    seconds = rows = 0.0
-    for view in views:
-        started = view.started
-        if started is None or started.encoder != encoder or _kind(started.devices[0]) != _kind(device):
-            continue
-        section = started.settings["training" if stage == "tune" else "multitask"]
-        per_step = 1 if stage == "score" else section["batch_size"] * section["accumulation"]
-        done = [s for s in view.of(stage) if s.state == "done" and s.total]
-        seconds += sum(s.seconds for s in done)
-        rows += sum(s.total * per_step for s in done)
-    return seconds / rows if rows else None
-
-
-def _kind(device: str) -> str:
-    """`cuda` of `cuda:0 on gpu7`: see `Device.shown`."""
-    return device.partition(" ")[0].partition(":")[0]
-
-
-def _times(pace: float | None, rows: float) -> float | None:
-    return None if pace is None else round(pace * rows, 1)
-
-
 def _sum(values: Iterable[float | None]) -> float | None:
     """None where one is not known."""
     total = math.fsum(math.nan if value is None else value for value in values)
     return None if math.isnan(total) else round(total, 1)
+
+
+def _middle(found: Range | None) -> float | None:
+    return None if found is None else round(found.middle, 1)

@@ -43,6 +43,7 @@ class Stage:
     total: int = 0
     loss: float | None = None
     seconds: float = 0.0
+    operations: float = 0.0
     reason: str = ""
     epochs: tuple[float, ...] = ()
     began: float = 0.0
@@ -104,6 +105,7 @@ class RunView:
     finals: Mapping[str, events.FinalModel] = field(default_factory=dict)
     answers: Mapping[str, events.CommandAnswered] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    planned: events.Planned | None = None
     first: float = 0.0
     last: float = 0.0
     failures: Mapping[tuple[str, str], str] = field(default_factory=dict)
@@ -216,10 +218,12 @@ def apply(view: RunView, event: Event, when: float = 0.0) -> RunView:
         case events.EpochScored(epoch=epoch, score=score):
             known = view.stages.get(_key(view, event), TODO).epochs
             return _stage(view, event, epochs=(*known[: epoch - 1], score))
-        case events.StageFinished(seconds=seconds, cached=cached):
+        case events.StageFinished(seconds=seconds, cached=cached, operations=operations):
             if cached:  # what it took when it was computed in this run is still known
                 return _stage(view, event, state="cached")
-            return _stage(view, event, state="done", seconds=seconds)
+            return _stage(view, event, state="done", seconds=seconds, operations=operations)
+        case events.Planned():
+            return replace(view, planned=event)
         case events.StageFailed(stage, subject, reason):
             return _with(_stage(view, event, state="failed", reason=reason), "failures", (stage, subject), reason)
         case events.TrialScored(primary) | events.Judged(primary):

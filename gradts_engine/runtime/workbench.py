@@ -14,6 +14,7 @@ from gradts_engine.contracts import Device
 from gradts_engine.errors import ResultGone
 from gradts_engine.runtime.artifacts import MODEL, Artifact, ArtifactStore, Workspace, awaited
 from gradts_engine.runtime.control import Control
+from gradts_engine.runtime.costs import layers_of, operations
 from gradts_engine.runtime.jobs import Job, Test, key, trained
 from gradts_engine.runtime.prepare import Prepared, run_id
 
@@ -136,6 +137,16 @@ class Work:
         if found is None:
             raise ResultGone(f"the result of {job.stage} {job.words} is gone; give the run's command again to compute it")
         return found
+
+    def operations(self) -> float:
+        """How many it takes; only of splits that are tokenised, which those of a finished job are."""
+        encoder, facts = self.bench.encoder, self.bench.facts
+
+        def tokens(task: str) -> float:
+            data = self.encoded(task, "train")
+            return float(data.lengths.mean()) * data.sequences
+
+        return operations(self.job, facts, tokens, layers_of(encoder.config), encoder.hidden_size)
 
     def warn(self, message: str) -> None:
         """Tell whoever looks at the run."""

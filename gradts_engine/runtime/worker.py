@@ -61,15 +61,16 @@ class Worker:
         began = time.monotonic()
         try:
             self.control.check()
-            self._compute(Task.model_validate_json(task), device, say)
-            outcome = Outcome(seconds=time.monotonic() - began)
+            operations = self._compute(Task.model_validate_json(task), device, say)
+            outcome = Outcome(seconds=time.monotonic() - began, operations=operations)
         except GradTSError as error:
             outcome = Outcome(failure=_known(error), reason=str(error))
         except Exception as error:
             outcome = Outcome(failure="Bug", reason=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
         return outcome.model_dump_json()
 
-    def _compute(self, task: Task, device: str, say: Callable[[str], None]) -> None:
+    def _compute(self, task: Task, device: str, say: Callable[[str], None]) -> float:
+        """How many operations it took."""
         job, bench = task.job, self.bench(task.devices)
         where = Device(device, place=os.environ.get(PLACE, ""))
         if task.facts and (others := _others(task.facts, bench.facts.told(versions()))):
@@ -88,7 +89,7 @@ class Worker:
         )
         if isinstance(job, Export):
             stages.export(work, job)
-            return
+            return 0.0
         work.emit(events.StageStarted(job.stage, job.words, task.key, job.about, where.shown))
         try:
             self.artifacts.save(job.stage, task.key, *stages.compute(work), made=made_with(device, bench.run))
@@ -96,6 +97,7 @@ class Worker:
             work.space.remove()
             raise
         work.space.remove()
+        return work.operations()
 
 
 def _others(wanted: Mapping[str, str], here: Mapping[str, str]) -> list[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Group, RenderableType
+from rich.filesize import decimal
 from rich.text import Text
 
 from gradts_engine import words
@@ -72,7 +73,7 @@ def plan(found: Mapping[str, Any]) -> RenderableType:
     counts = found.get("evidence", {}).items()
     evidence = ", ".join(f"{n['jobs']} {stage}" + (f" ({n['found']} found)" if n["found"] else "") for stage, n in counts)
     each = found["trial seconds"]
-    where = ", ".join(found["devices"]) + words.formats(found["precision"])
+    where = ", ".join(found["devices"]) + words.formats(found.get("precision", {}))
     made = f", {found['trials found']} of them found" if found["trials found"] else ""
     trials = f"trials: at most {found['trials']}{made}" + ("" if each is None else f", about {each:.0f} s each")
     return Group(
@@ -83,4 +84,20 @@ def plan(found: Mapping[str, Any]) -> RenderableType:
         *[Text(f"for predictors: {evidence}")] * bool(evidence),
         Text(f"tuning and scoring: {seconds}"),
         Text(trials),
+        *_costs(found.get("costs", {})),
+        *[Text(f"a training takes at most {decimal(found['memory'])} of memory")] * ("memory" in found),
     )
+
+
+def _costs(found: Mapping[str, Mapping[str, Any]]) -> list[RenderableType]:
+    """What is still to be computed, by stage."""
+    rows = [
+        {
+            "still to do": stage,
+            "jobs": f"at most {row['jobs']}" if stage == "trial" else row["jobs"],
+            "time": "?" if row["high"] is None else f"{words.duration(row['low'])} to {words.duration(row['high'])}",
+            "disk": decimal(row["disk"]),
+        }
+        for stage, row in found.items()
+    ]
+    return [records(rows)] if rows else []

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         PrimaryResults,
         Ranked,
         RunResults,
+        Spent,
         TaskResults,
         Trial,
     )
@@ -225,7 +226,24 @@ def run_results(found: RunResults) -> RenderableType:
     if found.pilots:
         parts += [Text("pilots, what candidates do for other tasks (dev scores):"), pilots(found.pilots), Text("")]
     parts += [primary_results(p, result, found.settings) for p, result in found.primaries.items()]
+    if told := [s for s in found.spent if s.planned]:
+        parts += [Text("time, as planned when the run began and as it was:"), spent(told)]
     return Group(*parts)
+
+
+def spent(found: Sequence[Spent]) -> Table:
+    """What stages took against what was planned."""
+    return records(
+        [
+            {
+                "stage": s.stage,
+                "computed": s.computed,
+                "planned": " to ".join(map(words.duration, s.planned)) if s.planned else "",
+                "took": words.duration(s.seconds),
+            }
+            for s in found
+        ]
+    )
 
 
 def comparison(found: Comparison) -> RenderableType:

@@ -1,0 +1,265 @@
+"""What jobs cost: operations by the formulas of docs/speed.md, seconds by the pace of earlier jobs, disk, memory.
+
+A pace is in seconds an operation. It is that of an encoder on a kind of device in a number format, as runs of the store have
+told; where none has, `probe` measures it for a moment.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from gradts_engine.contracts import Auxiliary
+from gradts_engine.errors import GradTSError
+from gradts_engine.runtime.facts import Facts
+from gradts_engine.runtime.jobs import Embed, Job, Score, States, Trial, Tune
+from gradts_engine.runtime.prepare import Prepared
+from gradts_engine.runtime.store import Store
+from gradts_engine.runtime.view import RunView
+
+SAMPLE = 100
+"""Train rows of a task that its mean length is judged by."""
+RUNS = 20
+"""Latest runs of a store that a pace is learnt from."""
+FEW, MARGIN = 5, 0.3
+"""With fewer jobs than that the range is their pace and so much more or less, as it is at least with more."""
+PROBE = 2.0
+"""Seconds of a probe."""
+GUESS = 2.0
+"""A probe is one step again and again: the range is this factor to both sides."""
+
+LIKE = {"tune": ("trial",), "trial": ("tune",), "states": ("embed", "score", "tune"), "embed": ("states", "score", "tune")}
+"""Stages whose pace stands in for that of another; for those that are not named, that of a training."""
+
+Tokens = Callable[[str], float]
+"""Mean tokens of a task's train instances."""
+
+
+@dataclass(frozen=True)
+class Range:
+    """Seconds, from `low` to `high`."""
+
+    low: float
+    middle: float
+    high: float
+
+    def __mul__(self, by: float) -> Range:
+        return Range(self.low * by, self.middle * by, self.high * by)
+
+    def __add__(self, other: Range) -> Range:
+        return Range(self.low + other.low, self.middle + other.middle, self.high + other.high)
+
+
+NOTHING = Range(0.0, 0.0, 0.0)
+Pace = Mapping[str, Range]
+"""Seconds an operation, by stage."""
+
+
+def layers_of(config: Any) -> int:
+    """Of an encoder; 1 where its configuration does not say, since a pace is of one encoder alone."""
+    return int(getattr(config, "num_hidden_layers", 1))
+
+
+def operations(job: Job, facts: Facts, tokens: Tokens, layers: int, hidden: int) -> float:
+    """Floating point operations of a job, by the formulas of docs/speed.md; 0 for those that are not worth counting."""
+
+    def forward(task: str) -> float:
+        """Of one instance."""
+        length = tokens(task)
+        return length * layers * (24 * hidden**2 + 4 * length * hidden)
+
+    def rows(task: str, split: str = "train") -> int:
+        return facts.tasks[task].sizes.get(split, 0)
+
+    match job:
+        case Embed(task=task) | States(task=task):
+            return rows(task) * forward(task)
+        case Tune(task=task):
+            return facts.training.epochs * (3 * rows(task) + rows(task, "dev")) * forward(task)
+        case Score(task=task):
+            return rows(task) * (2 * forward(task) + 4 * layers * hidden**2 * tokens(task))
+        case Trial(primary=primary):
+            settings, used = facts.multitask, {primary: rows(primary)} | facts.instances(job.auxiliaries)
+            if settings.length == "steps":
+                most = math.ceil(settings.auxiliary_ratio * rows(primary))
+                used = {task: count if task == primary else min(count, most) for task, count in used.items()}
+                seen: float = facts.trial_steps(primary) * settings.accumulation * settings.batch_size
+            else:
+                seen = settings.epochs * sum(used.values())
+            mean = sum(count * forward(task) for task, count in used.items()) / sum(used.values())
+            return 3 * seen * mean + settings.epochs * rows(primary, "dev") * forward(primary)
+    return 0.0
+
+
+def disk(job: Job, facts: Facts, config: Any, parameters: int) -> int:
+    """Bytes that a job's result takes, without checkpoints."""
+    match job:
+        case Tune() | Trial():
+            return 4 * parameters
+        case Score(task=task):
+            return facts.tasks[task].sizes["train"] * (4 * layers_of(config) * int(getattr(config, "num_attention_heads", 1)) + 8)
+        case States(task=task):
+            return 4 * facts.tasks[task].sizes["train"] * int(config.hidden_size)
+    return 0
+
+
+def memory(facts: Facts, config: Any, parameters: int) -> int:
+    """Most bytes that a training takes on its device: weights, gradients, two moments, the best weights, and what a batch of the
+    longest texts keeps for its backward pass (34 numbers a token, layer and unit)."""
+    batch = max(facts.training.batch_size, facts.multitask.batch_size) * facts.max_length
+    wide = 4 if {facts.training.precision, facts.multitask.precision} == {"fp32"} else 2
+    return 20 * parameters + 34 * wide * batch * layers_of(config) * int(config.hidden_size)
+
+
+def sampled(prepared: Prepared) -> dict[str, float]:
+    """Mean tokens of each task's train instances, from some of them."""
+    from gradts_engine.learning.batches import encode
+
+    found = {}
+    for name, data in prepared.data.items():
+        rows = data.splits["train"]
+        some = rows[:: max(1, len(rows) // SAMPLE)]
+        tokenizer = prepared.encoder.tokenizer_for(prepared.types[name].word_level)
+        encoded = encode(name, prepared.types[name], data.labels, some, tokenizer, prepared.facts.max_length)
+        found[name] = float(encoded.lengths.mean()) * encoded.sequences
+    return found
+
+
+def learnt(views: Iterable[RunView], encoder: str, device: str, precision: Mapping[str, str]) -> Pace:
+    """The pace of each stage in earlier runs with the same encoder, kind of device and number formats."""
+    paces: dict[str, list[float]] = {}
+    for view in views:
+        started = view.started
+        if started is None or started.encoder != encoder or dict(started.precision) != dict(precision):
+            continue
+        if _kind(started.devices[0]) != _kind(device):
+            continue
+        for stage in view.stages.values():
+            if stage.state == "done" and stage.operations and stage.seconds:
+                paces.setdefault(stage.name, []).append(stage.seconds / stage.operations)
+    return {stage: _range(found) for stage, found in paces.items()}
+
+
+def _kind(device: str) -> str:
+    """`cuda` of `cuda:0 on gpu7`: see `Device.shown`."""
+    return device.partition(" ")[0].partition(":")[0]
+
+
+def _range(paces: Sequence[float]) -> Range:
+    low, middle, high = np.quantile(paces, [0.1, 0.5, 0.9]).tolist()
+    few = len(paces) < FEW
+    return Range(
+        middle * (1 - MARGIN) if few else min(low, middle * (1 - MARGIN)),
+        middle,
+        middle * (1 + MARGIN) if few else max(high, middle * (1 + MARGIN)),
+    )
+
+
+def probe(prepared: Prepared, tokens: Mapping[str, float], device: str) -> Pace:
+    """The pace of a training, by forward and backward passes over a batch of texts of mean length."""
+    import torch
+
+    from gradts_engine.learning.training import short
+
+    encoder, settings = prepared.encoder, prepared.facts.training
+    module: Any = encoder.build().to(device)
+    length, size = max(2, round(float(np.mean([*tokens.values()])))), settings.batch_size
+    ids = torch.ones(size, length, dtype=torch.long, device=device)
+    work = 3 * size * length * layers_of(encoder.config) * (24 * encoder.hidden_size**2 + 4 * length * encoder.hidden_size)
+    times: list[float] = []
+    end = time.monotonic() + PROBE
+    while not times or time.monotonic() < end:
+        began = time.monotonic()
+        with short(settings.precision, device):
+            states = module(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state
+        states.float().square().mean().backward()
+        if device.startswith("cuda"):
+            torch.cuda.synchronize(device)
+        times.append(time.monotonic() - began)
+        module.zero_grad(set_to_none=True)
+    middle = float(np.median(times)) / work
+    return {"tune": Range(middle / GUESS, middle, middle * GUESS)}
+
+
+def seconds(job: Job, pace: Pace, count: float) -> Range | None:
+    """What a job of so many operations takes; None where no pace is known."""
+    known = next((pace[stage] for stage in (job.stage, *LIKE.get(job.stage, ()), "tune", "trial") if stage in pace), None)
+    return known * count if known else None
+
+
+FEWEST = 3
+"""Trials of a primary before a strategy may stop: alone, with one auxiliary, with two."""
+
+
+class Spending:
+    """What the jobs of one run cost on a device."""
+
+    def __init__(self, prepared: Prepared, store: Store, device: str) -> None:
+        self.prepared = prepared
+        self.facts = prepared.facts
+        self.config = prepared.encoder.config
+        self.device = device
+        self.pace = learnt(_views(store), prepared.encoder.name, device, self.facts.precision)
+
+    def probe(self) -> None:
+        """Measure for a moment what no earlier run has told."""
+        self.pace = self.pace or probe(self.prepared, self.tokens, self.device)
+
+    @cached_property
+    def tokens(self) -> Mapping[str, float]:
+        """Mean tokens of each task's train instances."""
+        return sampled(self.prepared)
+
+    @cached_property
+    def parameters(self) -> int:
+        """Of the encoder."""
+        return sum(p.numel() for p in self.prepared.encoder.build().parameters())
+
+    def seconds(self, job: Job) -> Range | None:
+        """What a job takes; None where no pace is known."""
+        layers, hidden = layers_of(self.config), self.prepared.encoder.hidden_size
+        return seconds(job, self.pace, operations(job, self.facts, self.tokens.__getitem__, layers, hidden))
+
+    def trials(self, most: int, made: int) -> tuple[int, int, Range | None]:
+        """Of `most` trials, some of which are `made`: the fewest and the most that are still to be made, and what one takes, with
+        all candidates, the mean over primaries."""
+        experiment = self.prepared.experiment
+        largest = [
+            Trial(primary=p, auxiliaries=tuple(Auxiliary(c) for c in experiment.candidates(p))) for p in experiment.primaries
+        ]
+        known = [found for job in largest if (found := self.seconds(job))]
+        each = sum(known, NOTHING) * (1 / len(known)) if known else None
+        return max(0, min(FEWEST * len(largest), most) - made), max(0, most - made), each
+
+    def table(self, left: Sequence[Job], most: int, made: int) -> dict[str, dict[str, Any]]:
+        """By stage, of the jobs that are `left` and of `most` trials, of which `made` are there: how many (of trials at most),
+        seconds together from `low` to `high` (None: not known), and bytes of `disk`."""
+        rows: dict[str, dict[str, Any]] = {}
+        for stage in dict.fromkeys(job.stage for job in left if job.stage != "trial"):
+            jobs = [job for job in left if job.stage == stage]
+            known = [found for job in jobs if (found := self.seconds(job))]
+            total = sum(known, NOTHING) if known else None
+            rows[stage] = _row(len(jobs), total, total, sum(disk(job, self.facts, self.config, self.parameters) for job in jobs))
+        fewest, rest, each = self.trials(most, made)
+        if rest:
+            rows["trial"] = _row(rest, each and each * fewest, each and each * rest, 4 * self.parameters * rest)
+        return rows
+
+
+def _views(store: Store) -> Iterator[RunView]:
+    for folder in islice(store.runs(), RUNS):
+        with suppress(GradTSError):  # another run that cannot be read is no reason not to begin this one
+            yield folder.view()
+
+
+def _row(jobs: int, least: Range | None, most: Range | None, size: int) -> dict[str, Any]:
+    low, high = least and round(least.low, 1), most and round(most.high, 1)
+    return {"jobs": jobs, "low": low, "high": high, "disk": size}
