@@ -73,7 +73,7 @@ def plan(found: Mapping[str, Any]) -> RenderableType:
     counts = found.get("evidence", {}).items()
     evidence = ", ".join(f"{n['jobs']} {stage}" + (f" ({n['found']} found)" if n["found"] else "") for stage, n in counts)
     each = found["trial seconds"]
-    where = ", ".join(found["devices"]) + words.formats(found.get("precision", {}))
+    where = ", ".join(found["devices"]) + words.formats(found["precision"])
     made = f", {found['trials found']} of them found" if found["trials found"] else ""
     trials = f"trials: at most {found['trials']}{made}" + ("" if each is None else f", about {each:.0f} s each")
     return Group(
@@ -84,8 +84,8 @@ def plan(found: Mapping[str, Any]) -> RenderableType:
         *[Text(f"for predictors: {evidence}")] * bool(evidence),
         Text(f"tuning and scoring: {seconds}"),
         Text(trials),
-        *_costs(found.get("costs", {})),
-        *[Text(f"a training takes at most {decimal(found['memory'])} of memory")] * ("memory" in found),
+        *_costs(found["costs"]),
+        Text(f"a training takes at most {decimal(found['memory'])} of memory"),
     )
 
 
