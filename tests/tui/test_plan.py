@@ -42,7 +42,6 @@ PLANNED = {
     "trials": 4,
     "trials found": 0,
     "trial seconds": 31.0,
-    "precision": {"training": "fp32", "scoring": "fp32", "multitask": "fp32"},
     "costs": {
         "tune": {"jobs": 1, "low": 50.0, "high": 90.0, "disk": 90_000_000},
         "trial": {"jobs": 4, "low": 60.0, "high": 160.0, "disk": 360_000_000},

@@ -21,6 +21,13 @@ from gradts_engine.testing.puppet import PUPPET, WAIT
 GIB = 2**30
 
 
+@pytest.fixture
+def workers():
+    """The processes that this test has started and that are alive."""
+    before = set(psutil.Process().children())
+    return lambda: [p for p in psutil.Process().children() if p not in before and p.status() != psutil.STATUS_ZOMBIE]
+
+
 @pytest.mark.parametrize(
     ("cores", "memory", "workers", "expected"),
     [
@@ -42,43 +49,43 @@ def test_a_worker_for_every_four_cores_that_there_is_memory_for(monkeypatch, cor
     assert shares(workers) == expected
 
 
-def test_a_task_whose_process_is_killed_is_begun_again():
+def test_a_task_whose_process_is_killed_is_begun_again(workers):
     heard: queue.Queue[str] = queue.Queue()
     setup = Setup(("cpu",), PUPPET, "", heard.put, workers=2)
     with closing(threads(setup)) as executor:
         task = executor.submit(json.dumps([["say", "begun"], ["sleep", 0.5], ["echo", 1]]))
         heard.get(timeout=WAIT)
-        (process,) = psutil.Process().children()
+        (process,) = workers()
         process.kill()
         assert json.loads(task.result(WAIT)) == {"answers": [1], "failure": ""}
         assert json.loads(heard.get_nowait()) == "begun"
-        for process in psutil.Process().children():  # also one that has nothing to do
+        for process in workers():  # also one that has nothing to do
             process.kill()
         assert json.loads(executor.submit(json.dumps([["echo", 2]])).result(WAIT))["answers"] == [2]
-    assert psutil.Process().children() == []
+    assert workers() == []
 
 
-def test_a_task_that_kills_its_process_again_and_again_fails():
+def test_a_task_that_kills_its_process_again_and_again_fails(workers):
     heard: queue.Queue[str] = queue.Queue()
     setup = Setup(("cpu",), PUPPET, "", heard.put, workers=2)
     with closing(threads(setup)) as executor:
         task = executor.submit(json.dumps([["say", "begun"], ["sleep", WAIT]]))
         for _ in range(ATTEMPTS):
             heard.get(timeout=WAIT)
-            (process,) = psutil.Process().children()
+            (process,) = workers()
             process.kill()
         with pytest.raises(RunError, match=f"ended {ATTEMPTS} times at one task, last with signal {signal.SIGKILL.value}"):
             task.result(WAIT)
 
 
-def test_orders_reach_the_process_that_takes_the_place_of_another():
+def test_orders_reach_the_process_that_takes_the_place_of_another(workers):
     heard: queue.Queue[str] = queue.Queue()
     setup = Setup(("cpu",), PUPPET, "", heard.put, workers=2)
     with closing(threads(setup)) as executor:
         executor.order("pause")
         task = executor.submit(json.dumps([["say", "begun"], ["sleep", 0.5], ["order"]]))
         heard.get(timeout=WAIT)
-        psutil.Process().children()[0].kill()
+        workers()[0].kill()
         assert json.loads(task.result(WAIT))["answers"] == ["pause"]
 
 

@@ -92,6 +92,7 @@ def test_every_event_is_known_here():
         events.EpochScored("tune", "a", 1, "accuracy", 0.5),
         events.StageFinished("tune", "a", "k", 1.0, False),
         events.StageFailed("tune", "a", "why"),
+        events.Planned({"tune": 2}, {"tune": (1.0, 3.0)}),
         events.TrialScored("a", {}, 0.5, "k"),
         events.Predicted("a", "tau", {"tau": {"b": (0.5,)}}),
         events.Judged("a", {"b": 3}, "helps", 0.1, 0.05, 0.15, 3, 100),

@@ -312,7 +312,7 @@ class Eager(ThreadExecutor):
         self._pool = ThreadPoolExecutor(4)
 
     def submit(self, task: str) -> Future[str]:
-        return self._pool.submit(self._worker.work, task, "cpu", self._hear)
+        return self._pool.submit(self._workers[0].work, task, "cpu", self._hear)
 
 
 class AtOnce(ThreadExecutor):
@@ -323,7 +323,7 @@ class AtOnce(ThreadExecutor):
 
     def submit(self, task: str) -> Future[str]:
         future: Future[str] = Future()
-        future.set_result(self._worker.work(task, "cpu", self._hear))
+        future.set_result(self._workers[0].work(task, "cpu", self._hear))
         return future
 
 
