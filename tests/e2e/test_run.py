@@ -53,7 +53,8 @@ def kinds(value):
 def test_results_as_json(ran):
     found = ran("results --json").json
     tasks = ["mood", "pair", "stars", "tags"]
-    assert set(found) == {"run", "state", "encoder", "settings", "tasks", "data", "tau", "pilots", "primaries", "warnings"}
+    about = {"run", "state", "encoder", "precision", "settings", "caveat", "size", "spent", "warnings"}
+    assert set(found) == about | {"tasks", "data", "tau", "pilots", "primaries"}
     assert (found["run"], found["state"], found["tasks"]) == (ran.latest.id, "done", tasks)
     assert found["encoder"] == ran.settings["run"]["encoder"]
     assert found["settings"]["multitask"]["steps"] == 12
@@ -220,7 +221,11 @@ def test_halving_gives_verdicts_on_fresh_seeds_and_rows(ran):
         assert set(row["predictors"]) == {"tau", "embedding", "tau-centred"}
         assert row["predictors"]["tau"] == {"mean": row["tau"], "low": None, "high": None, "repeats": 1}
     ((judged, verdict),) = found["verdicts"].items()
-    assert set(verdict) == {"verdict", "gain", "low", "high", "seeds", "rows", "instances", "more"}
+    assert set(verdict) == {"verdict", "gain", "low", "high", "seeds", "rows", "instances", "more"} | {
+        "over_rows",
+        "over_seeds",
+        "seconds",
+    }
     assert verdict["verdict"] in ("helps", "neutral", "hurts", "undecided")
     assert verdict["low"] <= verdict["gain"] <= verdict["high"]
     assert (verdict["seeds"], verdict["rows"]) == (2, 8)

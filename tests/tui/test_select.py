@@ -283,7 +283,7 @@ async def test_before_there_is_anything_to_select(ui):
 
 async def test_pause_resume_and_stop(open_select, tmp_path):
     app = await open_select(None, "trials")
-    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+    async with app.run_test(size=(80, 24)) as pilot:
         app.show(app.first)
         await settle(app, pilot)
         await pilot.press("p")
