@@ -66,23 +66,35 @@ def test_results_as_json(ran):
     selection = [{"task": "str", "instances": "int"}]
     value = {"mean": "float", "low": "NoneType", "high": "NoneType", "repeats": "int"}  # one repeat has no interval
     verdict = dict.fromkeys(("verdict", "gain", "low", "high"), "NoneType")  # which `trial` does not ask for
+    expected = {"score": "float", "gain": "float", "of": "int", "how": "str"}
     assert kinds(mood) == {
         "metric": "str",
         "judged_by": "str",
         "predictor": "str",
-        "ranking": [{"task": "str", "tau": "float", "embedding": "float", "predictors": {"tau": value, "embedding": value}}],
+        "ranking": [
+            {
+                "task": "str",
+                "tau": "float",
+                "embedding": "float",
+                "predictors": {"tau": value, "embedding": value},
+                "over_instances": {"low": "float", "high": "float"},
+            }
+        ],
         "kept": {task: dict.fromkeys(mood["kept"]["pair"], "int") for task in sorted(tasks[1:])},
         "trials": [{"auxiliaries": [], "instances": {}, "score": "float", "reason": "str", "repeat": "int"}],
         "verdicts": {},
         "proposed": selection,
         "digest": "str",
         "confirmed": selection,
+        "expected": expected,
+        "answer": "str",
         "final": {
             "score": "float",
             "model": "str",
             "test": "float",
             "alone": "float",
             "alone_test": "float",
+            "expected": expected,
             "predictions": "str",
             "types": {},
         }
