@@ -27,6 +27,10 @@ class ProblemsError(UsageError):
         super().__init__("\n".join(self.problems))
 
 
+class BadRowsError(ProblemsError):
+    """Data that are there, with rows that do not fit their task."""
+
+
 class PluginError(UsageError):
     """A plugin could not be imported, or answered a hook with something that is not a specification."""
 

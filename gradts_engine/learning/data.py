@@ -12,7 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from gradts_engine.contracts import Instance, Source, TaskData, TaskSpec, TaskType
-from gradts_engine.errors import ProblemsError, UsageError
+from gradts_engine.errors import BadRowsError, ProblemsError, UsageError
 from gradts_engine.learning import classes, cuts
 from gradts_engine.learning.instances import Reader, Split, where
 from gradts_engine.learning.judging import settle
@@ -87,7 +87,7 @@ def _hashes(reader: Reader, used: Mapping[str, Sequence[Instance]], unlabelled: 
 
 
 def _read(reader: Reader, sources: Mapping[str, Source], stop: bool) -> dict[str, Split]:
-    """All splits. Raises ProblemsError with all damaged files, and with the bad rows if these are to `stop` everything."""
+    """All splits. Raises ProblemsError with all damaged files; BadRowsError where rows are bad that are to `stop` everything."""
     splits: dict[str, Split] = {}
     problems: list[str] = []
     for name, source in sources.items():
@@ -101,7 +101,7 @@ def _read(reader: Reader, sources: Mapping[str, Source], stop: bool) -> dict[str
     if found and stop:
         problems += _report(reader.spec.name, [problem for _, problem in found])
     if problems:
-        raise ProblemsError(problems)
+        raise (BadRowsError if found and stop else ProblemsError)(problems)
     return splits
 
 

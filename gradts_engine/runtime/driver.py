@@ -228,10 +228,8 @@ class Driver:
 
 def _error(outcome: Outcome) -> Exception:
     kind = getattr(errors, outcome.failure, None)
-    if kind is errors.ProblemsError:
-        return errors.ProblemsError(outcome.reason.splitlines())
     if isinstance(kind, type) and issubclass(kind, GradTSError):
-        return kind(outcome.reason)
+        return kind(outcome.reason.splitlines()) if issubclass(kind, errors.ProblemsError) else kind(outcome.reason)
     bug = WorkerBug(outcome.reason)
     bug.add_note(outcome.trace)
     return bug

@@ -86,8 +86,9 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
 
 
 def expected(prepared: Prepared, catalog: Catalog, store: Store, run: RunView, device: str) -> Planned | None:
-    """What a run is expected to take, for its journal; None where it is done, or no earlier run tells of a pace."""
-    if run.state == "done":
+    """What a run is expected to take, for its journal; None where it was begun before, or no earlier run tells of a
+    pace."""
+    if run.started:
         return None
     spending = Spending(prepared, store, device)
     if not spending.pace:
@@ -96,7 +97,7 @@ def expected(prepared: Prepared, catalog: Catalog, store: Store, run: RunView, d
     there = [job for job in jobs if store.artifacts.find(job.stage, key(job, prepared.facts), files=False)]
     done = {*there, *(need for job in there for need in needs(job))}
     left, most = [job for job in jobs if job not in done], _most(prepared.experiment, catalog)
-    table = spending.table(left, most, _found(store, run, "trial"))
+    table = spending.table(left, most, 0)
     times = {stage: (row["low"], row["high"]) for stage, row in table.items() if row["high"] is not None}
     return Planned({stage: row["jobs"] for stage, row in table.items()}, times)
 

@@ -14,7 +14,7 @@ import torch
 
 from gradts_engine.config import TrainingSettings
 from gradts_engine.contracts import ClassScores, EncoderSpec, Row, TaskData, TaskSpec, TaskType, TaskTypeSpec, TextAnswers
-from gradts_engine.errors import ProblemsError, UsageError
+from gradts_engine.errors import BadRowsError, UsageError
 from gradts_engine.hooks.catalog import load_catalog
 from gradts_engine.learning.batches import Encoded, encode, plan_epochs
 from gradts_engine.learning.data import read_task
@@ -187,7 +187,7 @@ class TaskContract:
             limits = dict.fromkeys(("train", "dev", "test"), self.train_rows)
             try:
                 one, two = (read_task(task, kind.load(), task.metric or kind.metrics[0], limits, "stop", 0) for _ in range(2))
-            except ProblemsError:
+            except BadRowsError:
                 raise
             except UsageError as error:
                 missing.append(str(error))

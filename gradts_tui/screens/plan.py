@@ -123,7 +123,7 @@ class Plan(Page):
             parts += [Text(f"{self.config.name} cannot run yet:", "bold"), Text(), *map(tables.label, lines), Text()]
             parts.append(Text("Put it right, then press k to check again.", "dim"))
         elif self.planned:
-            parts += [tables.plan(self.planned), Text(), self.hint(self.planned)]
+            parts += [self.hint(self.planned), Text(), tables.plan(self.planned)]  # which may be longer than the screen
         elif self.experiment:
             parts += [brief(self.experiment), Text(), Text("reading the data, and looking for earlier results ...", "dim")]
         return Group(*parts)
