@@ -10,6 +10,8 @@ import sys
 import time
 from contextlib import closing, contextmanager, suppress
 
+import pytest
+
 from gradts_engine import events, report
 from gradts_engine.errors import RunError
 from gradts_engine.runtime import journal
@@ -39,6 +41,7 @@ def paths(final: dict) -> dict:
     return {name: final[name] for name in ("model", "predictions")}
 
 
+@pytest.mark.torture
 def test_a_disk_that_is_full(place, _ran):  # noqa: PT019
     """First for the results, then for the events too; then there is room again."""
     for blocks, message in ((40, "artifacts cannot be written: "), (8, "events.db cannot be written: ")):

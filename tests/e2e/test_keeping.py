@@ -58,6 +58,7 @@ def test_all_weights_stay_where_it_is_asked_for_and_then_those_of_final_models(r
     assert weights(ran) <= {final(ran)}
 
 
+@pytest.mark.torture
 def test_another_run_that_waits_keeps_what_it_needs(default):
     """Two runs in processes share trainings; one is done first, and the other one may choose any of its trials."""
     other = default.folder / "other.toml"

@@ -92,6 +92,7 @@ def test_an_engine_that_is_killed_and_a_second_one_beside_it(slow, uninterrupted
     assert slow("status --json").json[0]["state"] == "done"
 
 
+@pytest.mark.torture
 def test_workers_in_processes_compute_the_same_also_where_they_are_killed(slow, uninterrupted):
     """Each has one thread, as in the run that nothing has interrupted, and the next attempt goes on from the last checkpoint."""
     slow.settings["run"]["workers"] = 2
