@@ -13,11 +13,12 @@ import click
 from rich.console import Console
 
 import benchmarks
-from benchmarks.frame import measure, shown, table
+from benchmarks.device import VARIABLE
+from benchmarks.frame import TURNS, measure, shown, table
 from benchmarks.readme import update
 from gradts_engine.errors import UsageError
 
-SHARED = {"__main__", "alone", "frame", "plain", "readme", "real"}
+SHARED = {"__main__", "alone", "device", "frame", "plain", "readme", "real"}
 """Modules of this package that are no benchmarks."""
 NAMES = sorted({module.name for module in pkgutil.iter_modules(benchmarks.__path__)} - SHARED)
 
@@ -30,9 +31,18 @@ NAMES = sorted({module.name for module in pkgutil.iter_modules(benchmarks.__path
 @click.option(
     "--readme", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="Write the file's rows into this page."
 )
-def main(names: tuple[str, ...], file: Path | None, readme: Path | None) -> None:
-    """Measure side by side and print the ratios; OMP_NUM_THREADS threads, 2 where it is not set."""
+@click.option("--device", envvar=VARIABLE, default="cpu", show_default=True, help="Compute both sides there: cpu, cuda:0, ...")
+@click.option("--turns", type=click.IntRange(1), default=TURNS, show_default=True, help="Turns of a case, at most.")
+def main(names: tuple[str, ...], file: Path | None, readme: Path | None, device: str, turns: int) -> None:
+    """Measure side by side and print the ratios; OMP_NUM_THREADS threads, 2 where it is not set.
+
+    \b
+    Examples:
+      python -m benchmarks scoring training
+      python -m benchmarks scoring training pipeline memory --device cuda:0 --turns 2 --json gpu.json
+    """
     os.environ.setdefault("OMP_NUM_THREADS", "2")
+    os.environ[VARIABLE] = device
     console = Console()
     rows: list[dict[str, Any]] = []
     before: list[dict[str, Any]] = json.loads(file.read_bytes()) if file and file.exists() else []
@@ -47,7 +57,7 @@ def main(names: tuple[str, ...], file: Path | None, readme: Path | None) -> None
         except UsageError as error:
             console.print(f"{name}: skipped, {error}", highlight=False)
             continue
-        for row in measure(name, cases):
+        for row in measure(name, cases, turns):
             console.print(f"{name} {row['case']}: {shown(row['ratio'])} {row['unit']}", highlight=False)
             rows.append(row)
             if file:  # at once, since the next row may take minutes

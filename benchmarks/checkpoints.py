@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from time import perf_counter
 
 from benchmarks import plain, real
+from benchmarks.device import device
 from benchmarks.frame import Case, Measured
 from gradts_engine.config import TrainingSettings
 from gradts_engine.learning.batches import plan_epochs
@@ -57,7 +58,7 @@ def share() -> Measured:
         began = perf_counter()
         with Checkpoints(Workspace(Path(folder) / "work"), control, control.check, print, expected_size(model)) as keeper:
             timed = Timed(keeper)
-            train(model, {TASK: data}, plan, dev, settings, device="cpu", seed=0, keeper=timed)
+            train(model, {TASK: data}, plan, dev, settings, device=device(), seed=0, keeper=timed)
         seconds = perf_counter() - began
     return Measured(timed.seconds / seconds, seen={"checkpoints": timed.saved, "saving": timed.seconds, "training": seconds})
 

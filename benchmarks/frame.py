@@ -8,18 +8,18 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
 from multiprocessing import get_context
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 from rich.table import Table
+
+from benchmarks.device import described, device
 
 TURNS = 5
 PACKAGES = ("numpy", "scipy", "numba", "torch", "transformers")
@@ -77,12 +77,13 @@ Turn = tuple[Measured, Measured]
 """What both sides measured; a baseline that there is not takes 1."""
 
 
-def measure(name: str, cases: Sequence[Case]) -> Iterator[dict[str, Any]]:
-    """The row of each case, as soon as it is known."""
+def measure(name: str, cases: Sequence[Case], most: int = TURNS) -> Iterator[dict[str, Any]]:
+    """The row of each case, as soon as it is known, from `most` turns at most."""
     spawn = get_context("spawn")
     with ProcessPoolExecutor(1, spawn) as ours, ProcessPoolExecutor(1, spawn) as baseline:
         for case in cases:
-            turns = [_turn(case, ours, baseline) for _ in range(case.turns + case.warm_up)][case.warm_up :]
+            counted = min(case.turns, most)
+            turns = [_turn(case, ours, baseline) for _ in range(counted + case.warm_up)][case.warm_up :]
             yield {"name": name, "case": case.name, **summary(case, turns), **case.facts, **surroundings()}
 
 
@@ -118,11 +119,10 @@ def summary(case: Case, turns: Sequence[Turn]) -> dict[str, Any]:
 
 
 def surroundings() -> dict[str, Any]:
-    """Where and when: machine, threads, load and versions."""
-    info = Path("/proc/cpuinfo")
-    processor = re.search(r"^model name\s*: (.+)$", info.read_text() if info.exists() else "", re.MULTILINE)
+    """Where and when: machine, device, threads, load and versions."""
     return {
-        "machine": f"{processor[1] if processor else platform.machine()}, {os.cpu_count()} cores",
+        "machine": described(),
+        "device": device(),
         "threads": os.environ.get("OMP_NUM_THREADS", "default"),
         "load": round(os.getloadavg()[0], 1),
         "date": date.today().isoformat(),

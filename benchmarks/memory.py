@@ -1,7 +1,7 @@
 """The largest memory of a process that scores: against the number of instances, and for long texts.
 
-`10000` and `100000`: generated short rows, scored shard by shard into one file as in a run; the peak of resident memory as a
-multiple of that with 1,000 rows. `512 tokens` and `128 tokens`: gigabytes with texts of that length.
+`10000` and `100000`: generated short rows, scored shard by shard into one file as in a run; the peak of resident memory, or of
+the GPU's, as a multiple of that with 1,000 rows. `512 tokens` and `128 tokens`: gigabytes with texts of that length.
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ def peak(rows: int, words: int, length: int) -> float:
 def score(rows: int, words: int, length: int) -> None:
     """Encode and score generated rows; prints the peak of this process in megabytes."""
     import numpy as np
+    import torch
 
     from benchmarks import real
+    from benchmarks.device import device, on_gpu
     from gradts_engine.contracts import Instance
     from gradts_engine.learning.batches import encode
     from gradts_engine.learning.task_types import Classification
@@ -47,13 +49,14 @@ def score(rows: int, words: int, length: int) -> None:
     instances = [Instance(i, (" ".join(rng.choices(WORDS, k=words)),), "ab"[i % 2]) for i in range(rows)]
     data = encode("generated", Classification(), ("a", "b"), instances, real.encoder().tokenizer_for(False), length)
     model = real.model(data)
-    passing = GradientPass(model, data, real.encoder().head_sites(model.encoder))
+    passing = GradientPass(model, data, real.encoder().head_sites(model.encoder), device=device())
     with TemporaryDirectory() as folder:
         space = Workspace(Path(folder) / "work")
         for _ in stored_shards(space, rows, passing.importance):
             pass
         write_raw(Path(folder) / "raw.safetensors", stored_shards(space, rows, passing.importance), np.arange(rows))
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000)
+    resident = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    print(torch.cuda.max_memory_allocated(device()) / 1e6 if on_gpu() else resident)
 
 
 def megabytes(rows: int) -> Measured:

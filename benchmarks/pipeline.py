@@ -22,6 +22,7 @@ import numpy as np
 from scipy.stats import kendalltau
 
 from benchmarks import plain, real
+from benchmarks.device import device
 from benchmarks.frame import Case, Measured
 from benchmarks.scoring import gradients
 from gradts_engine.errors import WaitingForConfirmation
@@ -35,7 +36,7 @@ RUN = """
 [run]
 encoder = "minilm-l6"
 tasks = {tasks}
-devices = ["cpu"]
+devices = ["{device}"]
 
 [data]
 train_limit = {rows}
@@ -52,7 +53,7 @@ strategy = "none"
 
 def write(folder: Path, tasks: Sequence[str]) -> None:
     """A tasks.toml."""
-    toml = RUN.format(tasks=json.dumps(tasks), rows=ROWS, dev=DEV, epochs=EPOCHS)
+    toml = RUN.format(device=device(), tasks=json.dumps(tasks), rows=ROWS, dev=DEV, epochs=EPOCHS)
     (folder / "tasks.toml").write_text(toml, encoding="utf-8")
 
 
@@ -83,7 +84,7 @@ def published() -> Measured:
             model = real.model(data, seed)
             plain.train(model, data, EPOCHS, seed)
             model.eval()
-            raw[task] = np.stack([gradients(model, data.batch([row]), data) for row in range(len(data))])
+            raw[task] = np.stack([gradients(model, data.batch([row], device()), data) for row in range(len(data))])
     for primary in TASKS:
         main = task_importance([raw[primary]]).ravel()
         for other in TASKS:

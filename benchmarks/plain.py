@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.device import device
 from gradts_engine.learning.batches import Encoded
 from gradts_engine.learning.model import MultiTaskModel
 
@@ -25,14 +26,14 @@ def train(model: MultiTaskModel, data: Encoded, epochs: int, seed: int, learning
     """torch's AdamW as it comes, linear decay, clipped gradients, shuffled batches padded to their longest."""
     torch.manual_seed(seed)
     rng = np.random.default_rng(seed)
-    model.train()
+    model.to(device()).train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=learning_rate)
     steps = epochs * -(-len(data) // BATCH)
     schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, steps)
     for _ in range(epochs):
         order = rng.permutation(len(data))
         for start in range(0, len(order), BATCH):
-            inputs, targets = data.batch(order[start : start + BATCH])
+            inputs, targets = data.batch(order[start : start + BATCH], device())
             sums, counts = data.type.loss(logits(model, data.task, inputs), targets)
             loss = sums.sum() / counts.sum()
             optimizer.zero_grad()

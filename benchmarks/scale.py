@@ -16,6 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
 
+from benchmarks.device import device
 from benchmarks.frame import Case, Measured
 from benchmarks.tui import RUN, Screen, store
 from gradts_engine.errors import WaitingForConfirmation
@@ -31,7 +32,7 @@ HEAD = """
 [run]
 encoder = "encoder"
 primary = ["t0"]
-devices = ["cpu"]
+devices = ["{device}"]
 
 [training]
 epochs = 1
@@ -57,7 +58,9 @@ def write(folder: Path, tasks: int) -> None:
         own = [*rows["train"][1:], {"one": f"number {i}", "two": "red", "label": i % 2}]
         (folder / f"{i}.jsonl").write_text("\n".join(map(json.dumps, own)), encoding="utf-8")
     (folder / "dev.jsonl").write_text("\n".join(map(json.dumps, rows["dev"])), encoding="utf-8")
-    (folder / "tasks.toml").write_text(HEAD + "".join(TABLE.format(i=i) for i in range(tasks)), encoding="utf-8")
+    (folder / "tasks.toml").write_text(
+        HEAD.format(device=device()) + "".join(TABLE.format(i=i) for i in range(tasks)), encoding="utf-8"
+    )
 
 
 def command(*arguments: str, folder: Path, exit_code: int) -> float:

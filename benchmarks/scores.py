@@ -9,6 +9,7 @@ from functools import partial
 from itertools import count
 
 from benchmarks import plain, real
+from benchmarks.device import automatic, device
 from benchmarks.frame import Case, Measured
 from benchmarks.training import train_ours
 from gradts_engine.learning.training import Dev, evaluate
@@ -27,7 +28,7 @@ _seeds = count()
 
 def ours(task: str) -> Measured:
     """What is missing to a perfect dev score, with the next seed."""
-    score = train_ours(task, ROWS, EPOCHS, next(_seeds) % SEEDS, RATE)[1]
+    score = train_ours(task, ROWS, EPOCHS, next(_seeds) % SEEDS, RATE, automatic())[1]
     return Measured(1 - score, seen=score)
 
 
@@ -36,7 +37,7 @@ def baseline(task: str) -> Measured:
     data, seed = real.encoded(task, ROWS), next(_seeds) % SEEDS
     model = real.model(data, seed)
     plain.train(model, data, EPOCHS, seed, RATE)
-    score = evaluate(model, Dev(real.encoded(task, ROWS, "dev"), real.task(task, ROWS)[1].metric), "cpu")
+    score = evaluate(model, Dev(real.encoded(task, ROWS, "dev"), real.task(task, ROWS)[1].metric), device())
     return Measured(1 - score, seen=score)
 
 

@@ -29,7 +29,7 @@ def test_rows():
     expected = {"name": "fake", "case": "four", "ratio": 4.0, "low": 4.0, "high": 4.0, "target": 3, "unit": "x", "met": True}
     assert with_baseline.items() >= {**expected, "ours": 2.0, "baseline": 8.0, "turns": 2, "rows": 10, "seen": SEEN}.items()
     assert without.items() >= {"case": "seconds", "ratio": 0.5, "unit": "s", "met": False, "baseline": None}.items()
-    assert {"machine", "threads", "load", "date", "versions"} < with_baseline.keys()
+    assert {"machine", "device", "threads", "load", "date", "versions"} < with_baseline.keys()
 
 
 @pytest.mark.parametrize(
@@ -71,9 +71,12 @@ def test_close_results_are_equal():
 
 def test_command_prints_a_table_and_writes_json(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(startup, "cases", lambda: [FOUR_TIMES, SECONDS])
-    outcome = CliRunner().invoke(main, ["startup", "--json", str(tmp_path / "rows.json")], catch_exceptions=False)
+    outcome = CliRunner().invoke(main, ["startup", "--turns", "1", "--json", str(tmp_path / "rows.json")], catch_exceptions=False)
     rows = json.loads((tmp_path / "rows.json").read_text())
-    assert [(row["name"], row["case"], row["ratio"]) for row in rows] == [("startup", "four", 4.0), ("startup", "seconds", 0.5)]
+    assert [(row["case"], row["ratio"], row["turns"], row["device"]) for row in rows] == [
+        ("four", 4.0, 1, "cpu"),
+        ("seconds", 0.5, 1, "cpu"),
+    ]
     assert "4 x" in outcome.output
     assert "0.5 s" in outcome.output
     assert "threads: " in outcome.output
