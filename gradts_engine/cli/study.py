@@ -157,11 +157,47 @@ def pairs(
         if asked:
             said = predicted.say(experiment, catalog, kept, asked, seeds, rows, control, display)
             table = gains(rows, candidates, seeds)
-            found["predictors"] = predicted.rows([catalog.predictors[name] for name in asked], said.values, table, candidates)
+            found["predictors"] = predicted.rows({n: catalog.predictors[n].cost for n in asked}, said.values, table, candidates)
             found["evidence seconds"] = {stage: round(seconds, 1) for stage, seconds in said.seconds.items()}
             table_of = f"{path.stem}-predictors"
             writing.write(found["predictors"], path.with_name(f"{table_of}.csv"), path.with_name(f"{table_of}.md"))
             writing.write(predicted.flat(said.values), path.with_name(f"{path.stem}-values.csv"))
+    show(found, as_json, lambda: tables.truth(found))
+
+
+@study.command()
+@click.argument("table", type=click.Path(path_type=Path))
+@click.argument("values", type=click.Path(path_type=Path), required=False)
+@json_option
+def agreement(table: Path, values: Path | None, as_json: bool) -> None:
+    """Say what a TABLE of `study pairs` says, and how well VALUES foretell it.
+
+    VALUES is a CSV file with the columns predictor, target, source, seed and value; default: pairs-values.csv beside pairs.csv,
+    where there is one. Nothing is trained, and neither data nor encoder are needed: who has the two files can check the figures,
+    or compare a predictor of their own.
+
+    \b
+      gradts-engine study agreement pairs.csv
+      gradts-engine study agreement pairs.csv mine.csv --json | jq .predictors
+    """
+    from gradts_engine import tables
+    from gradts_engine.hooks.catalog import load_catalog
+    from gradts_engine.studies import predicted
+    from gradts_engine.studies.pairs import candidates_in, gains, read
+    from gradts_engine.studies.truth import truth
+
+    rows = read(table)
+    if not rows:
+        raise UsageError(f"{table}: no such table, or an empty one; `gradts-engine study pairs` makes it")
+    candidates, seeds = candidates_in(rows), 1 + max(row.seed for row in rows)
+    found = truth(rows, candidates, seeds)
+    beside = table.with_name(f"{table.stem}-values.csv")
+    if values or beside.exists():
+        said = predicted.read_values(values or beside)
+        costs = {name: spec.cost for name, spec in load_catalog().predictors.items()}
+        found["predictors"] = predicted.rows(
+            {n: costs.get(n, "") for n in said}, said, gains(rows, candidates, seeds), candidates
+        )
     show(found, as_json, lambda: tables.truth(found))
 
 

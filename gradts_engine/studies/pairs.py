@@ -59,6 +59,14 @@ def cells(candidates: Mapping[str, Sequence[str]], seeds: int) -> Iterator[Cell]
             yield from (Cell(target, source, seed) for source in (ALONE, *sources))
 
 
+def candidates_in(rows: Iterable[Row]) -> dict[str, list[str]]:
+    """Of each primary of a table, its candidates, in the table's order."""
+    found: dict[str, dict[str, None]] = {}
+    for row in rows:
+        found.setdefault(row.target, {}).update({row.source: None} if row.source != ALONE else {})
+    return {target: list(sources) for target, sources in found.items()}
+
+
 def read(path: Path) -> list[Row]:
     """The rows of a table; none where there is no file. A line that was cut by a crash is left out.
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import csv
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gradts_engine import events
 from gradts_engine.config import Experiment
-from gradts_engine.contracts import PredictorSpec, Repeats, StoredTrial
+from gradts_engine.contracts import Repeats, StoredTrial
+from gradts_engine.errors import UsageError
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.runtime.control import Control
 from gradts_engine.runtime.driver import Driver
@@ -87,19 +90,20 @@ BASELINE = "embedding"
 
 
 def rows(
-    specs: Sequence[PredictorSpec],
+    costs: Mapping[str, str],
     said: Mapping[str, Values],
     truth: Mapping[str, np.ndarray],
     candidates: Mapping[str, Sequence[str]],
 ) -> list[dict[str, Any]]:
-    """A row a predictor, JSON-ready: means over primaries, None where nothing is known. `truth` are gains [C, S] in points.
+    """A row a predictor that `costs` names, JSON-ready: means over primaries, None where nothing is known. `truth` are gains
+    [C, S] in points.
 
     `rho`, its interval `low` to `high`, `ceiling`, `corrected`, `regret@1` and `regret@3` (points) are those of
     `agreement.Agreement`; `over embedding` and its interval say by how much rho is higher than that of the embedding;
     `primaries` counts those that it has values for.
     """
-    means = {spec.name: _means(said[spec.name], candidates) for spec in specs}
-    return [_row(spec, means[spec.name], means.get(BASELINE), truth) for spec in specs]
+    means = {name: _means(said[name], candidates) for name in costs}
+    return [_row(name, means[name], means.get(BASELINE), truth) | {"cost": cost} for name, cost in costs.items()]
 
 
 def _means(said: Values, candidates: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray]:
@@ -109,7 +113,7 @@ def _means(said: Values, candidates: Mapping[str, Sequence[str]]) -> dict[str, n
     }
 
 
-def _row(spec: PredictorSpec, values: Prediction, baseline: Prediction | None, truth: Prediction) -> dict[str, Any]:
+def _row(name: str, values: Prediction, baseline: Prediction | None, truth: Prediction) -> dict[str, Any]:
     found = agreement(values, truth, first=FIRST)
     numbers = {"rho": found.rho, "low": found.low, "high": found.high, "ceiling": found.ceiling, "corrected": found.corrected}
     if baseline:
@@ -117,7 +121,7 @@ def _row(spec: PredictorSpec, values: Prediction, baseline: Prediction | None, t
         numbers |= dict(zip((f"over {BASELINE}", "over low", "over high"), unlike, strict=True))
     numbers |= {f"regret@{k}": regret for k, regret in found.regret.items()}
     known = sum(bool(np.isfinite(of).any()) for of in values.values())
-    return {"predictor": spec.name, **{k: rounded(v) for k, v in numbers.items()}, "primaries": known, "cost": spec.cost}
+    return {"predictor": name, **{k: rounded(v) for k, v in numbers.items()}, "primaries": known}
 
 
 def flat(values: Mapping[str, Values]) -> list[dict[str, Any]]:
@@ -129,3 +133,26 @@ def flat(values: Mapping[str, Values]) -> list[dict[str, Any]]:
         for candidate, repeats in said.items()
         for seed, value in enumerate(repeats.values)
     ]
+
+
+def read_values(path: Path) -> dict[str, Values]:
+    """The table that `flat` makes, by predictor. Raises `UsageError` for another, or for a broken row."""
+    found: dict[str, dict[str, dict[str, dict[int, float]]]] = {}
+    try:
+        with path.open(newline="", encoding="utf-8") as file:
+            for number_of, row in enumerate(csv.DictReader(file), 2):
+                of = found.setdefault(row["predictor"], {}).setdefault(row["target"], {}).setdefault(row["source"], {})
+                of[int(row["seed"])] = float(row["value"] or math.nan)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+    except KeyError as error:
+        raise UsageError(f"{path}: no column {error}; expected predictor, target, source, seed and value") from error
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{path}:{number_of}: broken row ({error})") from error
+    return {
+        name: {
+            target: {c: Repeats(tuple(v for _, v in sorted(values.items()))) for c, values in of.items()}
+            for target, of in by.items()
+        }
+        for name, by in found.items()
+    }

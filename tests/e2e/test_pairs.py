@@ -1,6 +1,7 @@
 """`study pairs`: true gains from the trials of a run, kept row by row, as a person would measure them."""
 
 import csv
+import json
 import os
 import signal
 import subprocess
@@ -10,6 +11,8 @@ import time
 import pandas
 import pytest
 from scipy.stats import spearmanr
+
+from gradts_engine.__main__ import main
 
 
 @pytest.fixture
@@ -115,6 +118,10 @@ def test_each_predictor_has_a_row_and_its_correlation_is_that_of_its_values_with
         assert predictors["rho"][name] == pytest.approx(pandas.Series(rhos).mean(), abs=6e-4, nan_ok=True), name
     assert (folder / "pairs-predictors.md").read_text().count("\n") == len(predictors) + 2
 
+    assert main(["study", "agreement", str(folder / "pairs.csv"), "--json"]) == 0  # from the files alone
+    read = json.loads(four.capture.readouterr().out)
+    assert read == {key: value for key, value in found.json.items() if key != "evidence seconds"}
+
     again = four("study pairs", str(four.config), "--seeds", "1", "--json", "--as-is")
     assert again.json["predictors"] == found.json["predictors"]
     assert again.json["evidence seconds"] == {}
@@ -136,3 +143,20 @@ def test_an_unknown_predictor_is_refused_before_anything_is_trained(four):
     assert "tua" in refused.line
     assert "'tau'" in refused.line
     assert not (four.folder / "pairs.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "values.csv cannot be read: No such file or directory"),
+        ("predictor,target\ntau,a\n", "values.csv: no column 'source'; expected predictor, target, source, seed and value"),
+        ("predictor,target,source,seed,value\ntau,a,b,0,.5\ntau,a,c,0,high\n", "values.csv:3: broken row (could not convert"),
+    ],
+)
+def test_values_that_cannot_be_read(tmp_path, capsys, text, said):
+    table, values = tmp_path / "pairs.csv", tmp_path / "values.csv"
+    table.write_text("target,source,seed,score,metric,seconds,key\na,,0,50,accuracy,1,k\na,b,0,52,accuracy,1,k\n")
+    if text:
+        values.write_text(text)
+    assert main(["study", "agreement", str(table), str(values)]) == 2
+    assert said in capsys.readouterr().err

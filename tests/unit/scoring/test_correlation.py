@@ -32,7 +32,9 @@ def agreement(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def scipys(main: np.ndarray, others: np.ndarray) -> np.ndarray:
-    return np.array([kendalltau(main.ravel(), other.ravel()).statistic for other in others], np.float64)
+    """In float64, which every type of numbers fits into: newer versions answer in the type of what they are given."""
+    main, others = main.astype(np.float64), others.astype(np.float64)
+    return np.array([kendalltau(main.ravel(), other.ravel()).statistic for other in others])
 
 
 def same_bits(a: np.ndarray, b: np.ndarray) -> bool:
