@@ -1,4 +1,4 @@
-"""Prints the tasks.toml of the study of pairs: ten real tasks of 300 rows, each a primary and a candidate.
+"""Prints the tasks.toml of the study of pairs: twelve real tasks of 300 rows, each a primary and a candidate.
 
     python docs/studies/pairs.py DATA > pairs.toml
     gradts-engine study pairs pairs.toml --out docs/studies/pairs.csv
@@ -18,6 +18,8 @@ TASKS = {
     "mrpc": ("classification", "accuracy", "mrpc"),
     "qqp": ("classification", "accuracy", "qqp"),
     "mnli": ("classification", "accuracy", "mnli"),
+    "qnli": ("classification", "accuracy", "qnli"),
+    "rte": ("classification", "accuracy", "rte"),
     "stsb": ("regression", "pearson", "stsb"),
     "pos": ("token_classification", "token_accuracy", "pos_ewt"),
     "ner": ("token_classification", "span_f1", "ner_wnut17"),

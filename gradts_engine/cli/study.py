@@ -194,10 +194,9 @@ def agreement(table: Path, values: Path | None, as_json: bool) -> None:
     beside = table.with_name(f"{table.stem}-values.csv")
     if values or beside.exists():
         said = predicted.read_values(values or beside)
-        costs = {name: spec.cost for name, spec in load_catalog().predictors.items()}
-        found["predictors"] = predicted.rows(
-            {n: costs.get(n, "") for n in said}, said, gains(rows, candidates, seeds), candidates
-        )
+        known, table_of = load_catalog().predictors, gains(rows, candidates, seeds)
+        costs = {name: known[name].cost if name in known else "" for name in said}
+        found["predictors"] = predicted.rows(costs, said, table_of, candidates)
     show(found, as_json, lambda: tables.truth(found))
 
 

@@ -137,22 +137,22 @@ def flat(values: Mapping[str, Values]) -> list[dict[str, Any]]:
 
 def read_values(path: Path) -> dict[str, Values]:
     """The table that `flat` makes, by predictor. Raises `UsageError` for another, or for a broken row."""
-    found: dict[str, dict[str, dict[str, dict[int, float]]]] = {}
+    found: dict[tuple[str, str, str], dict[int, float]] = {}
+    line = 1
     try:
         with path.open(newline="", encoding="utf-8") as file:
-            for number_of, row in enumerate(csv.DictReader(file), 2):
-                of = found.setdefault(row["predictor"], {}).setdefault(row["target"], {}).setdefault(row["source"], {})
+            for row in csv.DictReader(file):
+                line += 1
+                of = found.setdefault((row["predictor"], row["target"], row["source"]), {})
                 of[int(row["seed"])] = float(row["value"] or math.nan)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     except KeyError as error:
         raise UsageError(f"{path}: no column {error}; expected predictor, target, source, seed and value") from error
     except (TypeError, ValueError) as error:
-        raise UsageError(f"{path}:{number_of}: broken row ({error})") from error
-    return {
-        name: {
-            target: {c: Repeats(tuple(v for _, v in sorted(values.items()))) for c, values in of.items()}
-            for target, of in by.items()
-        }
-        for name, by in found.items()
-    }
+        raise UsageError(f"{path}:{line}: broken row ({error})") from error
+    values: dict[str, dict[str, dict[str, Repeats]]] = {}
+    for (name, target, source), by_seed in found.items():
+        repeats = Repeats(tuple(by_seed[seed] for seed in sorted(by_seed)))
+        values.setdefault(name, {}).setdefault(target, {})[source] = repeats
+    return dict(values)
