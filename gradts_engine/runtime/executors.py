@@ -42,6 +42,10 @@ class ThreadExecutor:
 
     def _claim(self) -> None:
         self._own.device, self._own.worker = self._free.get()
+        if Device(self._own.device).kind == "cuda":  # what is made without a word of where it goes would go to the first GPU
+            import torch
+
+            torch.cuda.set_device(self._own.device)
 
     def submit(self, task: str) -> Future[str]:
         """The outcome of a task, computed on the next free device, in the order of submission."""
