@@ -112,7 +112,28 @@ def _print_versions(context: click.Context, _: click.Parameter, wanted: bool) ->
         context.exit()
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+SECTIONS = {
+    "Begin": ("demo", "init", "data", "settings", "plan"),
+    "Run": ("run", "status", "attach", "pause", "resume", "cancel", "logs"),
+    "Look and decide": ("results", "confirm", "report", "export", "predict"),
+    "What can be named in tasks.toml": ("tasks", "encoders", "predictors", "strategies", "plugins"),
+    "What is kept": ("runs", "trials", "cache"),
+    "More": ("study", "import-machamp", "import-mtdnn", "import-pickle", "completion"),
+}
+"""Commands in the order in which `--help` shows them."""
+
+
+class Sections(click.Group):
+    """A group that shows its commands by what they are for, each with its whole first sentence."""
+
+    def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        """Part of `--help`."""
+        for title, names in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, self.commands[name].get_short_help_str(limit=1000)) for name in names])
+
+
+@click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 @click.option(
     "--version",
     is_flag=True,
@@ -128,9 +149,10 @@ def cli() -> None:
     the final model. Everything is kept: the same command again goes on where it stopped.
 
     \b
-      gradts-engine run tasks.toml          from settings to a trained model
+      gradts-engine demo                    see it work, on tasks that come with it
+      gradts-engine init                    from a folder of data files to a tasks.toml
+      gradts-engine run tasks.toml          from a tasks.toml to a trained model
+      gradts-engine run tasks.toml --detach leave it to run by itself; gradts-tui shows it
       gradts-engine results                 ranking, trials, choice and gain of the latest run
-      gradts-engine results --heatmap rte   importance of every head for one task
       gradts-engine confirm                 accept what a run proposes
-      gradts-engine run tasks.toml --detach leave it to run by itself; see attach, pause, resume, cancel
     """

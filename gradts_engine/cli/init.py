@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from gradts_engine.wizard import Guess
 
 ENCODER = "Encoder (a registered one, a folder, or a name on the Hugging Face Hub)"
+DEFAULT = "minilm-l6"
 BUDGET = ("quick", "normal", "full")
 
 
@@ -74,18 +75,39 @@ def init(
     for problem in problems:
         say(f"warning: {problem}", err=True)
     chosen = _chosen(found, tasks, folder, said)
+    say(f"{len(chosen)} tasks in {folder.absolute()}:")
     for task in chosen:
-        say(f"{task.name}  {task.described}")
+        say(f"  {task.name}: {task.described}")
     answers = Answers(
         tasks=tuple(replace(task, files=_relative(task.files, folder, path.parent)) for task in chosen),
         primary=_primary([task.name for task in chosen], primary, ask),
-        encoder=encoder or (click.prompt(ENCODER, default="minilm-l6", err=True) if ask else "minilm-l6"),
+        encoder=_encoder(encoder, path.parent, ask),
         budget=budget or (_budget({name: meaning for name, (meaning, _) in BUDGETS.items()}) if ask else "normal"),
     )
     write(answers, path, replace=force)
     say(f"wrote {path}")
     context.invoke(plan, config=path, store=store, as_json=False)
     say(f"next: gradts-engine run {path}")
+
+
+def _encoder(name: str | None, folder: Path, ask: bool) -> str:
+    """One that tasks.toml in `folder` can name; where a person is asked, until it is."""
+    from gradts_engine.config.schema.values import Context, find_encoder
+    from gradts_engine.hooks.catalog import load_catalog
+
+    context = Context(load_catalog(), folder, ())
+
+    def known(said: str) -> str:
+        try:
+            find_encoder(said, context)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+        return said
+
+    try:
+        return known(name or DEFAULT) if name or not ask else click.prompt(ENCODER, DEFAULT, err=True, value_proc=known)
+    except click.BadParameter as error:
+        raise UsageError(error.message) from None
 
 
 def _budget(meanings: Mapping[str, str]) -> str:

@@ -37,7 +37,7 @@ def read_text(path: Path) -> str:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:
         near = did_you_mean(path.name, (p.name for p in path.parent.glob("*.toml")))
-        raise UsageError(f"{path}: no such file{near}") from None
+        raise UsageError(f"{path}: no such file{near or '; gradts-engine init writes one'}") from None
     except (OSError, ValueError) as error:
         raise UsageError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from None
     if len(content) > MAX_BYTES:

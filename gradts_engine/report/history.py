@@ -49,7 +49,7 @@ def history(view: RunView) -> History:
     """What the events say of it."""
     started = view.started
     command = ["gradts-engine", "run", started.config, *(["--store", started.store] if started.store else [])] if started else []
-    stages = dict.fromkeys(stage for stage, _ in view.named)
+    stages = dict.fromkeys([*(stage for stage, _ in view.named), *(view.planned.seconds if view.planned else ())])
     return History(
         command=shlex.join(command),
         devices=started.devices if started else (),

@@ -14,6 +14,8 @@ from gradts_engine.tables.records import facts, label, records
 
 CLASSES = 20
 """Classes that are listed; the others are counted."""
+FEW = 200
+"""With fewer dev rows of a primary it is said how little they tell."""
 
 
 def class_line(classes: Mapping[str, Mapping[str, int]]) -> str:
@@ -69,6 +71,11 @@ def plan(found: Mapping[str, Any]) -> RenderableType:
     ]
     said = [label(f"{t['task']}: {class_line(t['classes'])}") for t in found["tasks"] if t["classes"]]
     said += [label(f"{t['task']}: {warning}", "yellow") for t in found["tasks"] for warning in t["warnings"]]
+    said += [
+        label(f"{t['task']}: only {t['dev']} dev rows, each {100 / t['dev']:.1f} points: small gains will be chance", "yellow")
+        for t in found["tasks"]
+        if t["task"] in found["primaries"] and 0 < t["dev"] < FEW
+    ]
     seconds = "not known before a first run" if found["seconds"] is None else f"about {found['seconds']:.0f} s"
     counts = found.get("evidence", {}).items()
     evidence = ", ".join(f"{n['jobs']} {stage}" + (f" ({n['found']} found)" if n["found"] else "") for stage, n in counts)
@@ -100,4 +107,14 @@ def _costs(found: Mapping[str, Mapping[str, Any]]) -> list[RenderableType]:
         }
         for stage, row in found.items()
     ]
+    if len(rows) > 1 and all(row["high"] is not None for row in found.values()):
+        low, high = (words.duration(sum(row[end] for row in found.values())) for end in ("low", "high"))
+        rows.append(
+            {
+                "still to do": "together",
+                "jobs": "",
+                "time": f"{low} to {high}",
+                "disk": decimal(sum(row["disk"] for row in found.values())),
+            }
+        )
     return [records(rows)] if rows else []

@@ -67,7 +67,7 @@ class Guess:
     def described(self) -> str:
         """In a line: type, columns, files and labels."""
         files = ", ".join(f"{split} {path}" for split, path in self.files.items())
-        return f"{self.type}: {' + '.join(self.text)} -> {self.label}: {self.answers}; {files}"
+        return f"{self.type}, text {' + '.join(self.text)}, label {self.label}: {self.answers}; {files}"
 
     @property
     def numbers(self) -> bool:

@@ -84,7 +84,7 @@ def _table(task: Guess, *, primary: bool) -> list[str]:
     lines = [f"[tasks.{name}]", f"type = {_quoted(task.type)}{ordered}"]
     lines += [f"{split} = {_quoted(path)}" for split, path in task.files.items()]
     if "dev" not in task.files:
-        lines.append("dev_fraction = 0.1    # no dev file: a tenth of the train rows, drawn by the seed")
+        lines.append("dev_fraction = 0.1    # no dev file: a tenth of the train rows, the same ones each time")
     if primary and "test" not in task.files:
         lines.append('# test = "..."    # rows that choose nothing: without them, the score of the final model is too high')
     lines.append(f"text = {text}")

@@ -76,6 +76,7 @@ def test_a_folder_becomes_a_run_that_can_be_planned(folder):
         (["--primary", "reviews", "--text", "reviews=nothing"], "no column 'nothing'"),
         (["--primary", "reviews", "--label", "reviews"], "expected TASK=VALUE"),
         (["--primary", "reviews", "--tasks", "reviews"], "expected files of two tasks"),
+        (["--primary", "reviews", "--encoder", "minilm-l7"], "no encoder or folder 'minilm-l7'"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line_and_nothing_is_written(folder, arguments, words):
@@ -89,10 +90,11 @@ def test_what_is_wrong_is_said_in_a_line_and_nothing_is_written(folder, argument
 def test_a_person_is_asked(folder):
     """In a terminal of its own: questions wait for answers, and a wrong answer is asked again."""
     ours, theirs = pty.openpty()
-    command = [PROGRAM, "init", str(folder), "--encoder", str(folder / ".tiny")]
+    command = [PROGRAM, "init", str(folder)]
     process = subprocess.Popen(command, stdin=theirs, stdout=theirs, stderr=theirs, close_fds=True)
     os.close(theirs)
     said, answers = "", {"to be improved?": "nothing\n", "is not one of": "names\n", "Budget": "quick\n"}
+    answers |= {"Encoder (": "/none\n", "no encoder or folder": f"{folder / '.tiny'}\n"}
     deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         if select.select([ours], [], [], 0.2)[0]:

@@ -100,10 +100,12 @@ def test_ci_runs_every_command_of_the_readme():
 
 def test_commands_of_the_readme_exist():
     from gradts_engine.cli import cli
+    from gradts_engine.cli.base import SECTIONS
 
     (table,) = re.findall(r"^\| `gradts-engine \.\.\.` .*?\n\n", README, re.DOTALL | re.MULTILINE)
     first_cells = [line.split("|")[1] for line in table.strip().splitlines()[2:]]
     assert {name for cell in first_cells for name in re.findall(r"`([\w-]+)", cell)} == set(cli.commands)
+    assert sorted(name for names in SECTIONS.values() for name in names) == sorted(cli.commands)
 
 
 def test_the_reference_of_settings_is_up_to_date():

@@ -64,6 +64,7 @@ def told(folder, name: str, text: str):
             warnings=(text,),
             judged_by=text,
         ),
+        events.Planned({text: 2, "score": 2}, {text: (1.0, 2.0), "score": (60.0, 140.0)}),
         events.StageFailed("tune", b, text),
         *(events.StageStarted("score", a, key, device=f"{key}{text}") for key in ("m", "n")),
         *(events.StageFinished("score", a, key, 61.0, False) for key in ("m", "n")),
@@ -95,6 +96,10 @@ def test_hostile_texts_are_shown_and_do_nothing(tmp_path):
     assert said.count("<script>alert(1)</script>") > 10
     assert "{{ 7*7 }}" in said
     assert "\\x1b[31m\\u202e" in said
+    took = [text.strip() for text in plain.texts]
+    start = took.index("importance of heads")
+    assert [text for text in took[start:] if text][1:5] == ["1", "0", "1m 00s to 2m 20s", "1m 01s"]
+    assert "1m 01s to 2m 22s" in took  # together
     assert not {"\x1b", "\u202e"} & set(said)
 
 
