@@ -13,7 +13,8 @@ from benchmarks.device import automatic, device, now, precisions
 from benchmarks.frame import Case, Measured
 from gradts_engine.config import TrainingSettings
 from gradts_engine.learning.batches import plan_epochs
-from gradts_engine.learning.training import Dev, Progress, train
+from gradts_engine.learning.training import Dev, train
+from gradts_engine.learning.watch import Progress
 
 ROWS = 160
 ALL = 10_000

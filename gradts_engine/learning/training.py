@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
@@ -19,6 +19,7 @@ from gradts_engine.learning.model import MultiTaskModel
 from gradts_engine.learning.optimizers import Settings, clip_gradients, make_optimizer
 from gradts_engine.learning.state import Keeper, NoKeeper, TrainingState, best_epoch
 from gradts_engine.learning.vocabulary import used_words_alone
+from gradts_engine.learning.watch import Progress, Watch
 
 EVALUATION_TOKENS = 4000
 """Padded tokens in a batch of the dev evaluation."""
@@ -48,19 +49,6 @@ class Dev:
     split: Encoded
     metric: str
     rules: Rules | None = None
-
-
-@dataclass(frozen=True)
-class Progress:
-    """Called by the loop: `step(done, total, loss)` after each optimiser step, `epoch(number, score)` after each evaluation,
-    `smaller(parts)` when micro-batches are cut for lack of memory, `undefined(epoch, why)` where a dev score is NaN,
-    `resumed(done, total, scores)` when it goes on from a checkpoint; each may raise to stop the training."""
-
-    step: Callable[[int, int, float], None] = lambda done, total, loss: None
-    epoch: Callable[[int, float], None] = lambda number, score: None
-    smaller: Callable[[int], None] = lambda parts: None
-    undefined: Callable[[int, str], None] = lambda epoch, why: None
-    resumed: Callable[[int, int, Sequence[float]], None] = lambda done, total, scores: None
 
 
 def seed_device(seed: int, device: str) -> None:
@@ -181,12 +169,13 @@ def train(
         if kept := keeper.load():
             state.restore(kept)
             progress.resumed(state.done, total, state.scores)
+        watch = Watch(state, progress, total)
         for epoch, steps in state.remaining(plan):
             model.train()
             for step in steps:
-                loss = _step(state, data, step, settings, precision, progress, total)
-                progress.step(state.done, total, loss.item())
-                keeper.step(state.capture)
+                watch.add(*_step(state, data, step, settings, precision, progress), step)
+                keeper.step(watch.capture)
+            watch.read()
             score, why = explained(model, dev, device, precision)
             state.end_epoch(score)
             progress.epoch(epoch, score)
@@ -204,19 +193,17 @@ def _step(
     settings: Settings,
     precision: str,
     progress: Progress,
-    total: int,
-) -> Tensor:
-    """One optimiser step; its loss."""
+) -> tuple[Tensor, Tensor]:
+    """One optimiser step; its loss, and the norm of its gradients, scalars on the device."""
     loss = _gradients(state, data, step, precision, progress)
     state.scaler.unscale_(state.optimizer)
     norm = clip_gradients(state.optimizer, settings.max_grad_norm)
-    _check_finite(loss, loss if state.scaler.is_enabled() else norm, state.done, total, step[-1].task)
     state.scaler.step(state.optimizer)
     state.scaler.update()
     state.scheduler.step()
     state.optimizer.zero_grad(set_to_none=True)
     state.done += 1
-    return loss
+    return loss, norm
 
 
 def _gradients(state: TrainingState, data: Mapping[str, Encoded], step: Step, precision: str, progress: Progress) -> Tensor:
@@ -263,13 +250,3 @@ def _outputs(state: TrainingState, data: Encoded, parts: Sequence[np.ndarray], p
     since only a task type's loss knows it."""
     with short(precision, state.device, cache=False):  # weights that are cast here have no gradient: nobody may find them
         return torch.stack([_losses(state, data, rows, precision)[1].sum() for rows in parts]).sum()
-
-
-def _check_finite(loss: Tensor, norm: Tensor, done: int, total: int, task: str) -> None:
-    """fp16 gradients overflow now and then and are skipped by the scaler, so there only the loss is checked."""
-    if not torch.isfinite(loss + norm):
-        what = "gradient" if torch.isfinite(loss) else "loss"
-        raise TrainingDiverged(
-            f"the {what} is not finite at step {done + 1} of {total} (last batch: {task}): "
-            "lower learning_rate, or look for broken rows in the data"
-        )

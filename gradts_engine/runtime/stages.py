@@ -24,7 +24,7 @@ from gradts_engine.runtime.workbench import Work
 if TYPE_CHECKING:
     from gradts_engine.learning.batches import Encoded, Plan
     from gradts_engine.learning.model import MultiTaskModel
-    from gradts_engine.learning.training import Progress
+    from gradts_engine.learning.watch import Progress
 
 
 def compute(work: Work) -> Result:
@@ -256,7 +256,7 @@ def _train(
 
 def _progress(work: Work, metric: str) -> Progress:
     """Says as events what happens in a training."""
-    from gradts_engine.learning.training import Progress
+    from gradts_engine.learning.watch import Progress
 
     stage, words, key = work.job.stage, work.job.words, work.key
 

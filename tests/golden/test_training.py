@@ -18,7 +18,8 @@ from gradts_engine.learning.batches import Batch, Encoded
 from gradts_engine.learning.encoders import load_pretrained
 from gradts_engine.learning.model import MultiTaskModel
 from gradts_engine.learning.optimizers import schedule
-from gradts_engine.learning.training import Dev, Progress, train
+from gradts_engine.learning.training import Dev, train
+from gradts_engine.learning.watch import Progress
 
 
 def build(folder: Path, data: list[Encoded]) -> MultiTaskModel:

@@ -11,7 +11,8 @@ from gradts_engine.errors import Interrupted, TrainingDiverged
 from gradts_engine.learning.batches import plan_epochs
 from gradts_engine.learning.model import MultiTaskModel, make_head
 from gradts_engine.learning.state import Checkpoint
-from gradts_engine.learning.training import Dev, Progress, evaluate, train
+from gradts_engine.learning.training import Dev, evaluate, train
+from gradts_engine.learning.watch import Progress
 from tests.gpu.made import long_texts, memory, split
 
 TASKS = ("pair", "stars", "tags")

@@ -24,7 +24,8 @@ from gradts_engine.learning.model import MultiTaskModel, initialise_head
 from gradts_engine.learning.optimizers import schedule
 from gradts_engine.learning.state import Checkpoint
 from gradts_engine.learning.task_types import Classification, Regression, TokenClassification
-from gradts_engine.learning.training import Dev, Progress, Trained, evaluate, train
+from gradts_engine.learning.training import Dev, Trained, evaluate, train
+from gradts_engine.learning.watch import Progress
 from gradts_engine.testing import tiny_encoder
 
 TEXTS = [
