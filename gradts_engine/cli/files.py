@@ -31,12 +31,12 @@ def export_importance(task: str, path: Path, run: str | None, store: Path | None
 
     \b
     raw [N, L, H] and instances [N, L, H] (normalised one by one), task [L, H], float32; ids [N] int64: where each instance
-    stands in its source, from 0.
+    stands in its source, from 0 (reads the run's data again).
     """
-    from gradts_engine.report import export_importance
+    from gradts_engine.exports import export_importance
 
     kept = open_store(store)
-    export_importance(kept, kept.run(run), task, path)
+    export_importance(kept, kept.run(run), task, path, lambda line: say(f"warning: {line}", err=True))
     say(f"wrote {path}")
 
 
@@ -47,7 +47,7 @@ def export_importance(task: str, path: Path, run: str | None, store: Path | None
 @store_option
 def export_selection(primary: str, path: Path, run: str | None, store: Path | None) -> None:
     """The chosen auxiliary instances of PRIMARY with their tau, one JSON object a line (reads the run's data again)."""
-    from gradts_engine.selected import export_selection
+    from gradts_engine.exports import export_selection
 
     kept = open_store(store)
     count = export_selection(kept, kept.run(run), primary, path)

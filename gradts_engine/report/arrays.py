@@ -5,17 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
-from gradts_engine.durable import keep, why
 from gradts_engine.errors import UsageError
 from gradts_engine.events import Confirmed
 from gradts_engine.nearest import unknown
 from gradts_engine.runtime.artifacts import LEFT_OUT, RAW, ROWS, TAU, Artifact
 from gradts_engine.runtime.shards import read_raw
-from gradts_engine.runtime.store import RunFolder, Store
+from gradts_engine.runtime.store import Store
 from gradts_engine.runtime.view import RunView
 from gradts_engine.selection.strategies import keep_instances
 from gradts_engine.words import number
@@ -38,8 +36,8 @@ def artifact(
 
 
 def importance(store: Store, view: RunView, task: str) -> dict[str, np.ndarray]:
-    """`raw` and `instances` [N, L, H] (raw, and each normalised by itself), `task` [L, H], float32, and `ids` int64 [N], the
-    instances' positions in the source. Raises `UsageError` for a task without scores."""
+    """`raw` and `instances` [N, L, H] (raw, and each normalised by itself), `task` [L, H], float32, and `ids` int64 [N], where
+    the instances stood in the source when they were scored. Raises `UsageError` for a task without scores."""
     from gradts_engine.scoring.normalise import normalise, task_importance
 
     arrays = _scores(store, view, task).arrays(RAW)
@@ -140,15 +138,3 @@ def selected_instances(store: Store, view: RunView, primary: str) -> dict[str, t
     every = {task: np.delete(np.arange(len(taus[task])), out.get(task, [])) for task in chosen.auxiliaries}
     positions = {task: rows.get(task, every[task]) for task in chosen.auxiliaries}
     return {task: (where, taus[task][where]) for task, where in positions.items()}
-
-
-def export_importance(store: Store, run: RunFolder, task: str, path: Path) -> None:
-    """Write `importance` to a safetensors file. Raises `UsageError` if it cannot be written."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import save_file
-
-    found = importance(store, run.view(), task)
-    try:
-        keep(path.parent, path.name, lambda temporary: save_file(found, temporary))
-    except (OSError, SafetensorError) as error:
-        raise UsageError(f"{path} cannot be written: {why(error)}") from error

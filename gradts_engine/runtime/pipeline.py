@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import math
 import queue
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -14,11 +12,11 @@ from dataclasses import dataclass, field
 from gradts_engine import events
 from gradts_engine.config import Experiment
 from gradts_engine.contracts import Selection, Trials
-from gradts_engine.durable import keep, make_folder, storing
 from gradts_engine.errors import Interrupted, RunError, UsageError, WaitingForConfirmation
 from gradts_engine.hooks.catalog import Catalog
+from gradts_engine.runtime.answers import hand_out, span_types
 from gradts_engine.runtime.arms import Arms
-from gradts_engine.runtime.artifacts import ANSWERS, PREDICTIONS, Artifact
+from gradts_engine.runtime.artifacts import Artifact
 from gradts_engine.runtime.card import model_card
 from gradts_engine.runtime.cleaning import sweep
 from gradts_engine.runtime.control import Control
@@ -254,9 +252,10 @@ class Pipeline:
         tested = self.tested(primary, selection)
         alone_tested = None if math.isnan(alone) else self.tested(primary, ())
         test, alone_test = (of.result["score"] if of else None for of in (tested, alone_tested))
-        predictions = self.hand_out(primary, tested) if tested else ""
+        data = self.prepared.data[primary]
+        predictions = str(hand_out(self.folder.predictions.absolute(), data, tested)) if tested else ""
         folder = str((self.folder.models / primary).absolute())
-        types = self.span_types(primary, found, tested)
+        types = span_types(data, found, tested)
         result = events.FinalModel(primary, final, folder, test, alone_test, predictions, found.key, types)
         self.journal.wait(0.0)  # the card says what was told before
         card = model_card(self.prepared, selection, result, alone, self.options.versions, self.journal.view)
@@ -268,21 +267,3 @@ class Pipeline:
         if self.facts.tasks[primary].digests.keys().isdisjoint(("test", "unlabelled")):
             return None
         return self.driver.get(Test(primary=primary, auxiliaries=selection), files=True).result()
-
-    def span_types(self, primary: str, trial: Artifact, tested: Artifact | None) -> dict[str, events.SpanTypes]:
-        """Where the metric is of spans: precision, recall, f1 and support of each type, by split."""
-        from gradts_engine.learning.metrics import span_types
-
-        data = self.prepared.data[primary]
-        if data.rules.scheme is None or PREDICTIONS not in trial.files:
-            return {}
-        dev = json.loads((trial.folder / PREDICTIONS).read_bytes())
-        types = {"dev": span_types(data.metric, dev["gold"], dev["predicted"], data.labels, data.rules)}
-        return types | ({"test": tested.result["types"]} if tested and tested.result["types"] else {})
-
-    def hand_out(self, primary: str, tested: Artifact) -> str:
-        """Put the answers to the test rows where people find them; the file's path."""
-        folder = self.folder.predictions.absolute()
-        with storing(folder):
-            make_folder(folder)
-            return str(keep(folder, f"{primary}.test.jsonl", lambda path: shutil.copyfile(tested.folder / ANSWERS, path)))

@@ -104,14 +104,15 @@ def prepared(config: Path, devices: Sequence[Device]) -> Prepared:
 
 
 def read_tasks(experiment: Experiment, catalog: Catalog, types: Mapping[str, TaskType]) -> dict[str, TaskData]:
-    """Read and check the data of all tasks. Raises ProblemsError with what is wrong with any of them."""
+    """Read and check the data of the tasks that `types` has. Raises ProblemsError with what is wrong with any of them."""
     from gradts_engine.learning.data import BAD_ROWS, read_task
 
     settings = experiment.data
     seed = experiment.run.seed if settings.seed is None else settings.seed
     data: dict[str, TaskData] = {}
     problems: list[str] = []
-    for name, spec in experiment.tasks.items():
+    for name in types:
+        spec = experiment.tasks[name]
         metric = spec.metric or catalog.task_types[spec.type].metrics[0]
         try:
             limits = experiment.limits[name]

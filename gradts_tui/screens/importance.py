@@ -10,11 +10,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
-from gradts_engine import report, tables, words
+from gradts_engine import tables, words
 from gradts_engine.report import Heads
-from gradts_engine.runtime.store import RunFolder
 from gradts_tui.desk import Desk
 from gradts_tui.messages import Export
+from gradts_tui.outside import engine
 from gradts_tui.plot import bars
 from gradts_tui.screens.page import Page
 from gradts_tui.shelf import Problem
@@ -199,10 +199,9 @@ class Importance(Page):
         """Write the task's importance, of every instance too, as safetensors into the folder that the UI was started in."""
         run = self.desk.run
         if run and self.chosen:
-            task, folder = self.chosen, RunFolder(run.path)
-            name = f"{run.id}-{task}.safetensors"
-            store = self.desk.store
-            self.post_message(Export(name, lambda path: report.export_importance(store, folder, task, path)))
+            command = ["export", "importance", self.chosen]
+            where = ["--run", run.id, "--store", str(self.desk.store.root)]
+            self.post_message(Export(f"{run.id}-{self.chosen}.safetensors", lambda path: engine(*command, str(path), *where)))
 
     def copied(self) -> str:
         run = self.desk.run

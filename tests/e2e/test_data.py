@@ -205,8 +205,14 @@ def test_a_run_answers_test_rows_without_a_label(own, labels, folder):
     place_free(own, f"predict {final['model']} {own.folder / 'te.jsonl'} --out {folder / 'again.jsonl'}")
     assert [json.loads(line) for line in (folder / "again.jsonl").read_text().splitlines()] == answers
     Path(final["predictions"]).unlink()
+    given = {row["text"]: answer for row, answer in zip(rows, answers, strict=True)}
+    moved = [{"label": "x"}, *sorted(rows, key=lambda row: row["label"] == -1)]  # a bad row above, those without a label below
+    save(own.folder / "te.jsonl", moved)
+    own.settings["data"]["on_bad_row"] = "skip"
+    own.write()
     assert own.done() == set()
-    assert Path(final["predictions"]).exists()
+    answers = [json.loads(line) for line in Path(final["predictions"]).read_text().splitlines()]
+    assert answers == [given[row["text"]] | {"row": i} for i, row in enumerate(moved) if i]
 
 
 def accuracy(answers):

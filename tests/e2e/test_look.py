@@ -86,7 +86,7 @@ def test_a_bare_group_prints_its_help(group, tmp_path):
 
 
 def test_rows_are_counted_as_in_the_source(ran, folder):
-    """Where a bad row was skipped, the others keep their numbers."""
+    """Where a bad row was skipped, the others keep their numbers, until it is deleted; where they are gone it is said so."""
     ran.rows["stars"]["train"][3]["label"] = "many"
     ran.settings["data"]["on_bad_row"] = "skip"
     ran.settings["data"]["limit_order"] = "first"
@@ -94,6 +94,18 @@ def test_rows_are_counted_as_in_the_source(ran, folder):
     ran.write()
     ran.done()
     assert ran("export importance stars", str(folder / "f")).code == 0
+    assert load_file(folder / "f")["ids"].tolist() == [*range(3), *range(4, 21)]
+    del ran.rows["stars"]["train"][3]
+    ran.write()
+    assert ran("export importance stars", str(folder / "f")).err == ""
+    assert load_file(folder / "f")["ids"].tolist() == [*range(20)]
+    del ran.rows["stars"]["train"][3]
+    ran.write()
+    old = "warning: ids are where instances stood when stars was scored: "
+    changed = f"{ran.config}: the train rows of stars are no longer those of run {ran.latest.id}; run it again first\n"
+    assert ran("export importance stars", str(folder / "f")).err == old + changed
+    (ran.folder / "data" / "stars.train.jsonl").unlink()
+    assert ran("export importance stars", str(folder / "f")).err.startswith(old)
     assert load_file(folder / "f")["ids"].tolist() == [*range(3), *range(4, 21)]
 
 
