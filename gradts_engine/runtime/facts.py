@@ -73,10 +73,19 @@ class Facts:
 
 
 def facts_of(
-    experiment: Experiment, data: Mapping[str, TaskData], encoder: str, versions: Mapping[str, int], devices: Sequence[Device]
+    experiment: Experiment,
+    data: Mapping[str, TaskData],
+    encoder: str,
+    versions: Mapping[str, int],
+    devices: Sequence[Device],
+    *,
+    complete: bool = False,
 ) -> Facts:
-    """The facts of an experiment: `encoder` is the digest of its encoder, `versions` those of its tasks' types."""
+    """The facts of an experiment: `encoder` is the digest of its encoder, `versions` those of its tasks' types. `complete`: all
+    rows have to be scored, whatever was set."""
     training, multitask, scoring = experiment.training, experiment.multitask, experiment.scoring
+    if complete:
+        scoring = scoring.model_copy(update={"stop": "end"})
     tasks = {
         name: TaskFacts(
             task.type, task.judged_by, {s: len(rows) for s, rows in task.splits.items()}, dict(task.digests), versions[task.type]

@@ -190,8 +190,8 @@ def key(job: Job, facts: Facts) -> str:
                 seed=facts.repeat_seed(repeat),
             )
         case Score():
-            scoring = facts.scoring
-            settings = scoring.model_dump(mode="json", exclude={"batch_tokens"}) | {"projections": sorted(scoring.projections)}
+            settings = facts.scoring.content() | {"projections": sorted(facts.scoring.projections)}
+            del settings["batch_tokens"]  # it changes no result
             return stage_key("score", tune=key(needs(job)[0], facts), **settings)
         case States(task=task):
             return stage_key("states", rows=facts.split(task, "train"), tuned=[key(need, facts) for need in needs(job)])

@@ -89,7 +89,9 @@ def prepare(experiment: Experiment, catalog: Catalog, devices: Sequence[Device])
     types = {name: catalog.task_types[spec.type].load() for name, spec in experiment.tasks.items()}
     data, encoder = read_tasks(experiment, catalog, types), load_encoder(experiment.encoder)
     versions = {spec.type: catalog.task_types[spec.type].version for spec in experiment.tasks.values()}
-    found = Prepared(experiment, types, data, encoder, facts_of(experiment, data, encoder.digest, versions, devices))
+    complete = catalog.strategies[experiment.selection.strategy].needs_instances
+    facts = facts_of(experiment, data, encoder.digest, versions, devices, complete=complete)
+    found = Prepared(experiment, types, data, encoder, facts)
     _HERE[experiment.path.absolute(), tuple(devices)] = found
     return found
 

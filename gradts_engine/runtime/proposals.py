@@ -15,7 +15,7 @@ from gradts_engine.runtime.artifacts import LEFT_OUT, RAW, ROWS, STATE, TAU, Art
 from gradts_engine.runtime.driver import Driver
 from gradts_engine.runtime.jobs import stage_key
 from gradts_engine.runtime.prepare import Prepared
-from gradts_engine.runtime.shards import read_raw
+from gradts_engine.runtime.shards import read_raw, spread
 from gradts_engine.selection.strategies import keep_instances
 
 
@@ -39,6 +39,8 @@ def correlate(
 
         of_tasks, of_instances, cosine = {}, {}, {}
         for candidate, (of_tasks[candidate], of_instances[candidate]) in tau()[primary].items():
+            size = driver.facts.tasks[candidate].sizes["train"]
+            of_instances[candidate] = spread(scores[candidate].folder / RAW, of_instances[candidate], size)
             if states:
                 a, b = (states[task].arrays(STATE)["state"].astype(np.float64) for task in (primary, candidate))
                 cosine[candidate] = float(a @ b / np.linalg.norm(a) / np.linalg.norm(b))

@@ -16,14 +16,19 @@ SHARD = 1000
 
 
 def stored_shards(
-    workspace: Workspace, instances: int, compute: Callable[[range], np.ndarray], found: Callable[[int], None] = lambda done: None
+    workspace: Workspace,
+    instances: int,
+    compute: Callable[[range], np.ndarray],
+    found: Callable[[int], None] = lambda done: None,
+    size: int | None = None,
 ) -> Iterator[np.ndarray]:
-    """Raw importance [n, L, H] of all instances in their order, a shard at a time. A shard that the workspace has is read
-    (`found` is told how many instances are done), any other one is computed and kept there."""
+    """Raw importance [n, L, H] of all instances in their order, a shard of `size` (or `SHARD`) at a time. A shard that the
+    workspace has is read (`found` is told how many instances are done), any other one is computed and kept there."""
     from safetensors.numpy import load_file, save_file
 
-    for number, start in enumerate(range(0, instances, SHARD)):
-        rows = range(start, min(start + SHARD, instances))
+    step = size or SHARD
+    for number, start in enumerate(range(0, instances, step)):
+        rows = range(start, min(start + step, instances))
         path = workspace.get(f"raw-{number}")
         if path:
             found(rows.stop)
@@ -34,26 +39,40 @@ def stored_shards(
             yield raw
 
 
-def write_raw(path: Path, shards: Iterator[np.ndarray], row: np.ndarray) -> None:
-    """A safetensors file with `raw` [N, L, H] float32, taken from shards, and `row` [N] int64.
+def write_raw(path: Path, shards: Iterator[np.ndarray], row: np.ndarray, at: np.ndarray | None = None) -> None:
+    """A safetensors file with `raw` [N, L, H] float32, taken from shards, and `row` [N] int64, where the instances are in their
+    source. `at` [N] says where they are in the train split, if they are not all of it.
 
     The library writes only arrays that are whole in memory. The format is a length, a JSON header and the arrays' bytes.
     """
     first = next(shards)
-    shape = (len(row), *first.shape[1:])
-    size = 4 * int(np.prod(shape))
-    header = json.dumps(
-        {
-            "row": {"dtype": "I64", "shape": [len(row)], "data_offsets": [0, 8 * len(row)]},
-            "raw": {"dtype": "F32", "shape": shape, "data_offsets": [8 * len(row), 8 * len(row) + size]},
-        }
-    ).encode()
-    header += b" " * (-len(header) % 8)
+    places = {"row": row} | ({} if at is None else {"at": at})
+    shape, end = (len(row), *first.shape[1:]), 8 * len(row)
+    header: dict[str, object] = {
+        name: {"dtype": "I64", "shape": [len(row)], "data_offsets": [i * end, (i + 1) * end]} for i, name in enumerate(places)
+    }
+    start = len(places) * end
+    header["raw"] = {"dtype": "F32", "shape": shape, "data_offsets": [start, start + 4 * int(np.prod(shape))]}
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
     with path.open("wb") as file:
-        file.write(len(header).to_bytes(8, "little") + header)
-        file.write(row.astype("<i8").tobytes())
+        file.write(len(text).to_bytes(8, "little") + text)
+        for numbers in places.values():
+            file.write(numbers.astype("<i8").tobytes())
         for raw in chain([first], shards):
             file.write(raw.astype("<f4").tobytes())
+
+
+def spread(path: Path, values: np.ndarray, instances: int) -> np.ndarray:
+    """A value for each of all `instances` of a split, from those of the ones that a file of `write_raw` has; NaN of others."""
+    from safetensors import safe_open
+
+    with safe_open(path, "numpy") as file:
+        if "at" not in file.keys():  # noqa: SIM118 (not a mapping)
+            return values
+        out = np.full(instances, np.nan, values.dtype)
+        out[file.get_tensor("at")] = values
+        return out
 
 
 def read_raw(path: Path) -> Iterator[np.ndarray]:

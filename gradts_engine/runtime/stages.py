@@ -74,8 +74,10 @@ def tune(work: Work, job: Tune) -> Result:
 
 
 def score(work: Work, job: Score) -> Result:
-    """Raw importance [N, L, H] of every head for every train instance (step 2); `dev` is the dev score of the tuned model."""
+    """Raw importance [N, L, H] of every head for every train instance (step 2), or for as many as settle the ranking of heads;
+    `dev` is the dev score of the tuned model."""
     from gradts_engine.scoring.importance import GradientPass
+    from gradts_engine.scoring.settled import BLOCK, settled
 
     bench, task = work.bench, job.task
     scoring = bench.facts.scoring
@@ -98,22 +100,29 @@ def score(work: Work, job: Score) -> Result:
         work.check_stop()
         work.emit(events.StageProgress("score", job.words, done, len(data), key=work.key))
 
+    early = scoring.stop == "settled"
+    order, size = np.arange(len(data)), None
+    if early:
+        seed = derive_seed(bench.facts.repeat_seed(job.repeat), "settled", task)
+        order, size = np.random.default_rng(seed).permutation(order), BLOCK
+
     def shard(rows: range) -> np.ndarray:
-        return passing.importance(rows, lambda done, _: progress(rows.start + done))
+        return passing.importance(order[rows.start : rows.stop], lambda done, _: progress(rows.start + done))
 
-    def shards() -> Iterator[np.ndarray]:
-        return stored_shards(work.space, len(data), shard, progress)
+    def shards(most: int = len(data)) -> Iterator[np.ndarray]:
+        return stored_shards(work.space, most, shard, progress, size)
 
-    for _ in shards():
-        pass
+    scored = settled(shards(), len(data)) if early else sum(map(len, shards()))
+    work.emit(events.StageProgress("score", job.words, scored, scored, key=work.key))
     result = {
         "dev": tuned.result["score"],
         "metric": tuned.result["metric"],
         "data": bench.data[task].digests["train"],
         "batch_tokens": passing.batch_tokens,
     }
-    row = np.array([i.row for i in bench.data[task].splits["train"]], np.int64)
-    return result, lambda folder: write_raw(folder / RAW, shards(), row)
+    at = order[:scored]
+    row = np.array([i.row for i in bench.data[task].splits["train"]], np.int64)[at]
+    return result, lambda folder: write_raw(folder / RAW, shards(scored), row, at if early else None)
 
 
 def states(work: Work, job: States) -> Result:

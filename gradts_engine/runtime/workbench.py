@@ -15,7 +15,7 @@ from gradts_engine.errors import ResultGone
 from gradts_engine.runtime.artifacts import MODEL, Artifact, ArtifactStore, Workspace, awaited
 from gradts_engine.runtime.control import Control
 from gradts_engine.runtime.costs import layers_of, operations
-from gradts_engine.runtime.jobs import Job, Test, key, trained
+from gradts_engine.runtime.jobs import Job, Score, Test, key, trained
 from gradts_engine.runtime.prepare import Prepared, run_id
 
 if TYPE_CHECKING:
@@ -139,8 +139,11 @@ class Work:
         return found
 
     def operations(self) -> float:
-        """How many it takes; only of splits that are tokenised, which those of a finished job are."""
+        """How many it takes; only of splits that are tokenised, which those of a finished job are. 0 where that is not known,
+        since it may have ended before it was through."""
         encoder, facts = self.bench.encoder, self.bench.facts
+        if isinstance(self.job, Score) and facts.scoring.stop == "settled":
+            return 0.0
 
         def tokens(task: str) -> float:
             data = self.encoded(task, "train")

@@ -3,8 +3,10 @@
 import numpy as np
 import pytest
 
-from gradts_engine import page
+from gradts_engine import events, page
+from gradts_engine.report import arrays
 from gradts_engine.runtime.jobs import States
+from gradts_engine.scoring import settled
 from gradts_engine.scoring.probes import logme, ridge
 
 TASKS = ["mood", "pair", "stars", "tags"]
@@ -78,3 +80,25 @@ def test_states_are_computed_for_a_probe_in_its_direction_and_every_repeat(place
     assert place.done() == set()
     assert all(n["found"] == n["jobs"] for n in place("plan --json", str(place.config)).json["evidence"].values())
     assert place("results").code == 0
+
+
+def test_a_settled_ranking_needs_no_more_rows_but_where_rows_are_selected(ran, monkeypatch):
+    whole = arrays.importance(ran.store, ran.latest.view(), "pair")
+    monkeypatch.setattr(settled, "BLOCK", 8)
+    monkeypatch.setattr(settled, "AGREE", 0.2)
+    ran.settings["scoring"]["stop"] = "settled"
+    ran.settings["selection"] = {"confirm": "ask", "strategy": "none", "predictors": ["tau"]}
+    ran.write()
+    assert ran.run().code == 3
+    view = ran.latest.view()
+    some = arrays.importance(ran.store, view, "pair")
+    assert 8 <= len(some["raw"]) < len(whole["raw"]) == 36
+    places = [whole["ids"].tolist().index(row) for row in some["ids"]]
+    np.testing.assert_allclose(some["raw"], whole["raw"][places], rtol=1e-4)
+    tau = arrays.instance_tau(ran.store, view, "mood")["pair"]
+    assert np.flatnonzero(np.isfinite(tau)).tolist() == sorted(places)
+    ran.news()
+    ran.settings["selection"] = {"confirm": "ask", "strategy": "fine-grained", "keep": 0.25}
+    ran.write()
+    assert ran.run().code == 3
+    assert "score" not in {e.stage for e in ran.news() if isinstance(e, events.StageStarted)}  # all rows, as the first run

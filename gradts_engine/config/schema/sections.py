@@ -176,6 +176,12 @@ class ScoringSettings(Section):
         default="fp32",
         description="Number format of the encoder's passes; auto: bf16 where the device has it, which changes importance by 1%.",
     )
+    stop: Literal["end", "settled"] = Field(
+        default="end",
+        description="Score all train rows, or as many, in random order, as settle a task's ranking of heads; "
+        "all where a strategy selects rows.",
+        json_schema_extra=LATER,
+    )
 
 
 class SelectionSettings(Section):
