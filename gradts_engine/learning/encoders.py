@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import inspect
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ from gradts_engine.contracts import EncoderSpec, HeadSites
 from gradts_engine.digests import digest, file_digest
 from gradts_engine.errors import GradTSError, UsageError
 from gradts_engine.learning import families
+from gradts_engine.learning.randomness import ALONE, own_randomness
 
 VOCABULARIES = (
     "tokenizer.json",
@@ -36,9 +36,6 @@ TOKENIZER_FILES = tuple(
 )
 WEIGHTS = "model.safetensors"
 _NOT_CONTENT = ("_name_or_path", "name_or_path", "transformers_version")
-
-# transformers swaps functions of torch for the whole process while it loads; two loads at once could leave them swapped.
-_LOADING = threading.Lock()
 
 
 @cache
@@ -109,7 +106,10 @@ class Encoder:
             raise UsageError(
                 f"encoder {self.name}: the tokenizer in {self.source} knows no words; save one with a tokenizer.json"
             )
-        return self.spec.tokenizer(tokenizer) if self.spec.tokenizer else tokenizer
+        if self.spec.tokenizer is None:
+            return tokenizer
+        with own_randomness(0):
+            return self.spec.tokenizer(tokenizer)
 
     def build(self) -> nn.Module:
         """A new float32 module in eval mode with the pretrained weights and without a pooler. Draws no random numbers; safe to
@@ -147,8 +147,7 @@ class Encoder:
 
 def build_with(model: Callable[[str], nn.Module], folder: Path) -> nn.Module:
     """A float32 module in eval mode, built by a plugin's own function from a folder."""
-    with _LOADING, torch.random.fork_rng(devices=[]):  # it may draw random numbers
-        torch.default_generator.manual_seed(0)
+    with own_randomness(0):
         return model(str(folder)).float().eval()
 
 
@@ -167,7 +166,7 @@ def load_pretrained(model_class: Any, folder: Path) -> tuple[nn.Module, list[str
     """A float32 model of a class of transformers, in eval mode and without a pooler that it can do without, and the weights that
     the folder lacks. Neither code nor pickles in the folder are run. Raises UsageError for weights of another size."""
     optional_pooler = "add_pooling_layer" in inspect.signature(model_class).parameters
-    with _LOADING:
+    with ALONE:  # two loads at once could leave functions of torch swapped
         module, info = model_class.from_pretrained(
             folder,
             **({"add_pooling_layer": False} if optional_pooler else {}),

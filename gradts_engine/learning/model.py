@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from gradts_engine.contracts import OwnHead, PlainHead, TaskType
 from gradts_engine.learning import families
+from gradts_engine.learning.randomness import own_randomness
 
 
 class MultiTaskModel(nn.Module):
@@ -39,11 +40,14 @@ def make_head(
     task_type: TaskType, encoder: nn.Module, hidden_size: int, labels: Sequence[str], dropout: float, seed: int
 ) -> nn.Module:
     """A task type's head for an encoder, its weights a function of `seed`."""
-    if isinstance(task_type, OwnHead):
-        return initialise_head(task_type.head_on(encoder, hidden_size, labels, dropout), seed)
-    if isinstance(task_type, PlainHead):
-        return initialise_head(task_type.head(hidden_size, labels, dropout), seed)
-    raise TypeError(f"task type {type(task_type).__name__} has neither head nor head_on")
+    with own_randomness(seed):
+        if isinstance(task_type, OwnHead):
+            head = task_type.head_on(encoder, hidden_size, labels, dropout)
+        elif isinstance(task_type, PlainHead):
+            head = task_type.head(hidden_size, labels, dropout)
+        else:
+            raise TypeError(f"task type {type(task_type).__name__} has neither head nor head_on")
+    return initialise_head(head, seed)
 
 
 def initialise_head(head: nn.Module, seed: int) -> nn.Module:
