@@ -25,6 +25,10 @@ def _late_function(module: str, name: str) -> Callable[[], Any]:
     return lambda: getattr(import_module(module), name)
 
 
+ORDERS = "embedding"
+"""The predictor that orders candidates for the default strategy: none is shown to order them better on joint training, and it
+costs one forward pass (docs/study.md)."""
+
 ONE, PAIR, EITHER = (1,), (2,), (1, 2)
 """How many texts a row has."""
 
@@ -162,7 +166,7 @@ def gradts_strategies() -> Sequence[StrategySpec]:
             name="halving",
             load=_late_function("gradts_engine.selection.halving", "halving"),
             settings=_late_function("gradts_engine.selection.halving", "HalvingSettings"),
-            predictor="embedding",
+            predictor=ORDERS,
             judges=True,
             most=_late("gradts_engine.selection.halving", "most"),
             description="a shortlist, more seeds for the better half, and a verdict on fresh seeds and rows",

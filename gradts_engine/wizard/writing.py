@@ -62,7 +62,7 @@ def compose(answers: Answers) -> str:
         "seed = 2018    # the same file and seed give the same results",
         "",
         "[selection]",
-        'strategy = "trial"    # add candidates in the order of their likeness for as long as the dev score rises',
+        'strategy = "halving"    # a trial of each candidate, more seeds for the better half, a verdict on fresh seeds and rows',
         'confirm = "ask"    # wait for a person before the final training; "auto" takes the proposal',
         "",
         f"# Budget: {answers.budget}, {meaning}.",

@@ -39,7 +39,7 @@ def settings(encoder: Path, epochs: int, limit: int, *tasks: str, keep: str = "f
             f"[data]\nmax_length = 32\ntrain_limit = {limit}\ndev_limit = 8\ntest_limit = 8",
             f"[training]\n{training}",
             f"[multitask]\n{training}\nsteps = {3 * epochs}\naccumulation = 1",
-            '[selection]\nconfirm = "auto"',
+            '[selection]\nstrategy = "trial"\nconfirm = "auto"',
             *tables,
         ]
     )

@@ -37,7 +37,7 @@ def toy_settings(encoder: Path) -> Settings:
         "training": {"epochs": 2, **training},
         "multitask": {"epochs": 2, "steps": 12, "accumulation": 1, **training},
         "scoring": {},
-        "selection": {"confirm": "auto"},
+        "selection": {"confirm": "auto", "strategy": "trial"},
         "tasks.mood": {"type": "classification", **files["mood"]},
         "tasks.pair": {"type": "classification", "text": ["one", "two"], **files["pair"]},
         "tasks.stars": {"type": "regression", **files["stars"]},

@@ -43,7 +43,7 @@ def test_without_tau_nothing_is_tuned_or_scored_and_everything_that_looks_lives_
 
 
 def test_without_the_embedding_no_text_is_embedded(place):
-    place.settings["selection"] = {"confirm": "auto", "predictors": ["tau"]}
+    place.settings["selection"] = {"confirm": "auto", "strategy": "trial", "predictors": ["tau"]}
     place.settings["run"]["primary"] = ["mood"]
     place.write()
     assert stages(place.done()) == {"tune", "score", "correlate", "reliability", "trial", "proposal", "test"}

@@ -47,7 +47,7 @@ def init(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def test_a_folder_becomes_a_run_that_can_be_planned(folder):
     done = init(folder, "--primary", "reviews", "--budget", "quick")
     assert done.returncode == 0, done.stderr
-    assert "reviews; strategy trial" in done.stdout  # of the plan
+    assert "reviews; strategy halving" in done.stdout  # of the plan
     settings = tomllib.loads((folder / "tasks.toml").read_text())
     assert settings["run"]["primary"] == ["reviews"]
     assert settings["data"]["train_limit"] == 500

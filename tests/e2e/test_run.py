@@ -227,7 +227,7 @@ def test_the_model_card_says_what_the_model_is(ran):
 
 
 def test_halving_gives_verdicts_on_fresh_seeds_and_rows(ran):
-    ran.settings["selection"] = {"confirm": "auto", "strategy": "halving", "predictors": ["tau", "embedding", "tau-centred"]}
+    ran.settings["selection"] = {"confirm": "auto", "predictors": ["tau", "embedding", "tau-centred"]}
     ran.settings["selection.halving"] = {"budget": 4, "shortlist": 2, "seeds": 2, "finalists": 1}
     ran.write()
     assert ran.done()

@@ -22,7 +22,8 @@ pytest_plugins = ["gradts_engine.testing.fixtures"]
 @pytest.fixture
 def learning(place):
     """A place whose candidates are ordered by what they do for others."""
-    place.settings["selection"] = {"confirm": "auto", "predictor": "main-effect", "predictors": ["main-effect"], "pilots": 2}
+    place.settings["selection"] = {"confirm": "auto", "strategy": "trial", "pilots": 2}
+    place.settings["selection"] |= {"predictor": "main-effect", "predictors": ["main-effect"]}
     place.settings["run"]["primary"] = ["mood"]
     place.write()
     return place

@@ -50,6 +50,7 @@ NAMES = Names(
     encoders=by_name(EncoderSpec(name="minilm-l6", source=nothing)),
     predictors=by_name(*(PredictorSpec(name=name, load=nothing, needs=()) for name in ("tau", "embedding"))),
     strategies=by_name(
+        StrategySpec(name="halving", load=nothing),
         StrategySpec(name="trial", load=nothing),
         StrategySpec(name="threshold", load=nothing, settings=lambda: ThresholdSettings),
     ),
@@ -339,5 +340,7 @@ def test_a_preset_stands_where_the_file_gives_nothing(load, problems):
     experiment = load(text)
     assert (experiment.training.optimizer, experiment.multitask.optimizer) == ("adamax", "adamw")
     assert (experiment.multitask.length, experiment.scoring.head_axis, experiment.data.max_length) == ("epochs", "input", 512)
+    assert experiment.selection.strategy == "trial"
+    assert load(text.replace("preset", "# preset")).selection.strategy == "halving"
     assert any("preset: got" in line for line in problems(text.replace("published", "publised")))
     assert any("is not a table" in line or "should be a table" in line for line in problems("training = 1\n" + text))

@@ -22,6 +22,7 @@ PRESETS: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         "training": {"optimizer": "adamax"},
         "multitask": {"optimizer": "adamax", "length": "epochs"},
         "scoring": {"head_axis": "input"},
+        "selection": {"strategy": "trial"},
     }
 }
 """Settings of each section that stand where a file gives none."""
@@ -187,7 +188,7 @@ class ScoringSettings(Section):
 class SelectionSettings(Section):
     """`[selection]`: how auxiliaries are chosen and confirmed."""
 
-    strategy: Annotated[str, registered("strategy", "strategies")] = Field(default="trial", description="A registered strategy.")
+    strategy: Annotated[str, registered("strategy", "strategies")] = Field(default="halving", description="A registered strategy.")
     confirm: Literal["ask", "auto"] = Field(
         default="ask", description="Wait for a person to confirm the proposal, or take it as it is."
     )

@@ -28,7 +28,7 @@ def run(tmp_path: Path, isolated_catalog: Callable[..., Any], capsys: pytest.Cap
         tables += f'[tasks.{task}]\ntype = "{kind}"\ntrain = "{task}.train.jsonl"\ndev = "{task}.dev.jsonl"\n'
     (tmp_path / "tasks.toml").write_text(
         '[run]\nencoder = "tiny"\nprimary = ["mood"]\ndevices = ["cpu"]\n[data]\nmax_length = 24\n'
-        f'[training]\nepochs = 1\n[multitask]\nepochs = 1\n[selection]\nconfirm = "auto"\n{tables}'
+        f'[training]\nepochs = 1\n[multitask]\nepochs = 1\n[selection]\nstrategy = "trial"\nconfirm = "auto"\n{tables}'
     )
 
     def run(plugin: Any) -> str:

@@ -35,6 +35,7 @@ batch_size = 4
 steps = 12
 batch_size = 4
 [selection]
+strategy = "trial"
 confirm = "auto"
 [tasks.mood]
 type = "classification"
