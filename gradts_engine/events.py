@@ -28,7 +28,7 @@ class RunStarted(Event):
     """`config` is the absolute path of tasks.toml, for readers who want to find the data again; `settings` its sections;
     `store` the absolute path of the store that keeps what stages computed, by their keys; `needs` which evidence is computed
     (`contracts.Need`); `precision` the number format that each section is computed in; `keep` which stored weights stay once the
-    run is done."""
+    run is done; `trials` the most that the strategy makes of each primary."""
 
     run: str
     config: str
@@ -42,6 +42,7 @@ class RunStarted(Event):
     needs: tuple[str, ...] = ("importance", "state")
     precision: Mapping[str, str] = field(default_factory=dict)
     keep: str = "all"
+    trials: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ def _trials(view: RunView, now: float, primary: str) -> Branch:
         before.append(frozenset(names))
         label = f"\N{HORIZONTAL ELLIPSIS} + {added.pop()}" if added else f"+ {' + '.join(names)}" if names else "(alone)"
         leaves.append(replace(leaf, label=label))
-    most = 0 if primary in view.proposals or view.started is None else len(view.started.tasks)
+    most = 0 if primary in view.proposals or view.started is None else view.started.trials.get(primary, 0)
     return replace(branch, key=f"trial {primary}", leaves=tuple(leaves), most=most)
 
 

@@ -72,7 +72,7 @@ def page(store: Store, run: RunFolder) -> str:
         most_classes=tables.CLASSES,
         css=_css(),
         version=__version__,
-        most=len(found.tasks) * len(found.primaries),
+        most=sum(view.started.trials.values()) if view.started else 0,
         drawing=drawing,
         expected=report.expected,
         to_know=report.to_know,

@@ -100,6 +100,7 @@ def beginning(
     devices: tuple[str, ...],
     versions: Mapping[str, str],
     needed: Iterable[str],
+    trials: Mapping[str, int],
 ) -> Iterable[events.Event]:
     """What is said before the first stage."""
     experiment = prepared.experiment
@@ -116,6 +117,7 @@ def beginning(
         needs=tuple(sorted(needed)),
         precision=prepared.facts.precision,
         keep=experiment.run.keep,
+        trials=trials,
     )
     if kind := network_file_system(store.root):
         yield events.Warned(f"{store.root} is on a network file system ({kind}): safe, but slower than a local disk")

@@ -32,7 +32,7 @@ from gradts_engine.runtime.listening import Listener
 from gradts_engine.runtime.plan import expected
 from gradts_engine.runtime.prepare import Prepared, check, load_executor, prepare, run_id
 from gradts_engine.runtime.proposals import propose
-from gradts_engine.runtime.ranking import needed, rank, silent, unlearnt, versions_of
+from gradts_engine.runtime.ranking import most_trials, needed, rank, silent, unlearnt, versions_of
 from gradts_engine.runtime.store import RunFolder, Store
 from gradts_engine.runtime.trials import known, of_others
 from gradts_engine.runtime.watch import Watch, refuse_old_commands
@@ -76,7 +76,8 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
             refuse_old_commands(run, journal)
             devices = tuple(device.shown for device in executor.devices)
             planned = expected(prepared, catalog, store, run.view(), devices[0])
-            for event in beginning(run, store, prepared, described, devices, options.versions, reads):
+            trials = most_trials(experiment, catalog)
+            for event in beginning(run, store, prepared, described, devices, options.versions, reads, trials):
                 journal.emit(event)
             if planned:
                 journal.emit(planned)

@@ -18,7 +18,7 @@ from gradts_engine.runtime.described import data_facts, describe
 from gradts_engine.runtime.gathering import pilot_trials, state_jobs, task_jobs
 from gradts_engine.runtime.jobs import Job, Score, Trial, Tune, key, needs
 from gradts_engine.runtime.prepare import Prepared, check, load_executor, prepare, run_id
-from gradts_engine.runtime.ranking import needed, unlearnt
+from gradts_engine.runtime.ranking import most_trials, needed, unlearnt
 from gradts_engine.runtime.store import Store
 from gradts_engine.runtime.trials import known, of_others
 from gradts_engine.runtime.view import RunView
@@ -57,7 +57,7 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
             data_facts(read, task, types[name], encoder.tokenizer_for(types[name].word_level), experiment.data.max_length)
             | {"found": found, "seconds": _sum(_middle(spending.seconds(j)) for j in own if j not in done)}
         )
-    made, most = _found(store, run.view(), "trial"), _most(experiment, catalog)
+    made, most = _found(store, run.view(), "trial"), sum(most_trials(experiment, catalog).values())
     left = [job for job in jobs if job not in done]
     return {
         "run": run.id,
@@ -96,7 +96,7 @@ def expected(prepared: Prepared, catalog: Catalog, store: Store, run: RunView, d
     jobs = _evidence(prepared, catalog)
     there = [job for job in jobs if store.artifacts.find(job.stage, key(job, prepared.facts), files=False)]
     done = {*there, *(need for job in there for need in needs(job))}
-    left, most = [job for job in jobs if job not in done], _most(prepared.experiment, catalog)
+    left, most = [job for job in jobs if job not in done], sum(most_trials(prepared.experiment, catalog).values())
     table = spending.table(left, most, 0)
     times = {stage: (row["low"], row["high"]) for stage, row in table.items() if row["high"] is not None}
     return Planned({stage: row["jobs"] for stage, row in table.items()}, times)
@@ -114,12 +114,6 @@ def _evidence(prepared: Prepared, catalog: Catalog) -> list[Job]:
             selections = [prepared.usable(pilot, (Auxiliary(c),)) for c in candidates]
             asked += [Trial(primary=pilot, auxiliaries=selection) for selection in selections]
     return list(dict.fromkeys(job for later in asked for job in (*needs(later), later)))
-
-
-def _most(experiment: Experiment, catalog: Catalog) -> int:
-    """The most trials that the strategy makes."""
-    strategy = catalog.strategies[experiment.selection.strategy]
-    return sum(strategy.most(experiment.strategy, len(experiment.candidates(p))) for p in experiment.primaries)
 
 
 def _found(store: Store, view: RunView, stage: str) -> int:

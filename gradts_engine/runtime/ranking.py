@@ -29,6 +29,12 @@ def needed(selection: SelectionSettings, catalog: Catalog) -> frozenset[Need]:
     return frozenset(read | ({"importance"} if catalog.strategies[selection.strategy].needs_instances else set()))
 
 
+def most_trials(experiment: Experiment, catalog: Catalog) -> dict[str, int]:
+    """The most trials that the strategy makes of each primary."""
+    strategy = catalog.strategies[experiment.selection.strategy]
+    return {p: strategy.most(experiment.strategy, len(experiment.candidates(p))) for p in experiment.primaries}
+
+
 WAY_OUT = "set pilots = 3, or give some with `gradts-engine trials import FILE.csv`"
 
 

@@ -54,6 +54,10 @@ def test_pilots_are_planned_made_shown_and_learnt_from(learning):
     assert {c: v for c, v in said.items() if v is not None} == pytest.approx(effects(made))
     assert found["primaries"]["mood"]["predictor"] == "main-effect"
     assert "pilots, what candidates do for other tasks" in learning("results").out
+    assert learning("report tasks", str(learning.folder / "out.html")).code == 0
+    page = (learning.folder / "out.html").read_text()
+    assert "<h2>Pilots</h2>" in page
+    assert "At most 4 trainings are trials." in page
     assert learning.done() == set()  # and what the run has made itself changes nothing
     assert learning("plan --json", str(learning.config)).json["evidence"] == {"pilot": {"jobs": 4, "found": 4}}
 

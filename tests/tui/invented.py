@@ -80,6 +80,7 @@ class Invented:
                 devices=("cuda:0",),
                 settings=settings,
                 versions={"gradts": self.version},
+                trials={primary: len(self.sizes) for primary in self.primaries},
             )
         )
         for task, size in self.sizes.items():

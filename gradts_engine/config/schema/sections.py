@@ -188,7 +188,9 @@ class ScoringSettings(Section):
 class SelectionSettings(Section):
     """`[selection]`: how auxiliaries are chosen and confirmed."""
 
-    strategy: Annotated[str, registered("strategy", "strategies")] = Field(default="halving", description="A registered strategy.")
+    strategy: Annotated[str, registered("strategy", "strategies")] = Field(
+        default="halving", description="A registered strategy."
+    )
     confirm: Literal["ask", "auto"] = Field(
         default="ask", description="Wait for a person to confirm the proposal, or take it as it is."
     )

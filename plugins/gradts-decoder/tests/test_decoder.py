@@ -72,7 +72,8 @@ def test_a_whole_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], isolate
     training = "epochs = 1\nbatch_size = 8\n"
     (tmp_path / "tasks.toml").write_text(
         '[run]\nencoder = "tiny"\ntasks = ["mood", "pair", "tags"]\nprimary = ["mood"]\ndevices = ["cpu"]\n'
-        f'[training]\n{training}[multitask]\n{training}[selection]\nstrategy = "trial"\nconfirm = "auto"\n[data]\nmax_length = 24\n'
+        f"[training]\n{training}[multitask]\n{training}[data]\nmax_length = 24\n"
+        '[selection]\nstrategy = "trial"\nconfirm = "auto"\n'
     )
     assert main(["run", str(tmp_path / "tasks.toml"), "--plain"]) == 0
     assert "mood" in capsys.readouterr().out
