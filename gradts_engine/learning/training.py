@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from gradts_engine.contracts import ClassScores, Label, Rules, TextAnswers
-from gradts_engine.errors import RunError, TrainingDiverged
+from gradts_engine.errors import TrainingDiverged
 from gradts_engine.learning.batches import Encoded, Plan, Step, token_batches
+from gradts_engine.learning.memory import Patience
 from gradts_engine.learning.metrics import METRICS
 from gradts_engine.learning.model import MultiTaskModel
 from gradts_engine.learning.optimizers import Settings, clip_gradients, make_optimizer
@@ -208,17 +209,19 @@ def _step(
 
 def _gradients(state: TrainingState, data: Mapping[str, Encoded], step: Step, precision: str, progress: Progress) -> Tensor:
     """Accumulate the gradients of one step, its micro-batches in smaller parts where the memory does not suffice; its loss."""
+    patience = Patience(state.device)
     while True:
         try:
             return _backward(state, data, step, precision)
-        except torch.OutOfMemoryError as error:
-            if state.parts >= max(len(batch.rows) for batch in step):
-                raise RunError(f"out of memory on {state.device} with one instance at a time: lower [data] max_length") from error
-        # outside of `except`, whose traceback holds on to the tensors of the step
+        except torch.OutOfMemoryError as found:
+            error = found.with_traceback(None)  # it would hold on to the tensors of the step
         state.optimizer.zero_grad(set_to_none=True)
         torch.cuda.empty_cache()
-        state.parts *= 2
-        progress.smaller(state.parts)
+        if state.parts < max(len(batch.rows) for batch in step):
+            state.parts *= 2
+            progress.smaller(state.parts)
+        else:
+            patience.wait(error)
 
 
 def _backward(state: TrainingState, data: Mapping[str, Encoded], step: Step, precision: str) -> Tensor:

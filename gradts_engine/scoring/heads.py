@@ -67,6 +67,11 @@ class HeadGradients:
         self.calls.clear()
         self.weights.clear()
 
+    def release(self) -> None:
+        """Forget a batch, and the memory that gradients are made in: there is too little of it."""
+        self.drop()
+        self.buffers.clear()
+
     def _forward(self, module: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> None:
         """Have autograd call us with the gradient of this projection's output."""
         call = self.calls.get(module, 0)
@@ -94,9 +99,10 @@ class HeadGradients:
     def _means(self, g: Tensor, x: Tensor) -> Tensor:
         """`_along` of the weight gradients of a batch: [B, T, out], [B, T, in] to [B, out] or [B, in]."""
         shape = (g.shape[2], x.shape[2])
-        if shape not in self.buffers:
-            size = BLOCK[x.device.type] // (g.element_size() * shape[0] * shape[1])
-            self.buffers[shape] = x.new_empty(max(1, size), *shape)
+        size = min(len(x), max(1, BLOCK[x.device.type] // (g.element_size() * shape[0] * shape[1])))
+        if shape not in self.buffers or len(self.buffers[shape]) < size:
+            self.buffers.pop(shape, None)  # before the larger one is made
+            self.buffers[shape] = x.new_empty(size, *shape)
         buffer = self.buffers[shape]
         means = []
         for part_g, part_x in zip(g.split(len(buffer)), x.split(len(buffer)), strict=True):

@@ -17,8 +17,9 @@ import torch
 from torch import Tensor
 
 from gradts_engine.contracts import HeadAxis, HeadSites
-from gradts_engine.errors import RunError, TrainingDiverged
+from gradts_engine.errors import TrainingDiverged
 from gradts_engine.learning.batches import Encoded
+from gradts_engine.learning.memory import Patience
 from gradts_engine.learning.model import MultiTaskModel
 from gradts_engine.learning.training import logits_of, short
 from gradts_engine.scoring.heads import HeadGradients
@@ -101,6 +102,7 @@ class GradientPass:
         self.precision = precision
         self.gradients = HeadGradients(model.encoder, sites, projections, axis)
         self.gradients.sequences = data.sequences
+        self.patience = Patience(device)
         self.batch_tokens = batch_tokens or self.probe()
 
     def probe(self) -> int:
@@ -136,7 +138,7 @@ class GradientPass:
         """Raw importance [n, L, H], float32, of the instances at `rows` (all of them without), in that order.
 
         Calls `progress(done, total)` after each batch. Nothing waits for the device before the end. Raises `TrainingDiverged`
-        if a value is not finite, and `RunError` if the memory does not suffice for one instance.
+        if a value is not finite, and `RunError` if the memory does not suffice for one instance, for as long as `Patience` has.
         """
         rows = np.arange(len(self.data)) if rows is None else np.asarray(rows)
         lengths = self.data.lengths[rows]
@@ -164,12 +166,12 @@ class GradientPass:
         try:
             self._loss(rows, self.precision).backward()
             return self.gradients.take()
-        except torch.OutOfMemoryError as error:
-            if len(rows) == 1:
-                raise RunError(f"out of memory on {self.device} with one instance: lower [data] max_length") from error
-        # outside of `except`, whose traceback holds on to the tensors of the batch
-        self.gradients.drop()
+        except torch.OutOfMemoryError as found:
+            error = found.with_traceback(None)  # it would hold on to the tensors of the batch
+        self.gradients.release()
         torch.cuda.empty_cache()
+        if len(rows) == 1:
+            self.patience.wait(error)
         self.batch_tokens = max(1, min(self.batch_tokens, len(rows) * int(self.data.lengths[rows].max())) // 2)
         return None
 

@@ -1,6 +1,7 @@
 """Importance from one batched pass equals a plain loop: one instance at a time, `loss.backward()`, the weights' own gradients."""
 
 import copy
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +18,7 @@ from gradts_engine.contracts import EncoderSpec, HeadAxis, HeadSites, Instance
 from gradts_engine.errors import RunError, TrainingDiverged
 from gradts_engine.learning.batches import Encoded, encode
 from gradts_engine.learning.encoders import Encoder, load_encoder
+from gradts_engine.learning.memory import WAITS
 from gradts_engine.learning.model import MultiTaskModel, initialise_head
 from gradts_engine.learning.task_types import Classification, Regression, TokenClassification
 from gradts_engine.scoring import importance
@@ -267,9 +269,27 @@ def test_memory_for_not_even_one_instance(bert, monkeypatch) -> None:
         raise torch.OutOfMemoryError("simulated")
 
     passing = GradientPass(*bert, batch_tokens=1000)
+    passing.patience.waits = iter([0.0, 0.0])
     monkeypatch.setattr(MultiTaskModel, "forward", never)
     with pytest.raises(RunError, match=r"out of memory on cpu with one instance: lower \[data\] max_length"):
         passing.importance()
+
+
+def test_memory_that_others_let_go_of_is_waited_for(bert, monkeypatch) -> None:
+    forward, busy = MultiTaskModel.forward, iter([True] * 3)
+
+    def late(self: MultiTaskModel, task: str, inputs: Mapping[str, Tensor]) -> Tensor:
+        if next(busy, False):
+            raise torch.OutOfMemoryError("simulated")
+        return forward(self, task, inputs)
+
+    whole = instance_importance(*bert, batch_tokens=1)
+    passing = GradientPass(*bert, batch_tokens=1)
+    waited: list[float] = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    monkeypatch.setattr(MultiTaskModel, "forward", late)
+    np.testing.assert_allclose(passing.importance(), whole, rtol=0, atol=1e-6 * whole.max())
+    assert waited == list(WAITS[:3])
 
 
 def test_nothing_is_fetched_from_the_device_between_batches(bert, monkeypatch) -> None:
