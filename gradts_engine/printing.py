@@ -18,6 +18,8 @@ def printable(text: str) -> str:
     be encoded. What is not allowed is written as in Python (`\\x1b`, `\\u202e`, `\\n`); nothing is dropped, and a text that is
     fine comes back as it is. It may still be markup: rich must get it as a `Text` (`tables.label`), Markdown by `card.markdown`.
     """
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 

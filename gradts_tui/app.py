@@ -162,6 +162,10 @@ class GradTS(Host):
             return self.desk.run is not None and self.is_screen_installed(str(parameters[0]))
         return not (action == "runs" and isinstance(self.screen, Runs))
 
+    def get_key_display(self, binding: Binding) -> str:
+        """Enter by its name, as our sentences have it: fonts lack its sign."""
+        return super().get_key_display(binding).replace("⏎", "Enter")
+
     def action_page(self, name: str) -> None:
         """Go to a screen."""
         if not (isinstance(self.screen, Page) and name == self.screen.NAME):

@@ -38,5 +38,6 @@ def demo(context: click.Context, folder: Path, plain: bool, store: Path | None) 
         except PackageNotFoundError:
             raise UsageError(f"the demo needs the plugin {name}: pip install {' '.join(PLUGINS)}") from None
     path = write_demo(folder)
-    say(f"running {path}; change it, and `gradts-engine run {path}` computes what the change touches", err=True)
+    say(f"{path}: which of six generated tasks help a seventh? This takes a few minutes on two cores.", err=True)
+    say("Ctrl+C stops it, and the same command goes on. After a change of the file only what it touches is computed.", err=True)
     context.invoke(run, config=path, store=store, yes=False, plain=plain, detach=False, announce=None)

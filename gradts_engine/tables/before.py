@@ -71,11 +71,7 @@ def plan(found: Mapping[str, Any]) -> RenderableType:
     ]
     said = [label(f"{t['task']}: {class_line(t['classes'])}") for t in found["tasks"] if t["classes"]]
     said += [label(f"{t['task']}: {warning}", "yellow") for t in found["tasks"] for warning in t["warnings"]]
-    said += [
-        label(f"{t['task']}: only {t['dev']} dev rows, each {100 / t['dev']:.1f} points: small gains will be chance", "yellow")
-        for t in found["tasks"]
-        if t["task"] in found["primaries"] and 0 < t["dev"] < FEW
-    ]
+    said += [label(f"{t['task']}: {_few(t)}", "yellow") for t in found["tasks"] if t["task"] in found["primaries"] and _few(t)]
     seconds = "not known before a first run" if found["seconds"] is None else f"about {found['seconds']:.0f} s"
     counts = found.get("evidence", {}).items()
     evidence = ", ".join(f"{n['jobs']} {stage}" + (f" ({n['found']} found)" if n["found"] else "") for stage, n in counts)
@@ -94,6 +90,13 @@ def plan(found: Mapping[str, Any]) -> RenderableType:
         *_costs(found["costs"]),
         Text(f"a training takes at most {decimal(found['memory'])} of memory"),
     )
+
+
+def _few(task: Mapping[str, Any]) -> str:
+    """What too few dev rows of a primary mean; nothing where there are more."""
+    rows = task["dev"]
+    each = f", each {100 / rows:.1f} points" if rows and task["metric"] == "accuracy" else ""
+    return f"only {rows} dev rows{each}: small gains will be chance" if rows < FEW else ""
 
 
 def _costs(found: Mapping[str, Mapping[str, Any]]) -> list[RenderableType]:

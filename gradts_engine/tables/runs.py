@@ -247,13 +247,12 @@ def spent(found: Sequence[Spent]) -> Table:
 
 
 def comparison(found: Comparison) -> RenderableType:
-    """Two runs side by side."""
-    first, second = found.runs
-    parts: list[RenderableType] = [label(f"{first} and {second}", "bold"), Text("")]
+    """Two runs side by side, which the headings call A and B: names of runs are long."""
+    parts: list[RenderableType] = [*(label(f"{x}: {run}", "bold") for x, run in zip("AB", found.runs, strict=True)), Text("")]
     if found.settings:
         parts += [
             Text("settings that differ:"),
-            records([{"setting": p.name, first: p.first, second: p.second} for p in found.settings]),
+            records([{"setting": p.name, "A": p.first, "B": p.second} for p in found.settings]),
         ]
     else:
         parts.append(Text("no setting differs"))
@@ -261,11 +260,11 @@ def comparison(found: Comparison) -> RenderableType:
         chosen, ranks = found.chosen[primary], {p.name: p for p in found.ranks[primary]}
         parts.append(label(primary, "bold"))
         rows = [
-            {"candidate": p.name, f"rank {first}": ranks[p.name].first, f"rank {second}": ranks[p.name].second}
-            | {f"tau {first}": words.score(p.first), f"tau {second}": words.score(p.second)}
+            {"candidate": p.name, "rank A": ranks[p.name].first, "rank B": ranks[p.name].second}
+            | {"tau A": words.score(p.first), "tau B": words.score(p.second)}
             for p in found.tau[primary]
         ]
         parts.append(records(rows))
-        results = [{"": p.name, first: words.score(p.first), second: words.score(p.second)} for p in scores]
-        parts.append(records([*results, {"": chosen.name, first: chosen.first or "-", second: chosen.second or "-"}]))
+        results = [{"": p.name, "A": words.score(p.first), "B": words.score(p.second)} for p in scores]
+        parts.append(records([*results, {"": chosen.name, "A": chosen.first or "-", "B": chosen.second or "-"}]))
     return Group(*parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -113,11 +114,9 @@ class Importance(Page):
             return None
         drawn = tables.heat_map(found.task)
         matrix.show(drawn.rows, drawn.columns, drawn.values, CORNER)
-        parts = [matrix.hidden, f"{found.instances} rows"]
-        if task in tasks:
-            parts.insert(0, f"{tasks.index(task) + 1}/{len(tasks)}")
-        head = tables.label(task, "bold").append("  " + "  ".join(filter(None, parts)) + "  ", "dim")
-        title.say(head.append_text(matrix.scale))
+        place = f"{tasks.index(task) + 1}/{len(tasks)}" if task in tasks else ""
+        parts = [Text(part, "dim") for part in (matrix.hidden, place, f"{found.instances} rows") if part]
+        title.say(heading(task, [*parts, matrix.scale], matrix.size.width or TITLE))
         box.styles.max_width = max(matrix.whole + ROOM, TITLE)  # the other map stands beside it, not half a wide screen away
         return found
 
@@ -212,6 +211,15 @@ class Importance(Page):
         rows = [[f"importance of {self.chosen}"], ["layer\\head", *map(str, range(heads))]]
         rows += [[str(i), *(f"{x:.6g}" for x in found.task[i])] for i in range(layers)]
         return "\n".join("\t".join(row) for row in rows)
+
+
+def heading(task: str, parts: Sequence[Text], width: int) -> Text:
+    """The task's name, and of the parts, the first being the most important, those that fit."""
+    text = tables.label(words.shortened(task, width), "bold")
+    for part in parts:
+        if text.cell_len + 2 + part.cell_len <= width:
+            text.append("  ").append_text(part)
+    return text
 
 
 def standing(task: np.ndarray, layer: int, head: int) -> str:

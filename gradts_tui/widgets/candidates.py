@@ -19,6 +19,9 @@ OTHERS = 62
 WIDE = 100
 """Columns from which intervals and all predictors are shown."""
 
+WIDER = 150
+"""Columns from which they have room beside verdicts."""
+
 OWN = "tau"
 """The predictor that has a column of its own in any case, where it has values."""
 
@@ -31,9 +34,11 @@ def columns(result: PrimaryResults, width: int) -> tuple[str, ...]:
     own = [OWN] if any(ranked.tau is not None for ranked in result.ranking) else []
     first = [name for name in others if name == result.predictor]
     said = ["verdict"] if result.verdicts else []
-    rest = [name for name in others if name not in first] if width >= WIDE else []
+    roomy = width >= (WIDER if said else WIDE)
+    rest = [name for name in others if name not in first] if roomy else []
     took = ["took"] if width >= WIDE or not (first or said) else []
-    return ("", "candidate", "#", *own, *first, "dev", "gain", *said, "rows", *took, *rest, "why")
+    why = ["why"] if roomy or not said else []
+    return ("", "candidate", "#", *own, *first, "dev", "gain", *said, "rows", *took, *rest, *why)
 
 
 def row(

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from rich.text import Text
 from textual.geometry import Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from gradts_engine.printing import printable
 from gradts_tui.state import Line
 
 
@@ -20,8 +21,8 @@ class Lines(ScrollView, can_focus=True):
         self.text = text
         self.indent = indent
         self.lines: Sequence[Line] = ()
-        self.rows: list[tuple[int, int]] = []
-        """Line and part of it that each row shows."""
+        self.rows: list[tuple[int, int, int]] = []
+        """Line that each row shows, and from where to where."""
         self.follow = True
 
     def show(self, lines: Sequence[Line]) -> None:
@@ -33,7 +34,7 @@ class Lines(ScrollView, can_focus=True):
     def lay_out(self) -> None:
         """Find the rows, and stay at the end."""
         room = self.room
-        self.rows = [(i, part) for i, line in enumerate(self.lines) for part in range(-(-len(line.text) // room) or 1)]
+        self.rows = [(i, *part) for i, line in enumerate(self.lines) for part in folds(printable(line.text), room)]
         self.virtual_size = Size(self.scrollable_content_region.width, len(self.rows))
         self.refresh()
         if self.follow:
@@ -52,9 +53,19 @@ class Lines(ScrollView, can_focus=True):
         row, width = y + self.scroll_offset.y, self.size.width
         if row >= len(self.rows):
             return Strip.blank(width, self.rich_style)
-        line, part = self.rows[row]
-        text, at = self.text(self.lines[line]), self.indent + part * self.room
-        if len(text) > self.indent + self.room:
-            head = text[: self.indent] if part == 0 else Text(" " * self.indent)
-            text = Text.assemble(head, text[at : at + self.room])
+        line, start, end = self.rows[row]
+        text = self.text(self.lines[line])
+        head = Text(" " * self.indent) if start else text[: self.indent]
+        text = Text.assemble(head, text[self.indent + start : self.indent + end])
         return Strip(text.render(self.app.console)).crop_extend(0, width, self.rich_style).apply_style(self.rich_style)
+
+
+def folds(text: str, room: int) -> Iterator[tuple[int, int]]:
+    """From where to where the parts of a text go that are at most `room` long: they end at blanks, where there are any."""
+    start = 0
+    while len(text) - start > room:
+        blank = text.rfind(" ", start + 1, start + room + 1)
+        end = start + room if blank < 0 else blank
+        yield start, end
+        start = end + (blank >= 0)
+    yield start, len(text)

@@ -26,8 +26,8 @@ PAGES = {
 NAME = 24
 """Columns of a run's name."""
 
-WIDE = 120
-"""Columns from which everything has room in the first line."""
+FIRST = 3
+"""Parts of the first line that are always there, cut where they have no room; the others are where they fit."""
 
 ROOMY = 76
 """Columns from which the names of the screens stand apart."""
@@ -43,11 +43,13 @@ def title(app: App[object], snapshot: Snapshot | None, run: RunState | None) -> 
     parts = [tables.label(words.shortened(run.id, NAME), "bold"), look(app, "unreadable" if run.problem else run.state)]
     if snapshot and run.engine and (far := overall(branches(run.view, snapshot.now))):
         parts.append(Text(far))
-    if snapshot and run.worked and (app.size.width >= WIDE or len(parts) < 3):
+    if snapshot and run.worked:
         since = snapshot.now - run.view.last if run.engine and run.state != "paused" else 0.0
         parts.append(Text(f"{words.duration(run.worked + since)} of work", "dim"))
     if started:
         parts.append(tables.label(f"{started.encoder.rstrip('/').rpartition('/')[2]} on {', '.join(started.devices)}", "dim"))
+    while len(parts) > FIRST and first.cell_len + sum(part.cell_len + 2 for part in parts) > app.size.width:
+        parts.pop()
     return first.append_text(Text("  ").join(parts))
 
 

@@ -26,6 +26,14 @@ pytestmark = pytest.mark.skipif(TMUX is None, reason="tmux is not installed")
 PROGRAM = str(Path(sys.executable).with_name("gradts-tui"))
 
 
+def until(holds: Callable[[], object], seconds: float = 30) -> bool:
+    """Whether something holds in time."""
+    deadline = time.monotonic() + seconds
+    while not (held := holds()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return bool(held)
+
+
 class Terminal:
     """A pane of a tmux server of its own."""
 
@@ -48,28 +56,16 @@ class Terminal:
         return self.tmux("capture-pane", "-p")
 
     def press(self, *keys: str) -> None:
-        for key in keys:
-            self.tmux("send-keys", key)
-            time.sleep(0.15)
+        self.tmux("send-keys", *keys)
 
     def wait(self, *words: str, seconds: float = 60) -> str:
         """Until all words are on the screen."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            text = self.text()
-            if all(word in text for word in words):
-                return text
-            time.sleep(0.1)
-        raise AssertionError(f"no {words} on the screen:\n{self.text()}")
+        assert until(lambda: all(word in self.text() for word in words), seconds), f"no {words}:\n{self.text()}"
+        return self.text()
 
     def gone(self, seconds: float = 20) -> bool:
         """Whether the program has ended, and the pane with it."""
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            if not self.tmux("list-panes"):
-                return True
-            time.sleep(0.1)
-        return False
+        return until(lambda: not self.tmux("list-panes"), seconds)
 
     def kill(self) -> None:
         self.tmux("kill-server")
@@ -89,91 +85,20 @@ def engines(place) -> Iterator[None]:
     for run in place.store.runs():
         if run.engine():
             place("cancel", run.id)
-    deadline = time.monotonic() + 30
-    while any(run.engine() for run in place.store.runs()) and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert not any(run.engine() for run in place.store.runs())
+    assert until(lambda: not any(run.engine() for run in place.store.runs()))
 
 
-def test_from_tasks_toml_to_the_final_model(place, terminal, engines):
-    place.settings["selection"]["confirm"] = "ask"
-    place.write()
-    terminal.start(str(place.config))
-    terminal.wait("encoder", "mood", "reading the data")
-    terminal.wait("Enter starts an engine", "trials: at most 4", "36")
-    terminal.press("Enter")
-    terminal.wait("Tune each task alone")
-    terminal.wait("waits for you")
-    run = place.latest
-    assert run.engine() == ""  # nothing waits in memory
-    terminal.press("4")
-    terminal.wait("candidate", "pair", "stars", "tags")
-    terminal.press("a", "Down", "Down", "Space")  # an edit: the third candidate, in or out
-    before = run.view()
-    terminal.press("Enter")
-    terminal.wait("Train mood like this?", "against the proposal")
-    terminal.press("Enter")
-    terminal.wait("✓ done")
-    view = run.view()
-    assert view.confirmations["mood"].by == "person"
-    assert set(view.confirmations["mood"].auxiliaries) != set(before.proposals["mood"].auxiliaries)
-    assert (run.models / "mood" / "config.json").exists()
-    terminal.press("5")
-    terminal.wait("tasks, each tuned alone", "mood")
-    terminal.press("q")
-    assert terminal.gone()
-
-
-def test_the_pane_dies_and_the_engine_does_not(slow, place, terminal, engines):
-    slow.settings["training"]["epochs"] = 60
-    slow.write()
-    terminal.start(str(slow.config), size=(80, 24))
-    terminal.wait("Enter starts an engine")
-    terminal.press("Enter")
-    terminal.wait("running", "%")
-    terminal.kill()  # SIGHUP to everything in the pane
-    run = slow.latest
-    time.sleep(1)
-    seen = run.view().last
-    assert run.engine()
-    deadline = time.monotonic() + 30
-    while run.view().last == seen and time.monotonic() < deadline:
-        time.sleep(0.1)
-    assert run.view().last > seen
-
-    terminal.start(run.id, "--store", str(slow.store.root))
-    terminal.wait("● running", "Tune each task alone")
-    terminal.press("p")
-    terminal.wait("paused", "press p to go on")
-    terminal.press("p")
-    terminal.wait("● running")
-    terminal.tmux("resize-window", "-x", "50", "-y", "12")
-    terminal.wait("too small")
-    terminal.tmux("resize-window", "-x", "140", "-y", "40")
-    terminal.wait("Tune each task alone", "loss")
-    terminal.press("X")
-    terminal.wait("Stop this run?")
-    terminal.press("y")
-    terminal.wait("stopped", "press c to go on")
-    assert not run.engine()
-    assert run.view().state == "cancelled"
-    terminal.press("c")
-    terminal.wait("● running")
-    terminal.press("q")
-    assert terminal.gone()
-    assert run.engine()
-
-
-def test_two_terminals_on_one_run(slow, terminal, engines, folder):
-    """What one does the other shows, and a proposal is decided once."""
+def test_two_terminals_from_tasks_toml_to_the_final_model(slow, terminal, engines, folder):
+    """What one does the other shows; a proposal is edited, and decided once; nothing waits in memory."""
     slow.settings["selection"]["confirm"] = "ask"
     slow.write()
     other = Terminal(folder)
     try:
         terminal.start(str(slow.config))
-        terminal.wait("Enter starts an engine")
+        terminal.wait("encoder", "mood", "reading the data")
+        terminal.wait("Enter starts an engine", "trials: at most 4", "36")
         terminal.press("Enter")
-        terminal.wait("● running")
+        terminal.wait("● running", "Tune each task alone")
         run = slow.latest
         other.start(run.id, "--store", str(slow.store.root), size=(80, 24))
         other.wait("● running")
@@ -184,20 +109,63 @@ def test_two_terminals_on_one_run(slow, terminal, engines, folder):
         for each in (terminal, other):
             each.wait("waits for you", "press 4")
             each.press("4")
-            each.wait("candidate", "stars")
-            each.press("Enter")
-            each.wait("Train mood like this?")
+            each.wait("candidate", "pair", "stars", "tags")
+        assert run.engine() == ""
+        before = run.view().proposals["mood"]
+        other.press("Enter")
+        other.wait("Train mood like this?")
+        terminal.press("Down", "Down", "Space")  # an edit: the third candidate, in or out
+        terminal.wait("against the proposal")
         terminal.press("Enter")
-        terminal.wait("✓ done")
-        time.sleep(1.5)  # more than a look of the other one takes
+        terminal.wait("Train mood like this?", "against the proposal")
+        terminal.press("Enter")
+        for each in (terminal, other):
+            each.wait("✓ done")
         other.press("Enter")
         other.wait("Not sent: it was confirmed")
+        view = run.view()
+        assert view.confirmations["mood"].by == "person"
+        assert set(view.confirmations["mood"].auxiliaries) != set(before.auxiliaries)
         assert sum(line.text.startswith("confirmed") for line in Reader(slow.store).look().runs[0].log) == 1
+        assert (run.models / "mood" / "config.json").exists()
+        terminal.press("5")
+        terminal.wait("tasks, each tuned alone", "mood")
+        terminal.press("q")
+        assert terminal.gone()
     finally:
         other.kill()
 
 
-def test_terminals_without_utf8_and_with_16_colours(ran, place, terminal):
+def test_neither_leaving_nor_a_lost_pane_ends_the_engine(slow, terminal, engines):
+    """Only X does."""
+    slow.settings["training"]["epochs"] = 60
+    slow.write()
+    terminal.start(str(slow.config), size=(80, 24))
+    terminal.wait("reading the data")
+    terminal.press("Enter")
+    terminal.wait("● running", "%")
+    run = slow.latest
+    for leave in (lambda: terminal.press("q"), terminal.kill):  # the latter is SIGHUP to everything in the pane
+        leave()
+        assert terminal.gone()
+        seen = run.view().last
+        assert until(lambda seen=seen: run.view().last > seen)
+        assert run.engine()
+        terminal.start(run.id, "--store", str(slow.store.root), size=(80, 24))
+        terminal.wait("● running", "Tune each task alone")
+    terminal.tmux("resize-window", "-x", "50", "-y", "12")
+    terminal.wait("too small")
+    terminal.tmux("resize-window", "-x", "140", "-y", "40")
+    terminal.wait("Tune each task alone", "loss")
+    terminal.press("X")
+    terminal.wait("Stop this run?")
+    terminal.press("y")
+    terminal.wait("stopped", "press c to go on")
+    assert not run.engine()
+    assert run.view().state == "cancelled"
+
+
+def test_terminals_without_utf8_and_with_16_colours(ran, terminal):
     run = ran.latest
     terminal.start(run.id, "--store", str(ran.store.root), LC_ALL="C", TERM="xterm-16color", COLORTERM="")
     text = terminal.wait("Y done", "Tune each task alone")
@@ -213,7 +181,7 @@ def test_terminals_without_utf8_and_with_16_colours(ran, place, terminal):
 
 
 @pytest.mark.parametrize("variable", [{"NO_COLOR": "1"}, {"TEXTUAL_COLOR_SYSTEM": "truecolor"}])
-def test_every_cell_of_a_map_has_its_digits(ran, place, terminal, variable):
+def test_every_cell_of_a_map_has_its_digits(ran, terminal, variable):
     terminal.start(ran.latest.id, "--store", str(ran.store.root), **variable)
     terminal.wait("✓ done")
     terminal.press("2")
@@ -243,12 +211,11 @@ def test_a_new_run_is_asked_for_in_this_folder(terminal, folder, tmp_path):
     terminal.wait("No runs in")
     terminal.press("n")
     terminal.wait("Which task is to be improved?")
-    terminal.press("mood")
-    for _ in range(12):
-        if "reading the data" in terminal.text():
-            break
-        terminal.press("Enter")
-        time.sleep(2)
+    terminal.press("mood", "Enter")
+    terminal.wait("Encoder (")
+    terminal.press("Enter")
+    terminal.wait("Budget (")
+    terminal.press("quick", "Enter")
     terminal.wait("primary", "mood", "reading the data")
     assert (folder / "tasks.toml").exists()
     terminal.press("q")
@@ -333,9 +300,8 @@ def test_a_terminal_that_is_gone_ends_the_ui_even_where_hangups_are_ignored(ran)
 def test_bytes_that_are_no_text_hurt_nobody(ran):
     line = Line(PROGRAM, ran.latest.id, "--store", str(ran.store.root))
     line.wait(b"Final models")
-    os.write(line.end, b"\xff\xc3(\x80")
-    time.sleep(0.5)
-    assert line.process.poll() is None
+    os.write(line.end, b"\xff\xc3(\x806")
+    line.wait(b"following")  # the log, on key 6
     os.write(line.end, b"q")
     assert line.ended() == 0
 

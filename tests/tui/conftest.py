@@ -1,6 +1,7 @@
 """The UI over invented runs, without a terminal; a screen can be compared with how it looked when it was last approved."""
 
 import os
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -8,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from gradts_engine.runtime.store import Store
-from gradts_tui import preferences
+from gradts_engine.runtime.inbox import read
+from gradts_engine.runtime.store import RunFolder, Store
+from gradts_tui import engines, preferences
 from gradts_tui.app import GradTS
 from gradts_tui.preferences import Preferences
 from gradts_tui.reader import Reader
@@ -38,6 +40,12 @@ class FakeReader:
 
     def wake(self) -> None:
         self.woken += 1
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """What runs the tests that wait."""
+    return "asyncio"
 
 
 @pytest.fixture(autouse=True)
@@ -93,6 +101,46 @@ def ui(invented):
     return make_app
 
 
+@pytest.fixture
+def inbox(tmp_path: Path) -> Callable[[], list]:
+    """Reads the commands in the inbox of `with_inbox`."""
+    return lambda: [command for _, command in read(RunFolder(tmp_path / RUN).inbox)]
+
+
+@pytest.fixture
+def with_inbox(ui, tmp_path):
+    """Makes an app that shows a run whose inbox is this test's own."""
+
+    def made(phase: str = "waiting", **options: object) -> GradTS:
+        app = ui(phase, **options)
+        path = tmp_path / RUN
+        shutil.rmtree(path, ignore_errors=True)
+        (path / "inbox").mkdir(parents=True)
+        app.first = replace(app.first, runs=(replace(app.first.runs[0], path=path),))
+        return app
+
+    return made
+
+
+@pytest.fixture
+def launched(monkeypatch):
+    """What `launch` was called with, in place of an engine."""
+    calls = []
+
+    def launch(config, store, *, say):
+        calls.append((config, store))
+        say("reading 8 tasks")
+        return type("Launched", (), {"run": RUN})()
+
+    monkeypatch.setattr(engines, "launch", launch)
+    return calls
+
+
+def same(sent, expected) -> bool:
+    """Whether these are the same commands, whatever their ids."""
+    return [command.model_dump(exclude={"id"}) for command in sent] == [c.model_dump(exclude={"id"}) for c in expected]
+
+
 async def settle(app: GradTS, pilot) -> None:
     """Until everything that was asked for is read and drawn."""
     for _ in range(200):
@@ -101,6 +149,29 @@ async def settle(app: GradTS, pilot) -> None:
             break
         await pilot.pause(0.02)
     await pilot.pause()
+
+
+async def shown(app: GradTS, pilot, *keys: str) -> str:
+    """The screen after the first snapshot and some keys."""
+    app.show(app.first)
+    await settle(app, pilot)
+    for key in keys:
+        await pilot.press(key)
+        await settle(app, pilot)
+    return screen_text(app)
+
+
+async def select(app: GradTS, pilot, *keys: str):
+    """The page on which one decides, after some keys, once all is read."""
+    await shown(app, pilot, "4", *keys)
+    await app.workers.wait_for_complete()
+    await settle(app, pilot)
+    return app.screen
+
+
+def told(app: GradTS) -> str:
+    """What the app has notified of."""
+    return " | ".join(notification.message for notification in app._notifications)
 
 
 def screen_text(app: GradTS) -> str:

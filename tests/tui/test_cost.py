@@ -17,11 +17,6 @@ from tests.tui.conftest import settle
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 def steps(first, count):
     """Snapshots of a trial that goes on."""
     run, now = first.runs[0], first.now

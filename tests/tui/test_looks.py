@@ -4,23 +4,21 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from textual.color import Color
 
 from gradts_engine import events
 from gradts_tui.screens.help import Help
 from gradts_tui.state import INFO, RunState, advance
 from gradts_tui.themes import THEMES
+from gradts_tui.widgets.lines import folds
 from gradts_tui.widgets.looks import colour
 from gradts_tui.widgets.matrix import MatrixView
 from tests.tui.conftest import screen_text, settle
 from tests.tui.invented import RUN
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
 
 
 async def press(app, pilot, *keys: str) -> str:
@@ -145,6 +143,26 @@ async def test_a_log_that_follows_is_at_its_end_whatever_its_size(ui):
             assert "following" in lines[-2]
         words = "".join("".join(line.rstrip("▁▂▃▄▅▆▇█") for line in lines).split())  # without the scroll bar
         assert f"in/home/ada/experiments/.gradts/runs/{RUN}/models/rte" in words  # wrapped, not cut
+
+
+@given(st.lists(st.text("ab", min_size=1, max_size=15), max_size=12).map(" ".join), st.integers(1, 20))
+def test_long_lines_are_cut_between_words(text, room):
+    parts = [text[start:end] for start, end in folds(text, room)]
+    assert max(map(len, parts)) <= room
+    words = [word for part in parts for word in part.split()]
+    assert "".join(words) == text.replace(" ", "")
+    assert [word for word in text.split() if len(word) <= room and word not in words] == []
+
+
+async def test_titles_of_two_large_maps_are_whole_in_80_columns(ui):
+    app = ui("scored", sizes={"rte": 40, "mrpc": 40}, shape=(24, 16))
+    async with app.run_test(size=(80, 24)) as pilot:
+        app.show(app.first)
+        title = (await press(app, pilot, "2", "v")).splitlines()[2]
+        assert title.count("heads 0-7") == 2
+        assert title.split()[0] == "rte"
+        assert " mrpc " in title
+        assert "\N{HORIZONTAL ELLIPSIS}" not in title
 
 
 async def test_a_trial_is_told_once_and_as_its_stage_is_named(ui):

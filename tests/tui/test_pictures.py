@@ -19,11 +19,6 @@ SHOWN = {
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.mark.parametrize("name", SHOWN)
 async def test_picture(name, ui):
     phase, size, theme, keys = SHOWN[name]

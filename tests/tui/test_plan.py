@@ -57,11 +57,6 @@ PLANNED = {
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def app(tmp_path, monkeypatch):
     """An app on the plan of a file that is right; `reads` is what its process finds."""
     monkeypatch.chdir(tmp_path)

@@ -1,0 +1,191 @@
+"""Every key of every screen."""
+
+import json
+
+import pytest
+from textual.events import Key
+from textual.widgets import Input
+
+from gradts_tui.app import GradTS
+from gradts_tui.screens.help import Help, explained
+from gradts_tui.screens.importance import Importance
+from gradts_tui.screens.log import Log
+from gradts_tui.screens.page import Page
+from gradts_tui.widgets.lines import Lines
+from gradts_tui.widgets.matrix import MatrixView
+from gradts_tui.widgets.stages import Stages
+from tests.tui.conftest import approve, screen_text, settle, shown
+from tests.tui.invented import RUN
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_keys_of_the_run_screen(ui):
+    app = ui("trials")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot)
+        tree = app.screen.query_one(Stages)
+        assert tree.cursor_node.data.key == ("trial", "rte + mnli + qnli")
+        await pilot.press("up")
+        assert tree.cursor_node.data.key == ("trial", "rte + mnli")
+        app.show(app.first)
+        await settle(app, pilot)
+        assert tree.cursor_node.data.key == ("trial", "rte + mnli")  # moved by hand: it stays
+        await pilot.press("f")
+        await settle(app, pilot)
+        assert tree.cursor_node.data.key == ("trial", "rte + mnli + qnli")
+        await pilot.press("plus", "plus", "minus")
+        assert app.desk.preferences.side == 50
+        await pilot.press("slash", *"wnut", "enter")
+        await settle(app, pilot)
+        assert {leaf.key[1] for leaf in (n.data for n in tree.nodes.values()) if hasattr(leaf, "note")} == {"wnut17"}
+        await pilot.press("slash", "escape")
+        await settle(app, pilot)
+        assert ("tune", "cola") in tree.nodes
+
+
+async def test_letters_that_come_fast_after_a_slash_are_typed(ui):
+    """They are in the queue before the slash has done anything."""
+    app = ui("trials")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot)
+        for key in ("slash", "q", "X", "p", "slash"):
+            app.post_message(Key(key, "/" if key == "slash" else key))
+        await settle(app, pilot)
+        assert app.is_running
+        assert app.screen.query_one("#filter", Input).value == "qXp/"
+
+
+async def test_keys_of_the_importance_screen(ui, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    app = ui("done")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot, "2")
+        page = app.screen
+        assert isinstance(page, Importance)
+        assert "layer 11 head 0" in screen_text(app)
+        await pilot.press("down", "right", "right")
+        await settle(app, pilot)
+        assert "layer 10 head 2" in screen_text(app)
+        await pilot.press("n")
+        await settle(app, pilot)
+        assert page.chosen == "mrpc"
+        await pilot.press("b")
+        await pilot.press("v")
+        await settle(app, pilot)
+        assert (page.chosen, page.other) == ("rte", "mrpc")
+        approve("importance-compared.txt", screen_text(app))
+        await pilot.press("o")
+        await settle(app, pilot)
+        assert page.other == "cola"
+        assert page.query_one("#two-map", MatrixView).at == page.query_one("#main", MatrixView).at == (1, 2)
+        await pilot.press("v")
+        await settle(app, pilot)
+        assert page.other == ""
+        await pilot.press("e")
+        await app.workers.wait_for_complete()
+        assert (tmp_path / f"{RUN}-rte.safetensors").exists()
+
+
+async def test_keys_of_the_correlation_screen(ui):
+    app = ui("done")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot, "3")
+        assert "mnli for rte" in screen_text(app)
+        await pilot.press("u")
+        await settle(app, pilot)
+        assert app.screen.order[:3] == ["rte", "mrpc", "cola"]
+        await pilot.press("right", "s")
+        await settle(app, pilot)
+        assert app.screen.order[0] == "mrpc"
+        assert "sorted by mrpc" in screen_text(app)
+
+
+async def test_keys_of_the_log(ui):
+    app = ui("done")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(app, pilot, "6")
+        page = app.screen
+        assert isinstance(page, Log)
+        lines = page.query_one(Lines)
+        assert "run done" in screen_text(app)
+        assert lines.follow
+        await pilot.press("home")
+        assert not lines.follow
+        await settle(app, pilot)
+        assert "run glue-5f3a91c7: 8 tasks" in screen_text(app)
+        await pilot.press("f")
+        await settle(app, pilot)
+        assert lines.follow
+        assert "run done" in screen_text(app)
+        before = len(lines.lines)
+        await pilot.press("l")
+        await settle(app, pilot)
+        assert app.desk.preferences.level == 2
+        assert len(lines.lines) < before
+        await pilot.press("l", "l")
+        await settle(app, pilot)
+        assert len(lines.lines) > before
+        await pilot.press("slash", *"mrpc", "enter")
+        await settle(app, pilot)
+        assert lines.lines
+        assert all("mrpc" in line.text for line in lines.lines)
+
+
+async def test_results_are_exported(ui, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    app = ui("done")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(app, pilot, "5", "e", "o")
+        await app.workers.wait_for_complete()
+        assert "Train rte with mnli" in (tmp_path / f"{RUN}.html").read_text()
+        found = json.loads((tmp_path / f"{RUN}-results.json").read_text())
+        assert found["primaries"]["rte"]["confirmed"] == [{"task": "mnli", "instances": 600}, {"task": "qnli", "instances": 450}]
+
+
+@pytest.mark.parametrize("key", ["1", "2", "3", "5", "6", "r"])
+async def test_every_screen_copies(ui, key, tmp_path):
+    app = ui("done")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(app, pilot, key, "y")
+        (path,) = (tmp_path / "cache").iterdir()
+        assert path.read_text() == app.clipboard + "\n"
+        assert "rte" in app.clipboard
+
+
+async def test_help_names_every_key_with_what_it_does(ui):
+    app = ui("done")
+    async with app.run_test(size=(100, 50)) as pilot:
+        for key in "123r56":
+            await shown(app, pilot, key, "question_mark")
+            assert isinstance(app.screen, Help)
+            ours = {b.action for kind in (GradTS, Page, type(app.screen_stack[-2])) for b in kind.BINDINGS}
+            seen = [active for active in app.screen.bindings if active.binding.action in ours]
+            assert len(seen) >= 5
+            assert all(explained(active) for active in seen)
+            await pilot.press("escape")
+        await pilot.press("1")
+        approve("help.txt", await shown(app, pilot, "question_mark"))
+
+
+async def test_themes_resources_and_bell_are_remembered(ui, tmp_path):
+    app = ui("done")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(app, pilot, "t")
+        assert app.theme == "light"
+        await pilot.press("t")
+        assert app.theme == "high-contrast"
+        await pilot.press("g")
+        await pilot.pause(0.5)
+        assert "CPU" in screen_text(app)
+        app.action_switch_bell()
+    kept = json.loads((tmp_path / "config" / "tui.json").read_text())
+    assert (kept["theme"], kept["resources"], kept["bell"]) == ("high-contrast", True, False)
+
+
+async def test_leaving_asks_nothing(ui):
+    app = ui("trials")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await shown(app, pilot, "q")
+    assert app.return_code == 0
+    assert app.source.stopped

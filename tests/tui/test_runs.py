@@ -1,0 +1,109 @@
+"""The list of runs: sorted, compared, packed, deleted."""
+
+from dataclasses import replace
+
+import pytest
+
+from gradts_engine import events
+from gradts_engine.runtime.store import Store
+from gradts_tui.app import GradTS
+from gradts_tui.reader import Reader
+from gradts_tui.state import Snapshot, advance
+from tests.tui.conftest import FakeReader, approve, screen_text, settle, shown
+from tests.tui.invented import RUN, make
+
+pytestmark = pytest.mark.anyio
+
+
+async def test_list_of_runs(ui):
+    app = ui("waiting", run=None)
+    first = app.first.runs[0]
+    others = [replace(first, id=f"glue-{state}", state=state, engine="") for state in ("done", "failed", "interrupted")]
+    broken = replace(first, id="glue-broken", problem="events.db cannot be read: file is not a database")
+    app.first = replace(app.first, runs=(first, *others, broken))
+    async with app.run_test(size=(80, 24)) as pilot:
+        approve("runs.txt", await shown(app, pilot))
+        await pilot.press("slash", *"fail", "enter")
+        await settle(app, pilot)
+        assert "glue-failed" in screen_text(app)
+        assert "glue-done" not in screen_text(app)
+        await pilot.press("enter")
+        await settle(app, pilot)
+        assert app.desk.selected == "glue-failed"
+
+
+async def test_no_runs_yet(ui, tmp_path):
+    app = ui("done", run=None)
+    app.first = Snapshot(app.first.root, app.first.now)
+    async with app.run_test(size=(80, 24)) as pilot:
+        approve("runs-empty.txt", await shown(app, pilot))
+
+
+async def test_runs_are_compared_packed_and_deleted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    store = Store(tmp_path / ".gradts")
+    for name in ("one", "two"):
+        made = make(store, "done", name=name)
+        made.write()
+    app = GradTS(store, FakeReader())
+    app.first = Reader(store, lambda: made.clock).look()
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await shown(app, pilot, "c")
+        assert "Mark two runs with Space" in " ".join(n.message for n in app._notifications)
+        await shown(app, pilot, "space", "down", "space", "c")
+        assert "no setting differs" in screen_text(app)
+        await pilot.press("escape")
+        await pilot.press("up", "space", "A")
+        await app.workers.wait_for_complete()
+        (packed,) = tmp_path.glob("*.tar.gz")
+        left = packed.name.removesuffix(".tar.gz")
+        await pilot.press("D")
+        await app.workers.wait_for_complete()
+        await settle(app, pilot)
+        assert "Delete for good?" in screen_text(app)
+        await pilot.press("escape")
+        assert len(store.runs()) == 2
+        await pilot.press("D")
+        await app.workers.wait_for_complete()
+        await settle(app, pilot)
+        await pilot.press("y")
+        await settle(app, pilot)
+        await app.workers.wait_for_complete()
+        assert [run.id for run in store.runs()] == list({"one", "two"} - {left})
+
+
+async def test_runs_are_sorted_by_a_key_and_by_a_click(ui):
+    app = ui("done", run=None)
+    first = app.first.runs[0]
+    worse = advance(first, [(first.seq + 1, first.view.last, events.FinalModel("rte", 0.61, "/m", 0.6, 0.7))])
+    waits = replace(first, id="beta", state="interrupted", view=replace(first.view, first=first.view.first - 60, finals={}))
+    others = (replace(worse, id="alpha", view=replace(worse.view, first=first.view.first - 90)), waits)
+    app.first = replace(app.first, runs=(first, *others))
+
+    async def names(pilot, *keys):
+        lines = (await shown(app, pilot, *keys)).splitlines()
+        return [line.split()[0] for line in lines[2:5]]
+
+    async with app.run_test(size=(200, 30)) as pilot:
+        assert await names(pilot) == [RUN, "beta", "alpha"]  # the latest first
+        assert await names(pilot, "s") == [RUN, "beta", "alpha"]  # the best first
+        text = screen_text(app)
+        assert "gain ▼" in text
+        assert "+0.0759" in text
+        assert "-0.0145" in text
+        assert "mnli + qnli" in text
+        await pilot.click("RunTable", offset=(text.splitlines()[1].index("gain"), 0))
+        assert await names(pilot) == ["alpha", RUN, "beta"]
+        await pilot.click("RunTable", offset=(3, 0))
+        assert await names(pilot) == ["alpha", "beta", RUN]
+
+
+async def test_keys_of_a_run_do_nothing_where_none_is_looked_at(ui):
+    """`c` compares in the list of runs: it starts no engine of the run that was looked at before."""
+    app = ui("interrupted")
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await shown(app, pilot)
+        assert app.check_action("go_on", ())
+        await shown(app, pilot, "r", "c")
+        assert not app.check_action("go_on", ())
+        assert app.desk.starting == ""
