@@ -105,13 +105,21 @@ def replay(
     help="A registered predictor to compare with the gains, may be given several times, or none; default: all.",
 )
 @click.option("--as-is", is_flag=True, help="Train no pair that the table lacks.")
+@click.option("--from-elsewhere", is_flag=True, help="As --as-is, for a table of another kind of device: keys are not compared.")
 @click.option(
     "--out", type=click.Path(dir_okay=False, path_type=Path), help="The table; default: pairs.csv beside CONFIG.", metavar="FILE"
 )
 @store_option
 @json_option
 def pairs(
-    config: Path, seeds: int, names: tuple[str, ...], as_is: bool, out: Path | None, store: Path | None, as_json: bool
+    config: Path,
+    seeds: int,
+    names: tuple[str, ...],
+    as_is: bool,
+    from_elsewhere: bool,
+    out: Path | None,
+    store: Path | None,
+    as_json: bool,
 ) -> None:
     """Measure the true gain of every single auxiliary for every primary of CONFIG, and how well predictors foretell it.
 
@@ -129,6 +137,7 @@ def pairs(
       gradts-engine study pairs tasks.toml --seeds 4
       nohup nice gradts-engine study pairs tasks.toml --out pairs.csv &
       gradts-engine study pairs tasks.toml --as-is --predictor embedding --predictor tau
+      gradts-engine study pairs tasks.toml --from-elsewhere --out from-the-gpu.csv
       gradts-engine study pairs tasks.toml --predictor none --json | jq .primaries
     """
     from gradts_engine import tables
@@ -138,7 +147,8 @@ def pairs(
     from gradts_engine.hooks.catalog import load_catalog
     from gradts_engine.runtime.control import Control
     from gradts_engine.studies import predicted, writing
-    from gradts_engine.studies.pairs import gains
+    from gradts_engine.studies.pairs import cells as pair_cells
+    from gradts_engine.studies.pairs import gains, read
     from gradts_engine.studies.sweep import candidates_of, sweep
     from gradts_engine.studies.truth import truth
 
@@ -152,7 +162,11 @@ def pairs(
         def done(trained: int, total: int) -> None:
             display.say(f"{trained} of {total} trainings in {path}")
 
-        rows = sweep(experiment, catalog, kept, path, seeds, control, done, display.say, train=not as_is)
+        if from_elsewhere:
+            cells = set(pair_cells(candidates, seeds))
+            rows = [row for row in read(path) if row.cell in cells]
+        else:
+            rows = sweep(experiment, catalog, kept, path, seeds, control, done, display.say, train=not as_is)
         found = truth(rows, candidates, seeds)
         if asked:
             said = predicted.say(experiment, catalog, kept, asked, seeds, rows, control, display)

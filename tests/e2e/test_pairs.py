@@ -74,6 +74,8 @@ def test_a_study_goes_on_and_mixes_nothing(study):
     assert refused.code == 2
     assert "pairs.csv: mood alone, seed 0, was trained with other settings" in refused.line
     assert len(rows(place)) == 8
+    found = place("study pairs", str(place.config), "--seeds", "2", "--from-elsewhere", "--predictor", "main-effect", "--json")
+    assert (found.code, found.json["trainings"]) == (0, 8)
 
 
 def test_ctrl_c_keeps_what_is_finished(study):
