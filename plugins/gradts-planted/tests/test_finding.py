@@ -1,9 +1,11 @@
 """The command that measures whether helpers are found, on a small scale; what it finds with a real encoder is in the README."""
 
 from click.testing import CliRunner
-from gradts_planted.finding import main, ranked
+from gradts_planted.finding import main, ranked, variant, wrong
 
-from gradts_engine.report.records import Ranked
+from gradts_engine.config import load_experiment
+from gradts_engine.hooks.catalog import load_catalog
+from gradts_engine.report.records import Chosen, Final, Interval, Judgement, PrimaryResults, Ranked
 from gradts_engine.testing import tiny_encoder
 
 CONFIG = """
@@ -22,6 +24,11 @@ epochs = 1
 steps = 2
 accumulation = 1
 
+[selection.halving]
+budget = 2
+seeds = 2
+finalists = 1
+
 [tasks.planted-review]
 options = {train_rows = 16, dev_rows = 8, test_rows = 8}
 
@@ -33,23 +40,46 @@ options = {train_rows = 16, dev_rows = 8, test_rows = 8}
 """
 
 
-def test_a_row_for_each_axis_and_seed(tmp_path):
+def test_a_row_for_each_seed(tmp_path):
     tiny_encoder(tmp_path / "encoder")
     (tmp_path / "tasks.toml").write_text(CONFIG)
     result = CliRunner().invoke(main, [str(tmp_path / "tasks.toml"), "--seeds", "2", "--store", str(tmp_path / "store")])
     assert result.exit_code == 0, result.output
     header, rule, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in result.stdout.splitlines()]
     assert len({len(row) for row in (header, rule, *rows)}) == 1
-    assert [row[:2] for row in rows] == [["output", "0"], ["output", "1"], ["input", "0"], ["input", "1"]]
+    assert [row[0] for row in rows] == ["0", "1"]
     for row in rows:
-        assert "**stars**" in row[2]
-        assert "topic" in row[2]
-        on_top = row[2].startswith("**stars**")
-        assert row[3] == f"{int(on_top)} of 1"
-        assert 0 <= float(row[6]) <= 1
-        assert 0 <= float(row[7]) <= 1
-    # Another seed is another draw of the sentences: its scores are of another test split and other matrices.
-    assert rows[0][2] != rows[1][2]
+        assert {*row[1].split(" + ")} <= {"stars", "topic", "none"}
+        assert ("proposal" in row[6]) == (row[1] != "stars")
+        assert all(0 <= float(score) <= 1 for score in row[4:6])
+        assert {row[7], row[8]} <= {"0 of 1", "1 of 1"}
+    experiment = variant(load_experiment(tmp_path / "tasks.toml", load_catalog()), 7)
+    assert experiment.run.seed == 7
+    assert {spec.options["seed"] for spec in experiment.tasks.values()} == {7}  # another draw of the sentences
+
+
+def found(proposed: str, gain: float, **verdicts: str) -> PrimaryResults:
+    """Results with an interval of 10 points to both sides of a gain of 10, and `gain` on the test split."""
+    chosen = tuple(Chosen(task, 128) for task in proposed.split(" + ") if proposed)
+    final = Final(0.9, "", 0.7 + gain, 0.8, 0.7, "helps", 0.1, 0.0, 0.2)
+    span = Interval(0.0, 0.2)
+    judged = {
+        name.replace("_", " + "): Judgement(verdict, 0.1, 0.0, 0.2, 3, 100, 128, 0, None, span, span)
+        for name, verdict in verdicts.items()
+    }
+    named = {" + ".join(f"planted-{task}" for task in names.split(" + ")): of for names, of in judged.items()}
+    return PrimaryResults("accuracy", "embedding", (), named, {}, (), chosen, None, chosen, final)
+
+
+def test_what_is_wrong():
+    assert wrong("planted-review", found("planted-stars", 0.15, stars="helps", topic="hurts", stars_topic="hurts")) == []
+    assert wrong("planted-review", found("", 0.15)) == ["proposal"]
+    assert wrong("planted-review", found("planted-stars + planted-topic", 0.15, stars_topic="helps")) == ["proposal"]
+    assert wrong("planted-review", found("planted-stars", 0.25)) == ["interval"]
+    assert wrong("planted-review", found("planted-stars", 0.15, topic="helps", stars="hurts")) == [
+        "verdict on planted-topic",
+        "verdict on planted-stars",
+    ]
 
 
 def test_a_candidate_without_a_score_is_last():
