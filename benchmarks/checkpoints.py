@@ -20,7 +20,7 @@ from gradts_engine.learning.batches import plan_epochs
 from gradts_engine.learning.state import Checkpoint
 from gradts_engine.learning.training import Dev, train
 from gradts_engine.runtime.artifacts import Workspace
-from gradts_engine.runtime.checkpoints import SHARE, Checkpoints, expected_size
+from gradts_engine.runtime.checkpoints import SHARE, Checkpoints, Clock, expected_size
 from gradts_engine.runtime.control import Control
 
 ROWS = 1000
@@ -56,7 +56,8 @@ def share() -> Measured:
     dev = Dev(real.encoded(TASK, ROWS, "dev"), real.task(TASK, ROWS)[1].metric)
     with TemporaryDirectory() as folder:
         began = perf_counter()
-        with Checkpoints(Workspace(Path(folder) / "work"), control, control.check, print, expected_size(model)) as keeper:
+        space, size = Workspace(Path(folder) / "work"), expected_size(model)
+        with Checkpoints(space, control, control.check, print, size, Clock()) as keeper:
             timed = Timed(keeper)
             train(model, {TASK: data}, plan, dev, settings, device=device(), seed=0, keeper=timed)
         seconds = perf_counter() - began

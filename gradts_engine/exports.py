@@ -28,9 +28,10 @@ def export_importance(store: Store, run: RunFolder, task: str, path: Path, warn:
     from safetensors.numpy import save_file
 
     found = importance(store, run.view(), task)
+    at = found.pop("at")
     try:
         rows = _train_rows(store, run, [task])[task]
-        found["ids"] = np.array([instance.row for instance in rows], np.int64)
+        found["ids"] = np.array([rows[place].row for place in at], np.int64)
     except GradTSError as error:
         warn(f"ids are where instances stood when {task} was scored: {str(error).splitlines()[0]}")
     try:

@@ -36,8 +36,9 @@ def artifact(
 
 
 def importance(store: Store, view: RunView, task: str) -> dict[str, np.ndarray]:
-    """`raw` and `instances` [N, L, H] (raw, and each normalised by itself), `task` [L, H], float32, and `ids` int64 [N], where
-    the instances stood in the source when they were scored. Raises `UsageError` for a task without scores."""
+    """`raw` and `instances` [N, L, H] (raw, and each normalised by itself), `task` [L, H], float32; `ids` and `at` int64 [N], where
+    these instances stood in the source when they were scored, and stand in the train split. Raises `UsageError` for a task
+    without scores."""
     from gradts_engine.scoring.normalise import normalise, task_importance
 
     arrays = _scores(store, view, task).arrays(RAW)
@@ -46,6 +47,7 @@ def importance(store: Store, view: RunView, task: str) -> dict[str, np.ndarray]:
         "instances": normalise(arrays["raw"]),
         "task": task_importance([arrays["raw"]]),
         "ids": arrays["row"],
+        "at": arrays.get("at", np.arange(len(arrays["row"]))),
     }
 
 

@@ -114,13 +114,15 @@ class Expected:
 
 @dataclass(frozen=True)
 class Trial:
-    """One multi-task training: with how many `instances` of each auxiliary, and its best dev score, or why there is none."""
+    """One multi-task training: with how many `instances` of each auxiliary, and its best dev score, or why there is none; the
+    `seconds` that it took, whenever that was, None where that is not known."""
 
     auxiliaries: tuple[str, ...]
     instances: Mapping[str, int]
     score: float | None
     reason: str
     repeat: int
+    seconds: float | None
 
 
 @dataclass(frozen=True)

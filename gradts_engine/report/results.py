@@ -58,7 +58,7 @@ def results_of(store: Store, view: RunView, run: str, state: str) -> RunResults:
             replace(_data(store, view, task, warnings.append), reliability=itself.get(name)) for name, task in view.tasks.items()
         ),
         tau=tau,
-        pilots={task: _trials(told) for task, told in view.pilots.items()},
+        pilots={task: _trials(view, told) for task, told in view.pilots.items()},
         primaries={p: _primary(view, p, correlations[p], measured[p], instance_tau(store, view, p)) for p in primaries},
         warnings=tuple(warnings),
         precision=dict(started.precision) if started else {},
@@ -106,7 +106,7 @@ def _primary(
         ranking=_ranking(view, primary, correlation, measured.result["instances"] if measured else {}),
         verdicts={" + ".join(j.auxiliaries): _judgement(view, j) for j in view.verdicts.get(primary, ())},
         kept={a: kept(tau) for a, tau in taus.items()},
-        trials=_trials(view.trials.get(primary, ())),
+        trials=_trials(view, view.trials.get(primary, ())),
         proposed=_chosen(proposal.auxiliaries) if proposal else None,
         digest=proposal.digest if proposal else None,
         confirmed=_chosen(decision.auxiliaries) if decision else None,
@@ -133,8 +133,11 @@ def _judgement(view: RunView, judged: Judged) -> Judgement:
     )
 
 
-def _trials(told: Iterable[TrialScored]) -> tuple[Trial, ...]:
-    return tuple(Trial(tuple(t.auxiliaries), dict(t.auxiliaries), number(t.score), t.reason, t.repeat) for t in told)
+def _trials(view: RunView, told: Iterable[TrialScored]) -> tuple[Trial, ...]:
+    took = {stage.key: stage.seconds or None for stage in view.stages.values()}
+    return tuple(
+        Trial(tuple(t.auxiliaries), dict(t.auxiliaries), number(t.score), t.reason, t.repeat, took.get(t.key)) for t in told
+    )
 
 
 def _seconds(view: RunView, judged: Judged) -> float | None:

@@ -64,7 +64,8 @@ class Artifact:
     result: Mapping[str, Any]
     files: Mapping[str, str]
     made: Mapping[str, Any] = field(default_factory=dict)
-    """What it was made with: versions of libraries and plugins, kind of device, threads; for which run. No part of its key."""
+    """What it was made with: versions of libraries and plugins, kind of device, threads; for which run; in how many seconds. No
+    part of its key."""
     freed: tuple[str, ...] = ()
     """Those of `files` that were removed on purpose, since nothing needed them. That is no damage: who needs one computes the
     result again."""

@@ -7,6 +7,7 @@ import json
 import os
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -34,6 +35,19 @@ MAX_LATEST = 4096
 """Bytes of `LATEST.json`."""
 
 
+@dataclass
+class Clock:
+    """How long a job takes: since it `began`, and `earlier`, before a checkpoint that it goes on from."""
+
+    began: float = field(default_factory=time.monotonic)
+    earlier: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """Up to now."""
+        return self.earlier + time.monotonic() - self.began
+
+
 def expected_size(model: nn.Module) -> int:
     """Bytes of a checkpoint: the weights, two moments of the optimiser, the best weights so far."""
     return 4 * sum(p.nbytes for p in model.parameters())
@@ -47,12 +61,19 @@ class Checkpoints:
     """
 
     def __init__(
-        self, workspace: Workspace, control: Control, check: Callable[[], None], warn: Callable[[str], None], size: int
+        self,
+        workspace: Workspace,
+        control: Control,
+        check: Callable[[], None],
+        warn: Callable[[str], None],
+        size: int,
+        clock: Clock,
     ) -> None:
         self.workspace = workspace
         self.control = control
         self.check = check
         self.warn = warn
+        self.clock = clock
         self.began = time.monotonic()
         self.spent = 0.0
         self.cost = size / GUESS
@@ -99,6 +120,7 @@ class Checkpoints:
                 continue
             with safe_open(path, "pt") as file:
                 tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (not a mapping)
+                self.clock.earlier += float(file.metadata().get("seconds", 0.0))
                 return Checkpoint(tensors, json.loads(file.metadata()["values"]))
         return None
 
@@ -126,7 +148,7 @@ class Checkpoints:
         began = time.monotonic()
         checkpoint = capture()
         name, earlier = f"step-{checkpoint.values['done']}-{len(checkpoint.values['scores'])}", self._names()
-        metadata = {"values": canonical(checkpoint.values).decode()}
+        metadata = {"values": canonical(checkpoint.values).decode(), "seconds": repr(self.clock.seconds)}
         try:
             self.workspace.put(name, lambda path: save_file(dict(checkpoint.tensors), path, metadata))
             self._commit(list(dict.fromkeys([name, *earlier]))[:KEPT])

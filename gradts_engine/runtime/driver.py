@@ -89,7 +89,7 @@ class Driver:
     def _find(self, job: Job, key: str, files: Files, future: Future[Artifact]) -> None:
         found = self.artifacts.find(job.stage, key, files=files, warn=self.warn)
         if found:
-            self.announce(job.stage, job.words, key, job.about)
+            self.announce(found, job.words, job.about)
             self.artifacts.workspace(job.stage, key).remove()  # an engine that was killed just before it did
             future.set_result(found)
             return
@@ -101,11 +101,12 @@ class Driver:
             self._announced.add(key)
             _guarded(computed, lambda: self._after_needs(job, key, computed, lambda outcome: self._read(job, key, outcome)))
 
-    def announce(self, stage: str, subject: str, key: str, about: About) -> None:
-        """Say, once, that a result was found."""
-        if key not in self._announced:
-            self._announced.add(key)
-            self.emit(events.StageFinished(stage, subject, key, 0.0, True, about))
+    def announce(self, found: Artifact, subject: str, about: About) -> None:
+        """Say, once, that a result was found, and what it took when it was computed."""
+        if found.key not in self._announced:
+            self._announced.add(found.key)
+            seconds = float(found.made.get("seconds", 0.0))
+            self.emit(events.StageFinished(found.stage, subject, found.key, seconds, True, about))
 
     def make(self, stage: str, primary: str, key: str, compute: Callable[[], Result]) -> Artifact:
         """The result of what takes no device, found or computed here and now."""
@@ -113,7 +114,7 @@ class Driver:
         self.control.check()
         found = self.artifacts.find(stage, key, warn=self.warn)
         if found:
-            self.announce(stage, primary, key, about)
+            self.announce(found, primary, about)
             return found
         self._announced.add(key)
         self.emit(events.StageStarted(stage, primary, key, about))

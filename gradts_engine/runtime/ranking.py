@@ -66,7 +66,7 @@ def silent(ranking: Ranking, evidence: Evidence, catalog: Catalog) -> Iterator[s
 def versions_of(selection: SelectionSettings, catalog: Catalog) -> dict[str, int]:
     """Those of the strategy and of the predictors that a proposal depends on."""
     of = {f"predictor {name}": catalog.predictors[name].version for name in chosen_predictors(selection, catalog)}
-    return {"version": catalog.strategies[selection.strategy].version} | of
+    return {f"strategy {selection.strategy}": catalog.strategies[selection.strategy].version} | of
 
 
 def rank(

@@ -240,7 +240,7 @@ def _train(
 
     metric = work.bench.data[primary].metric
     model = work.bench.model(tuple(train), seed, settings.dropout)
-    with Checkpoints(work.space, work.bench.control, work.check_stop, work.warn, expected_size(model)) as keeper:
+    with Checkpoints(work.space, work.bench.control, work.check_stop, work.warn, expected_size(model), work.clock) as keeper:
         trained = training.train(
             model,
             train,

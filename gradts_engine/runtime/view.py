@@ -219,8 +219,9 @@ def apply(view: RunView, event: Event, when: float = 0.0) -> RunView:
             known = view.stages.get(_key(view, event), TODO).epochs
             return _stage(view, event, epochs=(*known[: epoch - 1], score))
         case events.StageFinished(seconds=seconds, cached=cached, operations=operations):
-            if cached:  # what it took when it was computed in this run is still known
-                return _stage(view, event, state="cached")
+            if cached:
+                before = view.stages.get(_key(view, event), TODO)  # earlier versions did not store what it took
+                return _stage(view, event, state="cached", seconds=seconds or before.seconds)
             return _stage(view, event, state="done", seconds=seconds, operations=operations)
         case events.Planned():
             return replace(view, planned=event)

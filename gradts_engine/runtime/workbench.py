@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +13,7 @@ from gradts_engine import events
 from gradts_engine.contracts import Device
 from gradts_engine.errors import ResultGone
 from gradts_engine.runtime.artifacts import MODEL, Artifact, ArtifactStore, Workspace, awaited
+from gradts_engine.runtime.checkpoints import Clock
 from gradts_engine.runtime.control import Control
 from gradts_engine.runtime.costs import layers_of, operations
 from gradts_engine.runtime.jobs import Job, Score, Test, key, trained
@@ -102,6 +103,7 @@ class Work:
     key: str
     device: str
     emit: Emit
+    clock: Clock = field(default_factory=Clock)
 
     @property
     def space(self) -> Workspace:

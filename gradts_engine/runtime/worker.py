@@ -6,7 +6,6 @@ from __future__ import annotations
 import json
 import os
 import threading
-import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -58,19 +57,16 @@ class Worker:
 
     def work(self, task: str, device: str, say: Callable[[str], None]) -> str:
         """Compute the job of a `Task` on a device: an `Outcome`, both as JSON."""
-        began = time.monotonic()
         try:
             self.control.check()
-            operations = self._compute(Task.model_validate_json(task), device, say)
-            outcome = Outcome(seconds=time.monotonic() - began, operations=operations)
+            outcome = self._compute(Task.model_validate_json(task), device, say)
         except GradTSError as error:
             outcome = Outcome(failure=_known(error), reason=str(error))
         except Exception as error:
             outcome = Outcome(failure="Bug", reason=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
         return outcome.model_dump_json()
 
-    def _compute(self, task: Task, device: str, say: Callable[[str], None]) -> float:
-        """How many operations it took."""
+    def _compute(self, task: Task, device: str, say: Callable[[str], None]) -> Outcome:
         job, bench = task.job, self.bench(task.devices)
         where = Device(device, place=os.environ.get(PLACE, ""))
         if task.facts and (others := _others(task.facts, bench.facts.told(versions()))):
@@ -89,15 +85,18 @@ class Worker:
         )
         if isinstance(job, Export):
             stages.export(work, job)
-            return 0.0
+            return Outcome()
         work.emit(events.StageStarted(job.stage, job.words, task.key, job.about, where.shown))
         try:
-            self.artifacts.save(job.stage, task.key, *stages.compute(work), made=made_with(device, bench.run))
+            result, write = stages.compute(work)
+            seconds = work.clock.seconds
+            made = made_with(device, bench.run) | {"seconds": seconds}
+            self.artifacts.save(job.stage, task.key, result, write, made)
         except TrainingDiverged:
             work.space.remove()
             raise
         work.space.remove()
-        return work.operations()
+        return Outcome(seconds=seconds, operations=work.operations())
 
 
 def _others(wanted: Mapping[str, str], here: Mapping[str, str]) -> list[str]:

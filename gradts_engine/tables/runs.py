@@ -127,6 +127,7 @@ def trials(found: PrimaryResults) -> Table:
                 "trained with": " + ".join(f"{task} ({n})" for task, n in t.instances.items()) or "(alone)",
                 "dev": words.score(t.score),
                 "against alone": gain(t.score, found.alone) if t.auxiliaries else "",
+                "took": words.duration(t.seconds),
                 "": t.reason,
             }
             for t in found.trials

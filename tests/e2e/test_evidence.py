@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from gradts_engine import events, page
 from gradts_engine.report import arrays
@@ -95,6 +96,8 @@ def test_a_settled_ranking_needs_no_more_rows_but_where_rows_are_selected(ran, m
     assert 8 <= len(some["raw"]) < len(whole["raw"]) == 36
     places = [whole["ids"].tolist().index(row) for row in some["ids"]]
     np.testing.assert_allclose(some["raw"], whole["raw"][places], rtol=1e-4)
+    assert ran("export importance pair", str(ran.folder / "some")).code == 0
+    assert load_file(ran.folder / "some")["ids"].tolist() == some["ids"].tolist()
     tau = arrays.instance_tau(ran.store, view, "mood")["pair"]
     assert np.flatnonzero(np.isfinite(tau)).tolist() == sorted(places)
     ran.news()

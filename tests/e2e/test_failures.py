@@ -13,9 +13,13 @@ from contextlib import closing, contextmanager, suppress
 import pytest
 
 from gradts_engine import events, report
+from gradts_engine.config import load_experiment
+from gradts_engine.contracts import Device, ExecutorSpec
 from gradts_engine.errors import RunError
+from gradts_engine.hooks.catalog import load_catalog
 from gradts_engine.runtime import journal
 from gradts_engine.runtime.journal import Journal, read_events
+from gradts_engine.runtime.prepare import prepare
 from gradts_engine.runtime.store import Store
 
 
@@ -41,6 +45,57 @@ def paths(final: dict) -> dict:
     return {name: final[name] for name in ("model", "predictions")}
 
 
+GPUS = (Device("cuda:0", ("bf16", "fp16", "fp32")), Device("cuda:1", ("fp16", "fp32")))
+CPU = Device("cpu")
+
+
+class Machine:
+    """An executor on a machine with these devices, which none of its workers is asked to use."""
+
+    def __init__(self, devices: tuple[Device, ...]) -> None:
+        self.devices, self.closed = devices, False
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def test_devices_of_several_kinds_are_refused(place, monkeypatch):
+    machine = Machine((GPUS[0], CPU))
+    monkeypatch.setitem(load_catalog().executors, "given", ExecutorSpec(name="given", load=lambda setup: machine))
+    place.settings["run"] |= {"executor": "given", "devices": ["cuda:0", "cpu"]}
+    place.write()
+    for result in (place.run(), place("plan", str(place.config))):
+        assert (result.code, machine.closed) == (2, True)
+        assert result.line == (
+            f"{place.config}: run.devices: cuda:0 and cpu are of several kinds, and what one kind computes is not what another "
+            "computes to the last bit: name devices of one kind"
+        )
+    assert not place.store.runs()
+
+
+@pytest.mark.parametrize(
+    ("devices", "wanted", "training", "scoring"),
+    [
+        ((CPU,), "auto", "fp32", "fp32"),
+        ((Device("cpu", ("bf16", "fp32")),), "auto", "bf16", "bf16"),
+        ((CPU,), "fp16", "fp32", "fp32"),
+        (GPUS[:1], "auto", "bf16", "bf16"),
+        (GPUS[1:], "auto", "fp16", "fp32"),
+        (GPUS, "auto", "fp16", "fp32"),
+        (GPUS, "fp32", "fp32", "fp32"),
+        (GPUS, "bf16", "bf16", "fp32"),
+    ],
+)
+def test_a_run_computes_in_what_all_of_its_devices_have(place, devices, wanted, training, scoring):
+    """[scoring] is left at auto."""
+    for section in ("training", "multitask"):
+        place.settings[section]["precision"] = wanted
+    place.write()
+    catalog = load_catalog()
+    found = prepare(load_experiment(place.config, catalog), catalog, devices).facts.precision
+    assert found == {"training": training, "multitask": training, "scoring": scoring}
+
+
 @pytest.mark.torture
 def test_a_disk_that_is_full(place, _ran):  # noqa: PT019
     """First for the results, then for the events too; then there is room again."""
@@ -56,7 +111,9 @@ def test_a_disk_that_is_full(place, _ran):  # noqa: PT019
     assert not {stage for stage, _ in computed} & {"embed"}
     assert list((place.store.root / "artifacts" / "unfinished").iterdir()) == []
     mine, theirs = (report.as_json(report.results(store, store.run(None))) for store in (place.store, Store(_ran / ".gradts")))
-    theirs["primaries"]["mood"]["final"] |= paths(mine["primaries"]["mood"]["final"])
+    mood, other = (found["primaries"]["mood"] for found in (mine, theirs))
+    other["final"] |= paths(mood["final"])
+    other["trials"] = [t | {"seconds": m["seconds"]} for t, m in zip(other["trials"], mood["trials"], strict=True)]
     theirs |= {name: mine[name] for name in ("size", "spent")}  # there are more events, and other seconds
     assert mine == theirs
 

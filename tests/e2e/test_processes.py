@@ -32,6 +32,8 @@ def essence(store: Store) -> tuple:
     found = report.as_json(report.results(store, store.run(None)))
     for primary in found["primaries"].values():
         del primary["final"]["model"], primary["final"]["predictions"]  # paths
+        for trial in primary["trials"]:
+            assert trial.pop("seconds") > 0
     artifacts = store.root / "artifacts"
     files = {p.relative_to(artifacts): p.read_bytes() for p in artifacts.rglob("*.safetensors")}
     return found["tau"], found["primaries"], files

@@ -5,11 +5,13 @@ import random
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 
 from gradts_engine import events
 from gradts_engine.config.schema import MultitaskSettings, ScoringSettings, TrainingSettings
+from gradts_engine.hooks.catalog import load_catalog
 
 TASKS = ("mood", "pair", "stars", "tags")
 CORRELATED = {("correlate", "mood"), ("reliability", "mood")}
@@ -75,6 +77,32 @@ def test_comments_the_order_of_keys_and_places_do_not_matter(ran, folder):
     ran.folder.rename(folder / "another place")
     ran.folder = folder / "another place"
     assert ran.done() == set()
+    assert len(ran.store.runs()) == 1
+
+
+def test_what_a_trial_took_is_known_where_it_is_found(ran):
+    """Also by a run of other settings, which has not computed it."""
+    before = {tuple(t["auxiliaries"]): t["seconds"] for t in ran("results --json").json["primaries"]["mood"]["trials"]}
+    assert all(seconds > 0 for seconds in before.values())
+    ran.settings["selection"] = {"confirm": "auto", "strategy": "trial", "predictors": ["embedding"], "keep": 0.25}
+    ran.write()
+    assert ran.done() == PROPOSAL
+    assert len(ran.store.runs()) == 2
+    after = {tuple(t["auxiliaries"]): t["seconds"] for t in ran("results --json").json["primaries"]["mood"]["trials"]}
+    assert after == before
+
+
+def test_versions_of_predictors_and_strategies_are_part_of_a_proposal(ran, monkeypatch):
+    """Of those alone that it depends on; what was computed for it is found."""
+    catalog = load_catalog()
+    for registry, name, computed in (
+        (catalog.predictors, "tau", PROPOSAL),
+        (catalog.predictors, "probe", set()),  # is not chosen
+        (catalog.strategies, "trial", PROPOSAL),
+        (catalog.strategies, "threshold", set()),
+    ):
+        monkeypatch.setitem(registry, name, replace(registry[name], version=2))
+        assert ran.done() == computed, name
     assert len(ran.store.runs()) == 1
 
 
@@ -246,6 +274,7 @@ def test_damaged_results_are_reported_and_computed_again(ran):
     assert ran.done() == set(flipped)
     after = ran("results --json").json["primaries"]["mood"]
     before["final"] |= {name: after["final"][name] for name in ("model", "predictions")}  # `ran` is a copy
+    before["trials"] = [t | {"seconds": a["seconds"]} for t, a in zip(before["trials"], after["trials"], strict=True)]
     assert after == before
     fine = ran("cache verify")
     assert (fine.code, fine.out) == (0, f"{good + 3} intact, 0 damaged\n")

@@ -81,7 +81,7 @@ def test_results_as_json(ran):
             }
         ],
         "kept": {task: dict.fromkeys(mood["kept"]["pair"], "int") for task in sorted(tasks[1:])},
-        "trials": [{"auxiliaries": [], "instances": {}, "score": "float", "reason": "str", "repeat": "int"}],
+        "trials": [{"auxiliaries": [], "instances": {}, "score": "float", "reason": "str", "repeat": "int", "seconds": "float"}],
         "verdicts": {},
         "proposed": selection,
         "digest": "str",

@@ -28,7 +28,7 @@ from gradts_engine.learning.state import Checkpoint
 from gradts_engine.learning.task_types import Classification, SentenceHead, TokenClassification
 from gradts_engine.runtime import inbox
 from gradts_engine.runtime.artifacts import ArtifactStore, Workspace
-from gradts_engine.runtime.checkpoints import Checkpoints
+from gradts_engine.runtime.checkpoints import Checkpoints, Clock
 from gradts_engine.runtime.control import Control
 from gradts_engine.runtime.journal import Journal, read_events
 from gradts_engine.runtime.lock import hold, holder
@@ -225,11 +225,11 @@ def test_checkpoints(tmp_path, inputs):
     """The training goes on from what was kept, or from an earlier checkpoint, or starts again."""
     control, said = Control(), []
     kept = [Checkpoint({"w": torch.arange(4.0) + i}, {"done": i, "scores": [0.5]}) for i in (1, 2)]
-    with Checkpoints(Workspace(tmp_path / "w"), control, lambda: None, said.append, 16) as checkpoints:
+    with Checkpoints(Workspace(tmp_path / "w"), control, lambda: None, said.append, 16, Clock()) as checkpoints:
         for checkpoint in kept:
             checkpoints.save(lambda checkpoint=checkpoint: checkpoint)
     for path in damages(tmp_path / "w", inputs, "checkpoints"):
-        with Checkpoints(Workspace(path.parent), control, lambda: None, said.append, 16) as checkpoints:
+        with Checkpoints(Workspace(path.parent), control, lambda: None, said.append, 16, Clock()) as checkpoints:
             found = checkpoints.load()
         if found:
             (same,) = (c for c in kept if c.values == found.values)

@@ -14,7 +14,7 @@ import torch
 from gradts_engine.errors import Cancelled
 from gradts_engine.learning.state import Checkpoint
 from gradts_engine.runtime.artifacts import ArtifactStore
-from gradts_engine.runtime.checkpoints import GUESS, LATEST, SHARE, Checkpoints
+from gradts_engine.runtime.checkpoints import GUESS, LATEST, SHARE, Checkpoints, Clock
 from gradts_engine.runtime.control import Control
 
 
@@ -30,6 +30,7 @@ class Desk:
         self.control = Control()
         self.warnings: list[str] = []
         self.now = 1000.0
+        self.clock = Clock(self.now)
         monkeypatch.setattr("time.monotonic", self.tick)
 
     def tick(self) -> float:
@@ -38,7 +39,7 @@ class Desk:
 
     @contextmanager
     def keeper(self, size: int = 0):
-        with Checkpoints(self.workspace, self.control, self.control.check, self.warnings.append, size) as keeper:
+        with Checkpoints(self.workspace, self.control, self.control.check, self.warnings.append, size, self.clock) as keeper:
             yield keeper
 
     def found(self) -> int | None:
@@ -66,6 +67,21 @@ def test_the_newest_is_found_again_as_it_was_and_two_are_kept(desk):
     assert torch.equal(kept.tensors["weights"], at(3).tensors["weights"])
     assert desk.files() == ["step-2-1", "step-3-1"]
     assert desk.warnings == []
+
+
+def test_the_time_before_a_kill_counts_up_to_the_checkpoint_that_is_taken(desk):
+    """However often it is killed."""
+    for seconds in (100.0, 50.0, 7.0):
+        desk.clock = Clock(desk.now)
+        with desk.keeper() as keeper:
+            keeper.load()
+            desk.now += seconds
+            keeper.save(partial(at, seconds))
+        desk.now += 1000.0  # lost, or nobody was at work
+    desk.clock = Clock(desk.now)
+    assert desk.found() == 7.0
+    desk.now += 1.0
+    assert desk.clock.seconds == pytest.approx(158.0, abs=0.5)
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "delete"])

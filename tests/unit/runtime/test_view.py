@@ -81,6 +81,14 @@ def test_first_and_last_time(timed):
     assert (fold(timed).first, fold(timed).last) == (timed[0][0], timed[-1][0])
 
 
+def test_what_a_stage_took_is_known_where_it_is_found():
+    """As it was stored, or, by an earlier version that stored nothing, as this run has seen it."""
+    done = events.StageFinished("tune", "a", "k", 7.0, False)
+    for before, stored, seconds in (([], 5.0, 5.0), ([], 0.0, 0.0), ([done], 5.0, 5.0), ([done], 0.0, 7.0)):
+        found = events.StageFinished("tune", "a", "k", stored, True)
+        assert fold([(1.0, event) for event in (*before, found)]).stage("tune", "a").seconds == seconds
+
+
 def test_every_event_is_known_here():
     """An event that leaves the view as it is has been forgotten in `apply`, but for one that the log alone tells."""
     samples = [
