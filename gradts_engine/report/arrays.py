@@ -36,8 +36,8 @@ def artifact(
 
 
 def importance(store: Store, view: RunView, task: str) -> dict[str, np.ndarray]:
-    """`raw` and `instances` [N, L, H] (raw, and each normalised by itself), `task` [L, H], float32; `ids` and `at` int64 [N], where
-    these instances stood in the source when they were scored, and stand in the train split. Raises `UsageError` for a task
+    """`raw` and `instances` [N, L, H] (raw, and each normalised by itself), `task` [L, H], float32; `ids`, `at` int64 [N]: where
+    these instances stood in the source when they were scored, and where in the train split. Raises `UsageError` for a task
     without scores."""
     from gradts_engine.scoring.normalise import normalise, task_importance
 

@@ -126,6 +126,14 @@ class Place:
         assert result.code == 0, result.err
         return {(e.stage, e.subject) for e in self.news() if isinstance(e, events.StageStarted)}
 
+    def outcome(self, primary: str = "mood") -> Any:
+        """What the latest run found for a primary: the same wherever it is computed, so without paths and seconds."""
+        found = self("results --json").json["primaries"][primary]
+        del found["final"]["model"], found["final"]["predictions"]
+        for trial in found["trials"]:
+            del trial["seconds"]
+        return found
+
     def news(self) -> list[events.Event]:
         """Events of all runs since the last look."""
         found = []

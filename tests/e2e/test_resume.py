@@ -150,6 +150,7 @@ CHANGES = {
     "scoring.precision": ("bf16", {*(k for k in SCORED if k[0] != "tune"), *PROPOSAL}),
     "scoring.head_axis": ("input", {*(k for k in SCORED if k[0] != "tune"), *PROPOSAL}),
     "scoring.projections": (["query"], {*(k for k in SCORED if k[0] != "tune"), *PROPOSAL}),
+    "scoring.stop": ("settled", {*(k for k in SCORED if k[0] != "tune"), *PROPOSAL}),
     "scoring.batch_tokens": (100, set()),
     "selection.keep": (0.25, PROPOSAL),
     "selection.threshold": (0.5, PROPOSAL),
@@ -255,7 +256,7 @@ def test_a_new_candidate_costs_its_own_stages_and_new_trials(ran):
 
 def test_damaged_results_are_reported_and_computed_again(ran):
     """A tuned model, the importance made from it, and the final model: the results are the same ones as before."""
-    before = ran("results --json").json["primaries"]["mood"]
+    before = ran.outcome()
     view = ran.latest.view()
     final = " + ".join(["mood", *sorted(view.proposals["mood"].auxiliaries)])
     flipped = {("tune", "pair"): "model.safetensors", ("score", "pair"): "raw.safetensors", ("trial", final): "model.safetensors"}
@@ -272,10 +273,7 @@ def test_damaged_results_are_reported_and_computed_again(ran):
     for path in paths:
         assert f"{path} is damaged; moved to {ran.store.root}/artifacts/damaged/" in bad.out
     assert ran.done() == set(flipped)
-    after = ran("results --json").json["primaries"]["mood"]
-    before["final"] |= {name: after["final"][name] for name in ("model", "predictions")}  # `ran` is a copy
-    before["trials"] = [t | {"seconds": a["seconds"]} for t, a in zip(before["trials"], after["trials"], strict=True)]
-    assert after == before
+    assert ran.outcome() == before
     fine = ran("cache verify")
     assert (fine.code, fine.out) == (0, f"{good + 3} intact, 0 damaged\n")
 
