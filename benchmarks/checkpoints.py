@@ -19,9 +19,9 @@ from gradts_engine.config import TrainingSettings
 from gradts_engine.learning.batches import plan_epochs
 from gradts_engine.learning.state import Checkpoint
 from gradts_engine.learning.training import Dev, train
-from gradts_engine.runtime.artifacts import Workspace
 from gradts_engine.runtime.checkpoints import SHARE, Checkpoints, Clock, expected_size
 from gradts_engine.runtime.control import Control
+from gradts_engine.runtime.workspaces import Workspace
 
 ROWS = 1000
 EPOCHS = 6

@@ -41,8 +41,8 @@ def score(rows: int, words: int, length: int) -> None:
     from gradts_engine.contracts import Instance
     from gradts_engine.learning.batches import encode
     from gradts_engine.learning.task_types import Classification
-    from gradts_engine.runtime.artifacts import Workspace
     from gradts_engine.runtime.shards import stored_shards, write_raw
+    from gradts_engine.runtime.workspaces import Workspace
     from gradts_engine.scoring.importance import GradientPass
 
     rng = random.Random(0)

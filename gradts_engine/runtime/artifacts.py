@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import glob
+import fcntl
 import json
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-
-from safetensors import SafetensorError
 
 from gradts_engine.contracts import Device
 from gradts_engine.digests import canonical, digest, file_digest
 from gradts_engine.durable import fsync, keep, make_folder, storing, unique
 from gradts_engine.errors import RunError
 from gradts_engine.names import inside, is_name
+from gradts_engine.runtime.workspaces import Workspace, present_digest
 
 META = "meta.json"
 MODEL, PREDICTIONS, ANSWERS = "model.safetensors", "predictions.json", "answers.jsonl"
@@ -31,9 +30,6 @@ states of what is labelled, with its labels; tau of instances; chosen rows; rows
 
 MAX_META = 1 << 24
 """Bytes of a `meta.json`; a larger one is not ours."""
-
-REMOVALS = 5
-"""How often a workspace may be removed by another engine while a file is put into it."""
 
 UNFINISHED, WORK, DAMAGED = "unfinished", "work", "damaged"
 """Folders beside those of the stages: artifacts that are being written, workspaces, and what was set aside."""
@@ -79,7 +75,7 @@ class Artifact:
         """Raises `DamagedArtifact` if a file is not as it was written."""
         for name in names:
             path = self.folder / name
-            if path.is_symlink() or not path.is_file() or file_digest(path) != self.files.get(name):
+            if path.is_symlink() or not path.is_file() or present_digest(path) != self.files.get(name):
                 raise DamagedArtifact(f"{path} is damaged")
 
     def arrays(self, name: str) -> dict[str, Any]:
@@ -87,42 +83,6 @@ class Artifact:
         from safetensors.numpy import load_file
 
         return load_file(self.folder / name)
-
-
-@dataclass(frozen=True)
-class Workspace:
-    """What a stage has done before its artifact is there: files that outlive a kill, each with the SHA-256 of its content in its
-    name. Engines of different runs may compute one stage at the same time: the first to finish removes the workspace, and the
-    other one goes on without what was in it."""
-
-    folder: Path
-
-    def put(self, name: str, write: Callable[[Path], object]) -> Path:
-        """Keep the file that `write` puts at the path it is given. Raises `RunError` where that is not possible."""
-        with storing(self.folder):
-            for attempt in range(REMOVALS):
-                try:
-                    make_folder(self.folder)
-                    return keep(self.folder, lambda path: f"{name}-{file_digest(path)}", write)
-                except (OSError, SafetensorError):
-                    if self.folder.exists() or attempt == REMOVALS - 1:
-                        raise
-        raise AssertionError("the last attempt returns or raises")
-
-    def get(self, name: str) -> Path | None:
-        """The intact file that was put under `name`, or None. It is there for as long as no engine finishes the stage."""
-        paths = self.folder.glob(f"{glob.escape(name)}-{'[0-9a-f]' * 64}")
-        return next((path for path in paths if _intact(path)), None)
-
-    def remove(self) -> None:
-        """Once the artifact is there, or when nobody will go on."""
-        shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def _intact(path: Path) -> bool:
-    with suppress(FileNotFoundError):
-        return path.name.endswith(file_digest(path))
-    return False
 
 
 LATE = 15.0
@@ -155,18 +115,38 @@ class ArtifactStore:
         folder = self.root / stage / key
         if not folder.is_dir():
             return None
-        try:
-            with suppress(OSError):  # the time of its last use; a store may be read-only
-                os.utime(folder)
-            artifact = self._read(folder)
-            needed = tuple(artifact.files) if files is True else files or ()
-            if not set(needed).isdisjoint(artifact.freed):
-                return None
-            artifact.verify(needed)
-        except DamagedArtifact as error:
-            warn(f"{error}; {self._set_aside(folder)}")
+        with suppress(OSError):  # the time of its last use; a store may be read-only
+            os.utime(folder)
+        with suppress(DamagedArtifact):
+            return self._intact(folder, files)
+        with self._alone():
+            try:
+                return self._intact(folder, files) if folder.is_dir() else None  # else it was being freed, or made whole again
+            except DamagedArtifact as error:
+                warn(f"{error}; {self._set_aside(folder)}")
+        return None
+
+    def _intact(self, folder: Path, files: Files) -> Artifact | None:
+        """The artifact with the files that are needed, None where they were freed. Raises `DamagedArtifact`."""
+        artifact = self._read(folder)
+        needed = tuple(artifact.files) if files is True else files or ()
+        if not set(needed).isdisjoint(artifact.freed):
             return None
+        artifact.verify(needed)
         return artifact
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Within: nobody else frees, makes whole or sets aside. Where the store is read-only, nobody can."""
+        lock = -1
+        try:
+            with suppress(OSError):
+                lock = os.open(self.root / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+                fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            if lock >= 0:
+                os.close(lock)
 
     def _set_aside(self, folder: Path) -> str:
         """Move a damaged artifact out of the way; what was done, in words."""
@@ -207,27 +187,29 @@ class ArtifactStore:
             fsync(temporary / META)
             fsync(temporary)
             folder = self.folder(stage) / key
-            try:
-                os.rename(temporary, folder)
-            except OSError:
-                if not folder.is_dir():
-                    raise
-                if self._read(folder).freed:  # else another writer was first
-                    _put_back(temporary, folder)
-            fsync(folder.parent)
+            with self._alone():
+                try:
+                    os.rename(temporary, folder)
+                except OSError:
+                    if not folder.is_dir():
+                        raise
+                    if self._read(folder).freed:  # else another writer was first
+                        _put_back(temporary, folder)
+                fsync(folder.parent)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
     def free(self, folder: Path, names: Iterable[str]) -> None:
         """Remove files of a result that stays. That they are to go is written first: where a process is killed in between, a file
         is left that counts as freed, and can be freed again."""
-        artifact = self._read(folder)
-        freed = sorted({*artifact.freed, *names})
-        body = {"stage": artifact.stage, "key": artifact.key, "result": artifact.result, "made": artifact.made}
-        keep(folder, META, lambda path: _write_meta(path, body | {"files": artifact.files, "freed": freed}))
-        for path in (*folder.glob(".*"), *(folder / name for name in freed)):  # also half a record of who was killed here
-            path.unlink(missing_ok=True)
-        fsync(folder)
+        with self._alone():
+            artifact = self._read(folder)
+            freed = sorted({*artifact.freed, *names})
+            body = {"stage": artifact.stage, "key": artifact.key, "result": artifact.result, "made": artifact.made}
+            keep(folder, META, lambda path: _write_meta(path, body | {"files": artifact.files, "freed": freed}))
+            for path in (*folder.glob(".*"), *(folder / name for name in freed)):  # also half a record of who was killed here
+                path.unlink(missing_ok=True)
+            fsync(folder)
 
     def workspace(self, stage: str, key: str) -> Workspace:
         """Where a stage keeps what it has done so far; the same key finds it again."""

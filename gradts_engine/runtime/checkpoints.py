@@ -15,8 +15,8 @@ from gradts_engine.digests import canonical
 from gradts_engine.durable import keep, make_folder
 from gradts_engine.errors import Interrupted, RunError
 from gradts_engine.names import is_name
-from gradts_engine.runtime.artifacts import Workspace
 from gradts_engine.runtime.control import Control
+from gradts_engine.runtime.workspaces import Workspace
 
 if TYPE_CHECKING:
     from torch import nn

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gradts_engine.runtime.artifacts import Workspace
+from gradts_engine.runtime.workspaces import Workspace
 
 SHARD = 1000
 """Instances in a shard: what a killed engine has to compute again at most."""

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 from gradts_engine import events
 from gradts_engine.contracts import Device
 from gradts_engine.errors import ResultGone
-from gradts_engine.runtime.artifacts import MODEL, Artifact, ArtifactStore, Workspace, awaited
+from gradts_engine.runtime.artifacts import MODEL, Artifact, ArtifactStore, awaited
 from gradts_engine.runtime.checkpoints import Clock
 from gradts_engine.runtime.control import Control
 from gradts_engine.runtime.costs import layers_of, operations
 from gradts_engine.runtime.jobs import Job, Score, Test, key, trained
 from gradts_engine.runtime.prepare import Prepared, run_id
+from gradts_engine.runtime.workspaces import Workspace
 
 if TYPE_CHECKING:
     from torch import nn
@@ -86,11 +87,14 @@ class Bench:
         return MultiTaskModel(module, {task: head(task) for task in tasks})
 
     def load_model(self, tasks: tuple[str, ...], artifact: Artifact) -> MultiTaskModel:
-        """The trained model of a `tune` or `trial` artifact."""
+        """The trained model of a `tune` or `trial` artifact. Raises `ResultGone` where it was freed since it was found."""
         from safetensors.torch import load_model
 
         model = self.model(tasks, 0, 0.0)
-        load_model(model, artifact.folder / MODEL)
+        try:
+            load_model(model, artifact.folder / MODEL)
+        except FileNotFoundError:
+            raise ResultGone(f"the weights of {artifact.stage} are gone; give the run's command again to compute them") from None
         return model.eval()
 
 

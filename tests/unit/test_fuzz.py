@@ -27,13 +27,14 @@ from gradts_engine.learning.export import export_model
 from gradts_engine.learning.state import Checkpoint
 from gradts_engine.learning.task_types import Classification, SentenceHead, TokenClassification
 from gradts_engine.runtime import inbox
-from gradts_engine.runtime.artifacts import ArtifactStore, Workspace
+from gradts_engine.runtime.artifacts import ArtifactStore
 from gradts_engine.runtime.checkpoints import Checkpoints, Clock
 from gradts_engine.runtime.control import Control
 from gradts_engine.runtime.journal import Journal, read_events
 from gradts_engine.runtime.lock import hold, holder
 from gradts_engine.runtime.store import Store
 from gradts_engine.runtime.view import fold
+from gradts_engine.runtime.workspaces import Workspace
 from gradts_engine.testing import tiny_encoder
 
 

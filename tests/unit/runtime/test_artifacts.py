@@ -7,17 +7,21 @@ import threading
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.numpy import save_file
+from safetensors.torch import save_model
+from torch import nn
 
 from gradts_engine.digests import canonical
-from gradts_engine.errors import RunError
+from gradts_engine.errors import ResultGone, RunError
 from gradts_engine.names import slug
-from gradts_engine.runtime.artifacts import META, ArtifactStore, content_key
+from gradts_engine.runtime.artifacts import META, MODEL, ArtifactStore, content_key
+from gradts_engine.runtime.workbench import Bench
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None
 """Where saving does not wait for a disk."""
@@ -287,6 +291,16 @@ def test_a_freed_file_is_missed_where_it_is_needed_and_is_no_damage(store):
     assert store.find("tune", "k1", warn=warnings.append) == artifact
     assert warnings == []
     assert store.folders() == [artifact.folder]
+
+
+def test_a_model_that_is_freed_since_it_was_found_is_gone(store):
+    """That is an error which has it computed again."""
+    artifact = store.save("tune", "k1", RESULT, lambda folder: save_model(nn.Linear(2, 1), str(folder / MODEL)))
+    bench = SimpleNamespace(model=lambda tasks, seed, dropout: nn.Linear(2, 1))
+    assert Bench.load_model(bench, ("a",), artifact).weight.shape == (1, 2)
+    store.free(artifact.folder, (MODEL,))
+    with pytest.raises(ResultGone, match="the weights of tune are gone"):
+        Bench.load_model(bench, ("a",), artifact)
 
 
 def test_a_file_that_is_left_after_damage_is_still_verified(store):

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file
 
 from gradts_engine.runtime import shards
-from gradts_engine.runtime.artifacts import Workspace
 from gradts_engine.runtime.shards import read_raw, stored_shards, write_raw
+from gradts_engine.runtime.workspaces import Workspace
 
 RAW = np.random.default_rng(0).random((10, 2, 3)).astype(np.float32)
 
