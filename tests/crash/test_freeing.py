@@ -11,7 +11,8 @@ from gradts_engine.runtime.artifacts import MODEL, Artifact, ArtifactStore
 from gradts_engine.runtime.cleaning import Removable, remove
 from gradts_engine.runtime.store import Store
 
-SPAWN = multiprocessing.get_context("spawn")
+SERVER = multiprocessing.get_context("forkserver")  # its processes begin at once
+SERVER.set_forkserver_preload([__name__])
 WEIGHTS = b"x" * 200_000
 
 
@@ -52,15 +53,15 @@ def test_weights_that_are_freed_computed_again_and_used_at_once(tmp_path):
     """Nothing is taken for damaged, nothing raises, and what is there in the end is whole."""
 
     def started(target):
-        process = SPAWN.Process(target=target, args=[tmp_path], daemon=True)
+        process = SERVER.Process(target=target, args=[tmp_path], daemon=True)
         process.start()
         return process
 
     targets = [frees, uses, uses]
     processes = [started(target) for target in targets]
-    draw, until = random.Random(1), time.monotonic() + 60
+    draw, until = random.Random(1), time.monotonic() + 30
     while time.monotonic() < until:
-        time.sleep(draw.uniform(0.5, 3.0))
+        time.sleep(draw.uniform(0.05, 0.5))
         at = draw.randrange(3)
         assert processes[at].is_alive(), "it raised"
         processes[at].kill()
