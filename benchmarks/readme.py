@@ -19,6 +19,7 @@ MEANING = {
     "scale": "a run of many tasks with a tiny encoder, by task; a store of many runs",
     "scoring": "the gradient pass against the published method; against a bare forward and backward pass (limit)",
     "scores": "what is missing to a perfect dev score after our training loop against a plain one, three seeds",
+    "settled": "scoring until a ranking is settled, as a share of the pass; by how much tau of two tasks then differs",
     "startup": "commands that compute nothing",
     "tau": "rank correlations of 10,000 instances against scipy's, by primaries x heads",
     "training": "the training loop against a plain one",

@@ -28,7 +28,7 @@ _seeds = count()
 
 def ours(task: str) -> Measured:
     """What is missing to a perfect dev score, with the next seed."""
-    score = train_ours(task, ROWS, EPOCHS, next(_seeds) % SEEDS, RATE, automatic())[1]
+    score = train_ours(task, ROWS, EPOCHS, next(_seeds) % SEEDS, RATE, automatic())[-1]
     return Measured(1 - score, seen=score)
 
 

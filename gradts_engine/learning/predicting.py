@@ -18,7 +18,7 @@ from gradts_engine.learning.encoders import told
 from gradts_engine.learning.export import ABOUT, load_model
 from gradts_engine.learning.instances import Reader
 from gradts_engine.learning.metrics import METRICS, span_types
-from gradts_engine.learning.training import EVALUATION_TOKENS, answers, check_predicted
+from gradts_engine.learning.training import answers, check_predicted, evaluation_tokens
 from gradts_engine.nearest import unknown
 
 COLUMNS = ("text", "label", "indicators", "separator")
@@ -148,7 +148,7 @@ def predict(
 def _answers(model: Model, split: Encoded, device: str, progress: Callable[[int], None]) -> Any:
     """Position, true and predicted answer and scores of each row, in the order in which they are computed."""
     model.module.to(device).eval()
-    for batch in token_batches(split.lengths, EVALUATION_TOKENS):
+    for batch in token_batches(split.lengths, evaluation_tokens(device)):
         inputs, targets = split.batch(batch, device)
         logits = model.logits(inputs)
         true, found = answers(split, batch, logits, targets)

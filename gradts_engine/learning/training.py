@@ -22,8 +22,8 @@ from gradts_engine.learning.state import Keeper, NoKeeper, TrainingState, best_e
 from gradts_engine.learning.vocabulary import used_words_alone
 from gradts_engine.learning.watch import Progress, Watch
 
-EVALUATION_TOKENS = 4000
-"""Padded tokens in a batch of the dev evaluation."""
+EVALUATION_TOKENS = {"cpu": 4_000, "cuda": 16_000}
+"""By kind of device."""
 
 
 @dataclass(frozen=True)
@@ -119,16 +119,37 @@ def predictions(model: MultiTaskModel, dev: Dev, device: str, precision: str = "
     return [gold[i] for i in order], [predicted[i] for i in order]
 
 
-@torch.inference_mode()
+def evaluation_tokens(device: str) -> int:
+    """Padded tokens in a batch that is only answered: a GPU computes more of them at the same time."""
+    return EVALUATION_TOKENS[device.partition(":")[0]]
+
+
 def _answers_of(model: MultiTaskModel, dev: Dev, device: str, precision: str) -> tuple[list[int], list[Any], list[Any]]:
     """Rows of a split in the order of its batches, with their true and predicted answers."""
+    tokens, patience = evaluation_tokens(device), Patience(device)
+    while True:
+        try:
+            return _answered(model, dev, device, precision, tokens)
+        except torch.OutOfMemoryError as found:
+            error = found.with_traceback(None)  # it would hold on to the tensors of the batch
+        torch.cuda.empty_cache()
+        if tokens > dev.split.lengths.max():
+            tokens //= 2
+        else:
+            patience.wait(error)
+
+
+@torch.inference_mode()
+def _answered(
+    model: MultiTaskModel, dev: Dev, device: str, precision: str, tokens: int
+) -> tuple[list[int], list[Any], list[Any]]:
     model.eval()
     order: list[int] = []
     gold: list[Any] = []
     predicted: list[Any] = []
     split, metric = dev.split, METRICS[dev.metric]
     with short(precision, device):
-        for rows in token_batches(split.lengths, EVALUATION_TOKENS):
+        for rows in token_batches(split.lengths, tokens):
             inputs, targets = split.batch(rows, device)
             logits = logits_of(model, split.task, inputs)
             with whole(precision, device):

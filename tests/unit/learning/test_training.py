@@ -17,7 +17,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradts_engine.contracts import EncoderSpec, Instance
 from gradts_engine.errors import Interrupted, RunError, TrainingDiverged
-from gradts_engine.learning import memory, state
+from gradts_engine.learning import memory, state, training
 from gradts_engine.learning.batches import Batch, Encoded, Plan, Step, encode, plan_epochs
 from gradts_engine.learning.encoders import Encoder, load_encoder
 from gradts_engine.learning.model import MultiTaskModel, initialise_head
@@ -323,7 +323,7 @@ def test_dev_score(
     else:
         expected = np.mean([a == b for a, b in zip(gold, predicted, strict=True)])
     for budget in (1, 30, 4000):
-        monkeypatch.setattr("gradts_engine.learning.training.EVALUATION_TOKENS", budget)
+        monkeypatch.setitem(training.EVALUATION_TOKENS, "cpu", budget)
         model.train()
         assert evaluate(model, Dev(data[task], metric), "cpu") == pytest.approx(expected, abs=1e-5)
         assert not model.training
@@ -455,6 +455,26 @@ def quiet(model: MultiTaskModel) -> None:
     for module in model.modules():
         if isinstance(module, torch.nn.Dropout):
             module.p = 0.0
+
+
+def test_out_of_memory_judges_in_smaller_batches(model, data, monkeypatch):
+    dev = Dev(data["numbers"], "pearson")
+    score, forward, seen = evaluate(model, dev, "cpu"), model.forward, []
+
+    def limited(task: str, inputs: Mapping[str, Tensor]) -> Tensor:
+        seen.append(len(inputs["input_ids"]))
+        if seen[-1] > room:
+            raise torch.OutOfMemoryError("simulated")
+        return forward(task, inputs)
+
+    monkeypatch.setattr(model, "forward", limited)
+    room = 3
+    assert evaluate(model, dev, "cpu") == pytest.approx(score, abs=1e-6)
+    assert max(seen[-3:]) <= room
+    room = 0
+    monkeypatch.setattr(memory, "WAITS", (0.0, 0.0))
+    with pytest.raises(RunError, match="out of memory on cpu with one instance"):
+        evaluate(model, dev, "cpu")
 
 
 @pytest.mark.parametrize(("room", "parts"), [(4, 1), (3, 2), (2, 2), (1, 4)])
