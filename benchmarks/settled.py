@@ -17,6 +17,7 @@ from benchmarks.device import automatic, device, now
 from benchmarks.frame import Case, Measured
 from gradts_engine.config import TrainingSettings
 from gradts_engine.learning.batches import plan_epochs
+from gradts_engine.learning.model import MultiTaskModel
 from gradts_engine.learning.training import Dev, train
 from gradts_engine.scoring.correlation import kendall_tau
 from gradts_engine.scoring.importance import GradientPass
@@ -29,14 +30,21 @@ TUNED = 400
 
 
 @cache
+def tuned(task: str, seed: int) -> MultiTaskModel:
+    """A model that was trained on some rows, with the words of all of them."""
+    data = real.encoded(task, ROWS)
+    model = real.model(data, seed)
+    settings = TrainingSettings(epochs=1, batch_size=plain.BATCH).model_copy(update={"precision": automatic()})
+    plan = plan_epochs({task: data.lengths[:TUNED]}, epochs=1, batch_size=plain.BATCH, accumulation=1, seed=seed)
+    dev = Dev(real.encoded(task, 100, "dev"), real.task(task, ROWS)[1].metric)
+    train(model, {task: data}, plan, dev, settings, device=device(), seed=seed)
+    return model
+
+
+@cache
 def scored(task: str) -> tuple[np.ndarray, list[float]]:
     """Raw importance [N, L, H] in random order, and the seconds after each shard of it."""
-    data = real.encoded(task, ROWS)
-    model = real.model(data)
-    settings = TrainingSettings(epochs=1, batch_size=plain.BATCH).model_copy(update={"precision": automatic()})
-    plan = plan_epochs({task: data.lengths[:TUNED]}, epochs=1, batch_size=plain.BATCH, accumulation=1, seed=0)
-    dev = Dev(real.encoded(task, 100, "dev"), real.task(task, ROWS)[1].metric)
-    train(model, {task: data}, plan, dev, settings, device=device(), seed=0)
+    data, model = real.encoded(task, ROWS), tuned(task, 0)
     passing = GradientPass(model, data, real.encoder().head_sites(model.encoder), device=device())
     order = np.random.default_rng(0).permutation(len(data))
     parts, times = [], [now()]

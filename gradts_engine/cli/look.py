@@ -107,14 +107,14 @@ def _short(engine: str) -> str:
 def _run_row(kept: Store, folder: RunFolder) -> dict[str, Any]:
     from gradts_engine.runtime.shelving import size
 
-    view = folder.view()
+    state, view = folder.looked_at()
     finished = sum(view.stage(*name).finished for name in view.named)
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(view.last))
     return {
         "run": folder.id,
-        "state": folder.state(),
+        "state": state,
         "finished": finished,
-        "MB": round(size(kept, folder) / 1e6, 2),
+        "MB": round(size(kept, folder, view) / 1e6, 2),
         "last event": when,
         "engine": folder.engine(),
         "reason": view.reason,

@@ -37,7 +37,8 @@ from gradts_engine.words import number, score
 
 def results(store: Store, run: RunFolder) -> RunResults:
     """All results of a run, as far as it has come."""
-    return replace(results_of(store, run.view(), run.id, run.state()), size=size(store, run))
+    state, view = run.looked_at()
+    return replace(results_of(store, view, run.id, state), size=size(store, run, view))
 
 
 def results_of(store: Store, view: RunView, run: str, state: str) -> RunResults:

@@ -12,23 +12,26 @@ from gradts_engine.errors import UsageError
 from gradts_engine.runtime.cleaning import Removable, removable, remove
 from gradts_engine.runtime.keeping import Name, held, places
 from gradts_engine.runtime.store import RunFolder, Store
+from gradts_engine.runtime.view import RunView
 
 
-def results_of(store: Store, runs: Iterable[RunFolder]) -> list[Removable]:
+def results_of(store: Store, views: Iterable[RunView]) -> list[Removable]:
     """The stored results that runs name, those that are there."""
-    return [removable(folder, "result") for folder in places(store, set[Name]().union(*(held(run.view()) for run in runs)))]
+    return [removable(folder, "result") for folder in places(store, set[Name]().union(*map(held, views)))]
 
 
-def size(store: Store, run: RunFolder) -> int:
+def size(store: Store, run: RunFolder, view: RunView) -> int:
     """Bytes that a run takes: its records, its models, and the stored results that it names, which other runs may name, too."""
-    return sum(item.size for item in [removable(run.path, "run"), *results_of(store, [run])])
+    return sum(item.size for item in [removable(run.path, "run"), *results_of(store, [view])])
 
 
 def own(store: Store, runs: Sequence[RunFolder]) -> list[Removable]:
     """Those that no other run names: what is gone with these runs."""
     kept = {run.id for run in runs}
     others = {pair for run in store.runs() if run.id not in kept for pair in held(run.view())}
-    return [item for item in results_of(store, runs) if (item.path.parent.name, item.path.name) not in others]
+    return [
+        item for item in results_of(store, [run.view() for run in runs]) if (item.path.parent.name, item.path.name) not in others
+    ]
 
 
 def remove_runs(store: Store, runs: Sequence[RunFolder]) -> int:
@@ -56,7 +59,10 @@ def archive(store: Store, runs: Sequence[RunFolder], path: Path) -> None:
             for run in runs:
                 locks.enter_context(run.locked())
             with tarfile.open(partial, "w:gz") as tar:
-                for folder in [*(run.path for run in runs), *(item.path for item in results_of(store, runs))]:
+                for folder in [
+                    *(run.path for run in runs),
+                    *(item.path for item in results_of(store, [run.view() for run in runs])),
+                ]:
                     tar.add(folder, folder.relative_to(store.root), filter=_no_lock)
         with partial.open("rb") as file:
             os.fsync(file.fileno())

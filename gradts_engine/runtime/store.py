@@ -81,8 +81,12 @@ class RunFolder:
 
     def state(self) -> str:
         """The run's state: `state_of`."""
+        return self.looked_at()[0]
+
+    def looked_at(self) -> tuple[str, RunView]:
+        """State and view, from one reading."""
         engine, view = self.engine(), self.view()  # in this order: an engine that ends says so before it lets go
-        return state_of(view.state, engine)
+        return state_of(view.state, engine), view
 
 
 class Store:
