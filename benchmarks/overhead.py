@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -46,18 +46,31 @@ class Idle:
     def work(self, task: str, device: str, say: Callable[[str], None]) -> str:
         """Say that it begins, and save."""
         given = Task.model_validate_json(task)
-        started = events.StageStarted("tune", given.job.words, given.key, given.job.about, device)
+        started = events.StageStarted(given.job.stage, given.job.words, given.key, given.job.about, device)
         say(json.dumps(started.as_record()))
-        self.artifacts.save("tune", given.key, {"score": 0.5})
+        self.artifacts.save(given.job.stage, given.key, {"score": 0.5})
         return Outcome(seconds=1.0).model_dump_json()
 
 
-def facts() -> Facts:
-    """Of a run with as many tasks as there are jobs."""
-    digests = dict.fromkeys(("train", "dev"), "0" * 64)
-    tasks = {f"task{i}": TaskFacts("classification", "accuracy", {"train": 100}, digests) for i in range(JOBS)}
+def facts(count: int) -> Facts:
+    """Of a run with so many tasks."""
+    digests = [dict.fromkeys(("train", "dev"), f"{i:064}") for i in range(count)]
+    tasks = {f"task{i}": TaskFacts("classification", "accuracy", {"train": 100}, own) for i, own in enumerate(digests)}
     training, multitask = TrainingSettings(precision="fp32"), MultitaskSettings(precision="fp32")
     return Facts(3, 128, training, multitask, ScoringSettings(), "e" * 64, 1, tasks)
+
+
+def drive(folder: Path, facts: Facts, wanted: Sequence[jobs.Job]) -> float:
+    """Seconds that jobs take through driver, thread and journal, with a worker that saves an empty result of each."""
+    with Journal(folder / "events.db") as journal:
+        setup = Setup((), f"{__name__}:Idle", str(folder / "driven"), lambda record: driver.hear(record))
+        executor = ThreadExecutor([Device("cpu")], setup)
+        driver = Driver(facts, executor, ArtifactStore(folder / "driven"), journal.emit, Control())
+        with driver:
+            began = perf_counter()
+            for job in wanted:
+                driver.get(job).result()
+            return perf_counter() - began
 
 
 def job() -> Measured:
@@ -74,22 +87,14 @@ def job() -> Measured:
                 store.find("tune", key, files=False)
                 journal.emit(events.StageFinished("tune", f"task{i}", key, 1.0, False))
             direct = perf_counter() - began
-        with Journal(folder / "events.db") as journal:
-            setup = Setup((), f"{__name__}:Idle", str(folder / "driven"), lambda record: driver.hear(record))
-            executor = ThreadExecutor([Device("cpu")], setup)
-            driver = Driver(facts(), executor, ArtifactStore(folder / "driven"), journal.emit, Control())
-            with driver:
-                began = perf_counter()
-                for i in range(JOBS):
-                    driver.get(Tune(task=f"task{i}")).result()
-                driven = perf_counter() - began
+        driven = drive(folder, facts(JOBS), [Tune(task=f"task{i}") for i in range(JOBS)])
     return Measured(1000 * (driven - direct) / JOBS, seen={"direct_ms": 1000 * direct / JOBS, "driven_ms": 1000 * driven / JOBS})
 
 
 def said() -> Measured:
     """Percent of a training's time that is spent on saying its steps, as a worker says them and a driver hears them."""
     thinner, spent = Thinner(), 0.0
-    key = jobs.key(Tune(task="task0"), facts())
+    key = jobs.key(Tune(task="task0"), facts(1))
     for step in range(1, STEPS + 1):
         began = perf_counter()
         event = events.StageProgress("tune", "task0", step, STEPS, 0.5, key)

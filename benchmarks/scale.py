@@ -1,7 +1,7 @@
 """What a run costs beside its computing when there is much of everything: tasks in a run, runs in a store.
 
-`N tasks`: a run with a tiny encoder, whose trainings take next to nothing, in seconds and bytes a task. `status`, `first paint`:
-a store of many runs. None has a baseline.
+`N tasks`: a run with a tiny encoder, whose trainings take next to nothing, in seconds and bytes a task. `1000 tasks, simulated`:
+three jobs of each, by a worker that saves empty results. `status`, `first paint`: a store of many runs. None has a baseline.
 """
 
 from __future__ import annotations
@@ -18,12 +18,15 @@ from time import perf_counter
 
 from benchmarks.device import device
 from benchmarks.frame import Case, Measured
+from benchmarks.overhead import drive, facts
 from benchmarks.tui import RUN, Screen, store
 from gradts_engine.errors import WaitingForConfirmation
+from gradts_engine.runtime.jobs import Embed, Score, Tune
 from gradts_engine.testing.tiny import tiny_encoder
 from gradts_engine.testing.toy import TOY_WORDS, toy_rows
 
 TASKS = (10, 40, 160)
+MANY = 1000
 RUNS = 200
 SECONDS, BYTES = 0.5, 1 << 20
 """Most seconds and bytes of a task."""
@@ -94,6 +97,13 @@ def bytes_a_task(tasks: int) -> Measured:
     return Measured(run(tasks)[1])
 
 
+def simulated() -> Measured:
+    """Seconds a task, of three jobs each, that driver, journal and store take."""
+    with TemporaryDirectory() as folder:
+        wanted = [job(task=f"task{i}") for i in range(MANY) for job in (Embed, Tune, Score)]
+        return Measured(drive(Path(folder), facts(MANY), wanted) / MANY)
+
+
 def many(folder: Path) -> None:
     """A store with many finished runs."""
     runs = store(folder, 200, ended=True).parent
@@ -122,6 +132,7 @@ def cases() -> list[Case]:
     return [
         *(once(f"{tasks} tasks", SECONDS, partial(seconds_a_task, tasks), unit="s a task") for tasks in TASKS),
         *(once(f"{tasks} tasks, store", BYTES, partial(bytes_a_task, tasks), unit="B a task") for tasks in TASKS),
+        once(f"{MANY} tasks, simulated", 0.1, simulated, unit="s a task"),
         Case(f"status of {RUNS} runs", 1.0, status, at_most=True),
         Case(f"first paint beside {RUNS} runs", 1.0, first_paint, at_most=True),
     ]
