@@ -182,6 +182,8 @@ class PrimaryResults:
     """Of what is confirmed, or else proposed."""
     answer: str = ""
     """What to train the primary with, in words."""
+    places: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
+    """How likely each candidate is to gain most, second most, ..., as `stacked` sees it; empty where it was not asked."""
 
     @property
     def alone(self) -> float | None:

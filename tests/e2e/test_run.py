@@ -88,6 +88,7 @@ def test_results_as_json(ran):
         "confirmed": selection,
         "expected": expected,
         "answer": "str",
+        "places": {},
         "final": {
             "score": "float",
             "model": "str",
