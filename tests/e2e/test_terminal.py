@@ -58,7 +58,7 @@ class Terminal:
     def press(self, *keys: str) -> None:
         self.tmux("send-keys", *keys)
 
-    def wait(self, *words: str, seconds: float = 60) -> str:
+    def wait(self, *words: str, seconds: float = 180) -> str:
         """Until all words are on the screen."""
         assert until(lambda: all(word in self.text() for word in words), seconds), f"no {words}:\n{self.text()}"
         return self.text()
@@ -85,7 +85,7 @@ def engines(place) -> Iterator[None]:
     for run in place.store.runs():
         if run.engine():
             place("cancel", run.id)
-    assert until(lambda: not any(run.engine() for run in place.store.runs()))
+    assert until(lambda: not any(run.engine() for run in place.store.runs()), 60)
 
 
 def test_two_terminals_from_tasks_toml_to_the_final_model(slow, terminal, engines, folder):
