@@ -47,9 +47,9 @@ class Idle:
         """Say that it begins, and save."""
         given = Task.model_validate_json(task)
         started = events.StageStarted(given.job.stage, given.job.words, given.key, given.job.about, device)
-        say(json.dumps(started.as_record()))
+        say(given.record(started))
         self.artifacts.save(given.job.stage, given.key, {"score": 0.5})
-        return Outcome(seconds=1.0).model_dump_json()
+        return Outcome(seconds=1.0, attempt=given.attempt).model_dump_json()
 
 
 def facts(count: int) -> Facts:

@@ -43,6 +43,10 @@ class ResultGone(RunError):
     """A result that was found was removed, or its files were freed, before the job that needs it could read it."""
 
 
+class WorkerLost(RunError):
+    """A worker was gone before its task was done: another one can begin it again."""
+
+
 class TrainingDiverged(RunError):
     """A loss or a gradient was not finite; the training is stopped and never enters a ranking."""
 

@@ -77,7 +77,8 @@ class Executor(Protocol):
 
     def submit(self, task: str) -> Future[str]:
         """The outcome of a task, computed on the next free device, in the order of submission. Records of the task that are more
-        than progress have been heard when it is there."""
+        than progress have been heard when it is there. Where its worker is lost the future fails with `WorkerLost`: who asked may
+        submit the task again."""
 
     def order(self, order: Order) -> None:
         """Give an order to all workers, those to come too."""

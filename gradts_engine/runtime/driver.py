@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable
@@ -17,6 +16,7 @@ from gradts_engine.events import About
 from gradts_engine.hooks.catalog import versions
 from gradts_engine.runtime import jobs
 from gradts_engine.runtime.artifacts import Artifact, ArtifactStore, Files, Result, awaited
+from gradts_engine.runtime.attempts import Attempts
 from gradts_engine.runtime.control import POLL, Control
 from gradts_engine.runtime.facts import Facts
 from gradts_engine.runtime.jobs import Export, Job, Outcome, Task
@@ -45,6 +45,7 @@ class Driver:
         self._computed: dict[str, Future[Artifact]] = {}
         self._table = threading.Lock()
         self._announced: set[str] = set()
+        self._attempts = Attempts(executor.submit, self.warn, control)
         self._told = facts.told(versions()) if any(device.place for device in executor.devices) else {}
         self._finder = ThreadPoolExecutor(1, "driver")
         """Looks for results and submits tasks, in the order in which they were asked for."""
@@ -136,7 +137,7 @@ class Driver:
             for need in waiting:
                 need.result()
             task = Task(job=job, key=key, devices=self.executor.devices, facts=self._told)
-            running = self.executor.submit(task.model_dump_json())
+            running = self._attempts.begin(task)
             running.add_done_callback(lambda done: self._came(job, key, future, finish, done, again=again))
 
         def one_more(done: Future[Artifact]) -> None:
@@ -155,7 +156,7 @@ class Driver:
     # --- what comes back ----------------------------------------------------------------------------------------------
 
     def _came(
-        self, job: Job, key: str, future: Future[T], finish: Callable[[Outcome], T], done: Future[str], *, again: bool
+        self, job: Job, key: str, future: Future[T], finish: Callable[[Outcome], T], done: Future[Outcome], *, again: bool
     ) -> None:
         """Settle a future. Where what the job needs is gone since it was found, have that computed and the job done once more."""
         try:
@@ -175,7 +176,8 @@ class Driver:
 
     def hear(self, record: str) -> None:
         """Take a record of a worker. Where it cannot be written the run ends."""
-        event = events.from_record(json.loads(record))
+        said = self._attempts.heard(record)
+        event = events.from_record(said) if said else None
         if event is not None:
             try:
                 self.emit(event)
@@ -183,14 +185,14 @@ class Driver:
                 self.failure = self.failure or error
                 self.control.stop()
 
-    def _outcome(self, job: Job, key: str, done: Future[str], *, again: bool) -> Outcome:
+    def _outcome(self, job: Job, key: str, done: Future[Outcome], *, again: bool) -> Outcome:
         """What came of a task; raises what it failed of. `again`: it is done once more where what it needs is gone."""
         try:
-            outcome = Outcome.model_validate_json(done.result())
+            outcome = done.result()
         except CancelledError:
             raise Interrupted("interrupted") from None
-        except Exception as lost:  # a worker that is gone
-            outcome = Outcome(failure="RunError", reason=f"the worker was lost: {lost}")
+        except Exception as lost:
+            outcome = Outcome(failure="RunError", reason=str(lost))
         if not outcome.failure:
             return outcome
         error = _error(outcome)

@@ -6,6 +6,7 @@ computed. `Export` writes a model where it is told to, which is an action withou
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -13,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from gradts_engine.config import TrainingSettings
 from gradts_engine.contracts import Auxiliary, Device
-from gradts_engine.events import About
+from gradts_engine.events import About, Event
 from gradts_engine.runtime.artifacts import content_key
 from gradts_engine.runtime.facts import Facts
 
@@ -142,11 +143,17 @@ class Task(BaseModel):
     key: str
     devices: tuple[Device, ...]
     facts: Mapping[str, str] = Field(default_factory=dict)
+    attempt: int = 0
+    """See `attempts`."""
+
+    def record(self, event: Event) -> str:
+        """What a worker says of it, with the attempt that it is said in."""
+        return json.dumps(event.as_record() | {"attempt": self.attempt})
 
 
 class Outcome(BaseModel):
     """What became of a task: `failure` is the name of an error of `gradts_engine.errors`, or `Bug` with the traceback in `trace`;
-    empty where the result is stored. `seconds` is how long it took, for how many `operations`."""
+    empty where the result is stored. `seconds` is how long it took, for how many `operations`; `attempt` is that of the task."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -155,6 +162,7 @@ class Outcome(BaseModel):
     failure: str = ""
     reason: str = ""
     trace: str = ""
+    attempt: int = 0
 
 
 def needs(job: Job) -> tuple[Job, ...]:

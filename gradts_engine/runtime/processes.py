@@ -1,7 +1,7 @@
 """A worker in a process of its own, with a part of a CPU's cores: a JSON object a line in each direction.
 
 The engine's end is `WorkerProcess`; `python -m gradts_engine.runtime.processes` is the other one. A process that is lost takes
-nothing with it but the steps since its last checkpoint: another one takes its place and goes on from there.
+nothing with it but the steps since its last checkpoint: another one takes its place, and goes on from there.
 """
 
 from __future__ import annotations
@@ -18,10 +18,7 @@ from pkgutil import resolve_name
 from typing import Any, BinaryIO
 
 from gradts_engine.contracts import Order, Say, Setup, Worker
-from gradts_engine.errors import RunError
-
-ATTEMPTS = 3
-"""How often a task is begun, where its process dies."""
+from gradts_engine.errors import WorkerLost
 
 CORES = 4
 """Of each worker: with more, a small encoder gains little."""
@@ -57,13 +54,21 @@ class WorkerProcess:
         self._writing = threading.Lock()
 
     def work(self, task: str, device: str, say: Say) -> str:
-        """The outcome of a task, begun again where the process is lost. Raises `RunError` where that happens again and again."""
-        for _ in range(ATTEMPTS):
-            outcome, ended = self._attempt(task, device, say)
-            if outcome is not None:
-                return outcome
-        how = f"signal {-ended}" if ended < 0 else f"exit code {ended}"
-        raise RunError(f"its process ended {ATTEMPTS} times at one task, last with {how}")
+        """The outcome of a task. Raises `WorkerLost` where the process ends before."""
+        with self._writing:
+            process = self._process = self._process or self._start()
+            self._send({"task": task, "device": device})
+        assert process.stdout is not None
+        for line in process.stdout:
+            message = json.loads(line)
+            if "outcome" in message:
+                return str(message["outcome"])
+            say(message["record"])
+        with self._writing:
+            self._process = None
+        _end(process)
+        ended = process.returncode
+        raise WorkerLost(f"its process ended with {f'signal {-ended}' if ended < 0 else f'exit code {ended}'}")
 
     def order(self, order: Order) -> None:
         """To the process, and to those that take its place."""
@@ -77,22 +82,6 @@ class WorkerProcess:
             process, self._process = self._process, None
         if process:
             _end(process)
-
-    def _attempt(self, task: str, device: str, say: Say) -> tuple[str | None, int]:
-        """The outcome, or None and how the process ended."""
-        with self._writing:
-            process = self._process = self._process or self._start()
-            self._send({"task": task, "device": device})
-        assert process.stdout is not None
-        for line in process.stdout:
-            message = json.loads(line)
-            if "outcome" in message:
-                return str(message["outcome"]), 0
-            say(message["record"])
-        with self._writing:
-            self._process = None
-        _end(process)
-        return None, process.returncode
 
     def _start(self) -> subprocess.Popen[bytes]:
         self._process = subprocess.Popen(

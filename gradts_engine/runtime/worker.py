@@ -57,6 +57,7 @@ class Worker:
 
     def work(self, task: str, device: str, say: Callable[[str], None]) -> str:
         """Compute the job of a `Task` on a device: an `Outcome`, both as JSON."""
+        attempt = json.loads(task)["attempt"]  # also of a task of another version, which cannot be read
         try:
             self.control.check()
             outcome = self._compute(Task.model_validate_json(task), device, say)
@@ -64,7 +65,7 @@ class Worker:
             outcome = Outcome(failure=_known(error), reason=str(error))
         except Exception as error:
             outcome = Outcome(failure="Bug", reason=f"{type(error).__name__}: {error}", trace=traceback.format_exc())
-        return outcome.model_dump_json()
+        return outcome.model_copy(update={"attempt": attempt}).model_dump_json()
 
     def _compute(self, task: Task, device: str, say: Callable[[str], None]) -> Outcome:
         job, bench = task.job, self.bench(task.devices)
@@ -80,9 +81,7 @@ class Worker:
                 "run; give it the same ones"
             )
         thin = Thinner()
-        work = Work(
-            bench, job, task.key, device, lambda event: say(json.dumps(event.as_record())) if thin.passes(event) else None
-        )
+        work = Work(bench, job, task.key, device, lambda event: say(task.record(event)) if thin.passes(event) else None)
         if isinstance(job, Export):
             stages.export(work, job)
             return Outcome()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import queue
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from gradts_engine.contracts import Executor, ExecutorSpec, Say, Setup
+from gradts_engine.errors import WorkerLost
 from gradts_engine.testing.puppet import PUPPET, WAIT
 
 
@@ -81,6 +83,16 @@ class ExecutorContract:
             assert _done(task) == ["pause"]
         with closing(self._executor()) as executor:
             executor.order("save")
+            assert _done(_submit(executor, ["order"])) == ["save"]
+
+    def test_a_lost_worker_is_replaced_and_its_task_fails(self) -> None:
+        """At once: whether it is begun again is for the engine to say. What was ordered before reaches the new worker, too."""
+        with closing(self._executor()) as executor:
+            if _done(_submit(executor, ["process"])) == [os.getpid()]:
+                return  # which goes with its workers
+            executor.order("save")
+            lost = _submit(executor, ["die"]).exception(WAIT)
+            assert isinstance(lost, WorkerLost), f"a lost worker is told by {lost!r}"
             assert _done(_submit(executor, ["order"])) == ["save"]
 
     def test_close_waits_for_what_runs_and_cancels_the_rest(self) -> None:

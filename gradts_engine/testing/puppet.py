@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import threading
 import time
 from pathlib import Path
@@ -25,6 +27,7 @@ class Puppet:
     - `["say", record]` tells a record;
     - `["wait", path]` waits until there is a file, `["touch", path]` makes one, `["sleep", seconds]` sleeps;
     - `["order"]` waits for an order and has it in the outcome;
+    - `["process"]` has the number of its process in the outcome, and `["die"]` kills that;
     - `["fail", reason]` ends in an outcome that says so.
 
     The outcome is `{"answers": [...], "failure": reason or ""}`.
@@ -67,6 +70,10 @@ class Puppet:
                     with self._ordered:
                         assert self._ordered.wait_for(lambda: self.orders, WAIT), "no order has come"
                     answers.append(self.orders[-1])
+                case "process":
+                    answers.append(os.getpid())
+                case "die":
+                    os.kill(os.getpid(), signal.SIGKILL)
                 case "fail":
                     return json.dumps({"answers": answers, "failure": values[0]})
         return json.dumps({"answers": answers, "failure": ""})

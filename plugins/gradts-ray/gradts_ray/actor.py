@@ -66,6 +66,7 @@ class Actor:
     def work(self, task: str, device: str) -> tuple[str, int]:
         """The outcome of a task, and the number of the last record that was said before."""
         self.busy = True
+        self.records.clear()  # an earlier task's, which were all heard
         outcome = self.worker.work(task, device, self.say)
         with self.news:
             self.busy = False

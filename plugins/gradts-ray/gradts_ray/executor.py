@@ -1,4 +1,4 @@
-"""On the driver's side: one actor a device, a thread that looks after each, and a new attempt where one is lost."""
+"""On the driver's side: one actor a device, a thread that looks after each, and a new one where one is lost."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import queue
 import secrets
 import signal
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import replace
@@ -15,13 +16,11 @@ from typing import Any
 
 from gradts_engine.contracts import Device, Order, Setup
 from gradts_engine.durable import make_folder
-from gradts_engine.errors import RunError, UsageError
+from gradts_engine.errors import RunError, UsageError, WorkerLost
 from gradts_engine.runtime.executors import native_formats
 from gradts_ray.actor import Actor, Facts
 from gradts_ray.cluster import NodeAffinitySchedulingStrategy, cluster, ray
 
-ATTEMPTS = 3
-"""How often a task is begun, where its worker dies: it goes on from its last checkpoint."""
 SILENCE = 30.0
 """Seconds without an answer after which an actor is taken for dead, and killed."""
 PLACING = 120.0
@@ -30,13 +29,7 @@ WORKERS = "workers"
 """Folder of the store with a file for each worker: what it said, should the driver die before it heard of it."""
 
 ONCE = {"max_restarts": 0, "max_task_retries": 0, "concurrency_groups": {"orders": 1, "records": 1}}
-"""Retries are ours: a new attempt is a new actor."""
-
-Waiting = tuple[str, "Future[str]"]
-
-
-class NoPlace(Exception):
-    """An actor cannot be put anywhere: its node is gone."""
+"""Retries are the engine's: a new attempt may be a new actor."""
 
 
 def connect(setup: Setup, workers: int | None = None) -> RayExecutor:
@@ -73,8 +66,7 @@ def _devices(wanted: tuple[str, ...], workers: int | None) -> tuple[Device, int,
 
 
 class RayExecutor:
-    """Keeps to `gradts_engine.contracts.Executor`. A result counts only if it is of the present attempt: an actor that is given
-    up is killed, and nobody asks for what it computed."""
+    """Keeps to `gradts_engine.contracts.Executor`: a thread looks after each actor, and has another one made where it is lost."""
 
     def __init__(self, device: Device, count: int, needs: dict[str, Any], setup: Setup) -> None:
         self._needs = needs
@@ -82,12 +74,12 @@ class RayExecutor:
         self._folder = setup.folder / WORKERS if setup.folder else None
         self.held = ExitStack()
         """What is given back at the end."""
-        self._tasks: queue.SimpleQueue[Waiting | None] = queue.SimpleQueue()
+        self._tasks: queue.SimpleQueue[tuple[str, Future[str]] | None] = queue.SimpleQueue()
         self._orders: list[Order] = []
         self._actors: dict[int, Any] = {}
         self._facts: dict[Any, Facts] = {}
-        self._seen: dict[Any, int] = {}
-        """The number of the last record that was told, of each actor."""
+        self._without: dict[int, str] = {}
+        """Places that no actor can be made for, and why."""
         self._lock = threading.Lock()
         self._closed = False
         self._name, self._word = f"word-{secrets.token_hex(8)}", secrets.token_hex(16)
@@ -105,7 +97,6 @@ class RayExecutor:
             threading.Thread(target=self._look_after, args=(place, device.name), name=f"ray {place}", daemon=True)
             for place, device in enumerate(self.devices)
         ]
-        self._working = len(self._threads)
         for thread in self._threads:
             thread.start()
 
@@ -132,8 +123,8 @@ class RayExecutor:
         for thread in self._threads:
             thread.join()
         while not self._tasks.empty():
-            if (item := self._tasks.get()) and not item[1].cancel():
-                item[1].set_exception(RunError("a worker on the Ray cluster was lost while the run ended"))
+            if item := self._tasks.get():
+                item[1].cancel()
         self._end()
         self.held.close()
 
@@ -150,57 +141,50 @@ class RayExecutor:
                 self._folder.rmdir()
 
     def _look_after(self, place: int, device: str) -> None:
-        while (item := self._tasks.get()) is not None:
-            task, future = item
-            if self._closed and not future.running():
-                future.cancel()
-            elif future.running() or future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(self._attempts(place, task, device))
-                except NoPlace as error:
-                    with self._lock:
-                        self._working -= 1
-                        last = not self._working
-                    if last:
-                        future.set_exception(RunError(str(error)))
-                    else:
-                        self._tasks.put(item)  # another device does it
-                    return
-                except Exception as error:
-                    future.set_exception(error)
-
-    def _attempts(self, place: int, task: str, device: str) -> str:
-        """The outcome of a task, begun again where its actor is lost."""
-        reason = ""
-        for _ in range(ATTEMPTS):
+        while True:
             try:
                 actor = self._actor(place)
-            except ray.exceptions.RayError as error:
-                raise NoPlace(
-                    f"a worker on the Ray cluster was lost, and no other can be made: {reason or _line(error)}"
-                ) from error
-            try:
-                return self._attempt(actor, task, device)
-            except ray.exceptions.RayError as error:
-                reason = _line(error)
-                self._lose(place)
-        raise RunError(f"a worker on the Ray cluster was lost {ATTEMPTS} times at one task, last: {reason}")
+            except (ray.exceptions.RayError, UsageError) as error:  # its node is gone, perhaps not for ever
+                self._without[place] = _line(error)
+                if self._closed:
+                    return
+                if len(self._without) < len(self.devices):
+                    time.sleep(1)
+                    continue
+            else:
+                self._without.pop(place, None)
+            item = self._tasks.get()
+            if item is None:
+                return
+            task, future = item
+            if self._closed or not future.set_running_or_notify_cancel():
+                future.cancel()
+            elif place in self._without:
+                future.set_exception(RunError(f"no worker is left on the Ray cluster: {self._without[place]}"))
+            else:
+                self._attempt(place, actor, task, device, future)
 
-    def _attempt(self, actor: Any, task: str, device: str) -> str:
-        result = actor.work.remote(task, device)
-        while not ray.wait([result], timeout=0)[0]:
-            self._hear(actor)
-        outcome, last = ray.get(result)
-        while self._seen[actor] < last:
-            self._hear(actor)
-        return str(outcome)
+    def _attempt(self, place: int, actor: Any, task: str, device: str, future: Future[str]) -> None:
+        try:
+            result, seen = actor.work.remote(task, device), 0
+            while not ray.wait([result], timeout=0)[0]:
+                seen = self._hear(actor, seen)
+            outcome, last = ray.get(result)
+            while seen < last:
+                seen = self._hear(actor, seen)
+            future.set_result(outcome)
+        except ray.exceptions.RayError as error:
+            self._lose(place)
+            future.set_exception(WorkerLost(_line(error)))
+        except Exception as error:
+            future.set_exception(error)
 
-    def _hear(self, actor: Any) -> None:
-        """Tell of an actor's records that are new."""
-        answer = actor.hear.options(concurrency_group="records").remote(self._seen[actor])
-        self._seen[actor], records = ray.get(answer, timeout=SILENCE)
+    def _hear(self, actor: Any, seen: int) -> int:
+        """Tell of an actor's records after number `seen`; the last one's number."""
+        last, records = ray.get(actor.hear.options(concurrency_group="records").remote(seen), timeout=SILENCE)
         for record in records:
             self._setup.hear(record)
+        return int(last)
 
     def _actor(self, place: int) -> Any:
         """The actor of a place, a new one where there is none."""
@@ -210,7 +194,7 @@ class RayExecutor:
         setup, folder = self._setup, str(self._folder or "")
         actor = ray.remote(**ONCE | self._needs)(Actor).remote(setup.worker, setup.arguments, folder, self._name, self._word)
         try:
-            facts = ray.get(actor.about.remote(), timeout=PLACING)
+            facts = self._about(actor)
         except BaseException:
             ray.kill(actor)
             raise
@@ -221,19 +205,24 @@ class RayExecutor:
                 "system that all machines share, at the same path; name it with --store"
             )
         with self._lock:
-            self._actors[place], self._seen[actor], self._facts[actor] = actor, 0, facts
+            self._actors[place], self._facts[actor] = actor, facts
             for order in self._orders:
                 actor.order.options(concurrency_group="orders").remote(order)
         return actor
+
+    def _about(self, actor: Any) -> Facts:
+        """Where a new actor is, once it is there; it is not waited for where nothing is left to do."""
+        until, about = time.monotonic() + PLACING, actor.about.remote()
+        while not ray.wait([about], timeout=1)[0] and time.monotonic() < until and not self._closed:
+            pass
+        facts: Facts = ray.get(about, timeout=0)
+        return facts
 
     def _lose(self, place: int) -> None:
         """Give an actor up, so that two attempts never work at one task for long. One that is stopped hears nothing from Ray, and
         keeps its device: so another process of its node kills it, where that node still answers."""
         with self._lock:
-            actor = self._actors.pop(place, None)
-        if actor is None:
-            return
-        del self._seen[actor]
+            actor = self._actors.pop(place)
         facts = self._facts[actor]
         ray.kill(actor)
         there = {"scheduling_strategy": NodeAffinitySchedulingStrategy(facts.node, soft=False)}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import threading
+from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import pytest
 from gradts_engine import events
 from gradts_engine.config import MultitaskSettings, ScoringSettings, TrainingSettings
 from gradts_engine.contracts import Auxiliary, Device, Setup
-from gradts_engine.errors import Cancelled, ResultGone, TrainingDiverged
+from gradts_engine.errors import Cancelled, ResultGone, RunError, TrainingDiverged, WorkerLost
 from gradts_engine.runtime import jobs
 from gradts_engine.runtime.artifacts import ArtifactStore
 from gradts_engine.runtime.control import Control
@@ -54,23 +54,27 @@ class Maker:
 
     def work(self, task: str, device: str, say) -> str:
         given = Task.model_validate_json(task)
+        outcome = self.made(given, device, say)
+        return outcome.model_copy(update={"attempt": given.attempt}).model_dump_json()
+
+    def made(self, given: Task, device: str, say) -> Outcome:
         job = given.job
         if self.stopped.is_set() or (isinstance(job, Trial) and job.repeat == 9 and self.stopped.wait(WAIT)):
-            return Outcome(failure="Interrupted", reason="interrupted").model_dump_json()
-        say(json.dumps(events.StageStarted(job.stage, job.words, given.key, job.about, device).as_record()))
+            return Outcome(failure="Interrupted", reason="interrupted")
+        say(given.record(events.StageStarted(job.stage, job.words, given.key, job.about, device)))
         if job.about.task == "sick":
-            return Outcome(failure="TrainingDiverged", reason="the loss is not finite").model_dump_json()
+            return Outcome(failure="TrainingDiverged", reason="the loss is not finite")
         if job.about.task == "lost":
-            return Outcome(failure="Bug", reason="KeyError: 1", trace="Traceback: there").model_dump_json()
+            return Outcome(failure="Bug", reason="KeyError: 1", trace="Traceback: there")
         for need in jobs.needs(job):
             found = self.artifacts.find(need.stage, jobs.key(need, FACTS), files=False)
             if job.about.task == "shy" and Maker.shyness > 0:
                 Maker.shyness -= 1
                 self.artifacts.free(found.folder, found.there)
             if found is None or self.artifacts.find(found.stage, found.key) is None:
-                return Outcome(failure="ResultGone", reason="it is gone").model_dump_json()
+                return Outcome(failure="ResultGone", reason="it is gone")
         self.artifacts.save(job.stage, given.key, {"score": 0.5}, lambda folder: (folder / "weights").write_bytes(b"x"))
-        return Outcome(seconds=1.5).model_dump_json()
+        return Outcome(seconds=1.5)
 
 
 @contextmanager
@@ -150,6 +154,88 @@ def test_what_was_freed_is_computed_again_where_its_files_are_needed_and_only_th
         driver.get(Score(task="mood")).result(WAIT)
         assert driver.get(Tune(task="mood"), files=True).result(WAIT).freed == ()
     assert stages(said, events.StageStarted) == [("tune", "mood"), ("score", "mood")]
+
+
+class Split:
+    """An executor whose network is cut: it takes the first `cuts` attempts for lost, which go on all the same, say what they do,
+    and store what they have computed, each once `mended` is set."""
+
+    devices = (Device("cpu"),)
+
+    def __init__(self, folder: Path, cuts: int) -> None:
+        self.worker, self.cuts = Maker(str(folder)), cuts
+        self.mended = threading.Event()
+        self.late: list[threading.Thread] = []
+        self.driver: Driver
+
+    def submit(self, task: str) -> Future[str]:
+        future: Future[str] = Future()
+        if len(self.late) == self.cuts:
+            future.set_result(self.worker.work(task, "cpu", self.driver.hear))
+        else:
+            self.late.append(threading.Thread(target=self.later, args=(task,)))
+            self.late[-1].start()
+            future.set_exception(WorkerLost("no answer"))
+        return future
+
+    def later(self, task: str) -> None:
+        assert self.mended.wait(WAIT)
+        self.worker.work(task, "cpu", self.driver.hear)
+
+    def order(self, order: str) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@pytest.mark.parametrize("first", ["late", "present"])
+def test_of_two_attempts_at_work_one_counts(tmp_path, first):
+    """Whichever is the first to store its result: that is there once and stays as it is, and who was late is not heard."""
+    executor, said = Split(tmp_path, 1), list[events.Event]()
+    store = ArtifactStore(tmp_path)
+    driver = executor.driver = Driver(FACTS, executor, store, said.append, Control())
+    if first == "late":
+        executor.driver = driver
+        begin = driver.executor.submit
+
+        def after_the_late_one(task: str) -> Future[str]:
+            if executor.late:
+                executor.mended.set()
+                executor.late[0].join(WAIT)
+            return begin(task)
+
+        driver._attempts._submit = after_the_late_one
+    with driver:
+        found = driver.get(Tune(task="mood")).result(WAIT)
+        stored = (found.folder / "weights").stat().st_ino
+        executor.mended.set()
+        executor.late[0].join(WAIT)
+    assert (found.folder / "weights").stat().st_ino == stored
+    assert stages(said, events.StageStarted) == [("tune", "mood")]
+    assert stages(said, events.StageFinished) == [("tune", "mood")]
+    assert [e.message for e in said if isinstance(e, events.Warned)] == [
+        "tune mood: a worker was lost (no answer); another one goes on"
+    ]
+    assert store.find("tune", found.key) == found
+
+
+def test_a_task_that_loses_one_worker_after_the_other_fails(tmp_path):
+    executor, said = Split(tmp_path, 3), list[events.Event]()
+    driver = executor.driver = Driver(FACTS, executor, ArtifactStore(tmp_path), said.append, Control())
+    with driver, pytest.raises(RunError, match="tune mood has lost 3 workers, the last one: no answer"):
+        driver.get(Tune(task="mood")).result(WAIT)
+    executor.mended.set()
+    for late in executor.late:
+        late.join(WAIT)
+    assert stages(said, events.StageFailed) == [("tune", "mood")]
+    assert not stages(said, events.StageStarted)
+
+
+def test_an_outcome_of_another_attempt_does_not_count(tmp_path):
+    """An executor that reads outcomes from files may find an old one."""
+    with driving(tmp_path) as (driver, _):
+        driver._attempts._submit = lambda task: driver.executor.submit(task.replace('"attempt":1', '"attempt":7'))
+        with pytest.raises(RunError, match="attempt 1 was answered with the outcome of attempt 7"):
+            driver.get(Tune(task="mood")).result(WAIT)
 
 
 def test_a_stop_reaches_what_runs_and_what_waits(tmp_path):

@@ -13,9 +13,9 @@ import pytest
 import torch
 
 from gradts_engine.contracts import Setup
-from gradts_engine.errors import RunError, UsageError
+from gradts_engine.errors import UsageError, WorkerLost
 from gradts_engine.runtime.executors import threads
-from gradts_engine.runtime.processes import ATTEMPTS, shares
+from gradts_engine.runtime.processes import shares
 from gradts_engine.testing.puppet import PUPPET, WAIT
 
 GIB = 2**30
@@ -49,44 +49,20 @@ def test_a_worker_for_every_four_cores_that_there_is_memory_for(monkeypatch, cor
     assert shares(workers) == expected
 
 
-def test_a_task_whose_process_is_killed_is_begun_again(workers):
-    heard: queue.Queue[str] = queue.Queue()
-    setup = Setup(("cpu",), PUPPET, "", heard.put, workers=2)
-    with closing(threads(setup)) as executor:
-        task = executor.submit(json.dumps([["say", "begun"], ["sleep", 0.5], ["echo", 1]]))
-        heard.get(timeout=WAIT)
-        (process,) = workers()
-        process.kill()
-        assert json.loads(task.result(WAIT)) == {"answers": [1], "failure": ""}
-        assert json.loads(heard.get_nowait()) == "begun"
-        for process in workers():  # also one that has nothing to do
-            process.kill()
-        assert json.loads(executor.submit(json.dumps([["echo", 2]])).result(WAIT))["answers"] == [2]
-    assert workers() == []
-
-
-def test_a_task_that_kills_its_process_again_and_again_fails(workers):
+def test_a_task_whose_process_is_killed_is_lost_and_another_process_takes_its_place(workers):
     heard: queue.Queue[str] = queue.Queue()
     setup = Setup(("cpu",), PUPPET, "", heard.put, workers=2)
     with closing(threads(setup)) as executor:
         task = executor.submit(json.dumps([["say", "begun"], ["sleep", WAIT]]))
-        for _ in range(ATTEMPTS):
-            heard.get(timeout=WAIT)
-            (process,) = workers()
-            process.kill()
-        with pytest.raises(RunError, match=f"ended {ATTEMPTS} times at one task, last with signal {signal.SIGKILL.value}"):
-            task.result(WAIT)
-
-
-def test_orders_reach_the_process_that_takes_the_place_of_another(workers):
-    heard: queue.Queue[str] = queue.Queue()
-    setup = Setup(("cpu",), PUPPET, "", heard.put, workers=2)
-    with closing(threads(setup)) as executor:
-        executor.order("pause")
-        task = executor.submit(json.dumps([["say", "begun"], ["sleep", 0.5], ["order"]]))
         heard.get(timeout=WAIT)
-        workers()[0].kill()
-        assert json.loads(task.result(WAIT))["answers"] == ["pause"]
+        (process,) = workers()
+        process.kill()
+        with pytest.raises(WorkerLost, match=f"its process ended with signal {signal.SIGKILL.value}"):
+            task.result(WAIT)
+        for process in workers():  # also one that has nothing to do
+            process.kill()
+        assert json.loads(executor.submit(json.dumps([["echo", 2]])).result(WAIT))["answers"] == [2]
+    assert workers() == []
 
 
 ENGINE = f"""

@@ -1,6 +1,7 @@
 """What comes with the engine keeps the contracts; what breaks them is found out."""
 
 import inspect
+import json
 import queue
 import random
 import time
@@ -79,7 +80,7 @@ class TestThreads(ExecutorContract):
     spec = CATALOG.executors["threads"]
 
     def load(self, setup: Setup, devices: int) -> Executor:
-        return ThreadExecutor([Device(f"cuda:{i}") for i in range(devices)], setup) if devices > 1 else self.spec.load(setup)
+        return ThreadExecutor([Device(f"cpu:{i}") for i in range(devices)], setup) if devices > 1 else self.spec.load(setup)
 
 
 class TestProcesses(ExecutorContract):
@@ -337,6 +338,22 @@ class Deaf(ThreadExecutor):
         pass
 
 
+class Vague(ThreadExecutor):
+    """Does not say that a worker is lost."""
+
+    def __init__(self, setup: Setup) -> None:
+        super().__init__([Device("cpu")], setup)
+
+    def submit(self, task: str) -> Future[str]:
+        return self._pool.submit(self._lose if "die" in task else self._answer)
+
+    def _answer(self) -> str:
+        return json.dumps({"answers": ["the number of another process"], "failure": ""})
+
+    def _lose(self) -> str:
+        raise OSError("broken pipe")
+
+
 class Hasty(ThreadExecutor):
     def __init__(self, setup: Setup) -> None:
         super().__init__([Device("cpu")], setup)
@@ -350,6 +367,7 @@ class Hasty(ThreadExecutor):
     ("executor", "test", "message"),
     [
         (Eager, "test_tasks_start_in_their_order_one_at_a_time_on_a_device", None),
+        (Vague, "test_a_lost_worker_is_replaced_and_its_task_fails", "a lost worker is told by OSError"),
         (AtOnce, "test_what_a_task_says_arrives_while_it_runs", "nobody has made"),
         (Deaf, "test_orders_reach_a_task_that_runs", None),
         (Hasty, "test_close_waits_for_what_runs_and_cancels_the_rest", None),
