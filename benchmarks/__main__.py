@@ -18,7 +18,7 @@ from benchmarks.frame import TURNS, measure, shown, table
 from benchmarks.readme import update
 from gradts_engine.errors import UsageError
 
-SHARED = {"__main__", "alone", "device", "frame", "plain", "readme", "real"}
+SHARED = {"__main__", "alone", "device", "frame", "plain", "readme", "real", "scaling"}
 """Modules of this package that are no benchmarks."""
 NAMES = sorted({module.name for module in pkgutil.iter_modules(benchmarks.__path__)} - SHARED)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import readme, real, scoring, startup, tau
+from benchmarks import readme, real, scaling, scoring, startup, tau
 from benchmarks.__main__ import NAMES, main
 from benchmarks.frame import Case, Close, Measured, measure, summary
 
@@ -22,6 +22,15 @@ def count(step):
     calls.append(step)
     return Measured(float(sum(calls)))
 """
+
+
+@pytest.mark.parametrize(("tasks", "primaries"), [(5, 1), (5, 5)])
+def test_simulated_devices(tasks, primaries):
+    """One device is never idle; more of them are never faster than the longest chain of jobs, or than all of them at work."""
+    one, three = (scaling.Run(tasks, primaries, devices, 1).simulated() for devices in (1, 3))
+    assert one.seconds == pytest.approx(scaling.START + one.work)
+    assert max(three.chain, three.work / 3) + scaling.START <= three.seconds < one.seconds
+    assert one.jobs == three.jobs > 2 * tasks + 5 * primaries
 
 
 def test_rows():
