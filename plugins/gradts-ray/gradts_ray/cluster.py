@@ -5,18 +5,21 @@ Ray reads its settings from the environment when it is imported: so it is import
 
 from __future__ import annotations
 
+import fcntl
 import logging
 import os
 import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from gradts_engine.errors import UsageError
 
 ADDRESS = "GRADTS_RAY_ADDRESS"
+PREFIX, HELD = "gradts-", "held"
+"""Of temporary folders, and of the file in each that is locked for as long as its engine lives."""
 OBJECTS = 100_000_000
 """Bytes of Ray's shared memory: only texts go through it."""
 
@@ -50,8 +53,12 @@ def cluster() -> Iterator[None]:
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # what the cluster has to say would go over the terminal
     vars(ray._private.worker)["print_to_stdstream"] = lambda *_, **__: None  # and what its nodes say, whatever log_to_driver is
     quiet = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.CRITICAL, "namespace": "gradts"}
-    folder = Path(tempfile.mkdtemp(prefix="gradts-"))  # short, since the names of sockets end at 107 bytes, and the user's own
+    sweep()
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))  # short, since the names of sockets end at 107 bytes, and the user's own
+    held = (folder / "new").open("w")
     try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        (folder / "new").rename(folder / HELD)
         if address := os.environ.get(ADDRESS):
             try:
                 ray.init(address, **quiet)
@@ -74,3 +81,12 @@ def cluster() -> Iterator[None]:
     finally:
         ray.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
+        held.close()
+
+
+def sweep() -> None:
+    """Remove the temporary folders of engines that were killed: those that nobody holds."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError), (folder / HELD).open() as held:
+            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(folder, ignore_errors=True)

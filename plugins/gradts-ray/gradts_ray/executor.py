@@ -24,7 +24,7 @@ from gradts_ray.cluster import NodeAffinitySchedulingStrategy, cluster, ray
 SILENCE = 30.0
 """Seconds without an answer after which an actor is taken for dead, and killed."""
 PLACING = 120.0
-"""Seconds that a new actor may take to be there."""
+"""Seconds that a new actor may take to be there, also where it dies as it begins."""
 WORKERS = "workers"
 """Folder of the store with a file for each worker: what it said, should the driver die before it heard of it."""
 
@@ -141,13 +141,15 @@ class RayExecutor:
                 self._folder.rmdir()
 
     def _look_after(self, place: int, device: str) -> None:
+        since = time.monotonic()
         while True:
             try:
                 actor = self._actor(place)
-            except (ray.exceptions.RayError, UsageError) as error:  # its node is gone, perhaps not for ever
-                self._without[place] = _line(error)
+            except (ray.exceptions.RayError, UsageError) as error:  # it died as it began, or its node is gone
                 if self._closed:
                     return
+                if time.monotonic() > since + PLACING:
+                    self._without[place] = _line(error)
                 if len(self._without) < len(self.devices):
                     time.sleep(1)
                     continue
@@ -163,6 +165,7 @@ class RayExecutor:
                 future.set_exception(RunError(f"no worker is left on the Ray cluster: {self._without[place]}"))
             else:
                 self._attempt(place, actor, task, device, future)
+            since = time.monotonic()
 
     def _attempt(self, place: int, actor: Any, task: str, device: str, future: Future[str]) -> None:
         try:

@@ -2,4 +2,4 @@
 
 from importlib.util import find_spec
 
-collect_ignore = [] if find_spec("gradts_ray") and find_spec("ray") else ["test_ray.py", "test_runs.py"]
+collect_ignore = [] if find_spec("gradts_ray") and find_spec("ray") else ["test_faults.py", "test_ray.py", "test_runs.py"]

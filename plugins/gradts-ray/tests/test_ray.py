@@ -1,7 +1,9 @@
 """The contract of executors on a Ray of this machine; who can reach it; and workers that die."""
 
+import fcntl
 import json
 import queue
+import tempfile
 from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -10,7 +12,7 @@ import gradts_ray
 import psutil
 import pytest
 from gradts_ray import executor as executor_module
-from gradts_ray.cluster import cluster
+from gradts_ray.cluster import HELD, cluster, sweep
 from gradts_ray.executor import connect
 
 from gradts_engine.contracts import Executor, Setup
@@ -96,6 +98,17 @@ def test_a_store_that_a_worker_does_not_see_is_refused_before_the_run(tmp_path: 
     with pytest.raises(UsageError, match=r"does not see what is written to .*/workers here: the store has to be"):
         connect(Setup(("cpu",), PUPPET, "", lambda record: None, folder=tmp_path), 1)
     assert not list(tmp_path.glob("workers/*"))
+
+
+def test_folders_of_killed_engines_are_removed_and_no_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for name in ("gradts-dead", "gradts-alive", "gradts-other"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "gradts-dead" / HELD).touch()
+    with (tmp_path / "gradts-alive" / HELD).open("w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        sweep()
+    assert {path.name for path in tmp_path.iterdir()} == {"gradts-alive", "gradts-other"}
 
 
 @pytest.mark.parametrize(("devices", "workers", "message"), [(("cuda",), None, "has no GPU"), (("cpu",), 10_000, "has .* CPUs")])
