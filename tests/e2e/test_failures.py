@@ -82,7 +82,7 @@ def test_devices_of_several_kinds_are_refused(place, monkeypatch):
     ],
 )
 def test_a_run_computes_in_what_all_of_its_devices_have(place, devices, wanted, training, scoring):
-    """[scoring] is left at auto."""
+    place.settings["scoring"]["precision"] = "auto"
     for section in ("training", "multitask"):
         place.settings[section]["precision"] = wanted
     place.write()

@@ -169,6 +169,7 @@ def test_the_table_has_every_setting_of_what_is_computed():
     assert settings <= CHANGES.keys()
 
 
+@pytest.mark.torture
 def test_a_change_computes_what_depends_on_it_and_nothing_else(everything):
     """The cases share what is stored, as the runs of a user do; each differs from the first run in its own setting."""
     original = json.dumps(everything.settings)
