@@ -147,8 +147,7 @@ def pairs(
     from gradts_engine.hooks.catalog import load_catalog
     from gradts_engine.runtime.control import Control
     from gradts_engine.studies import predicted, writing
-    from gradts_engine.studies.pairs import cells as pair_cells
-    from gradts_engine.studies.pairs import gains, read
+    from gradts_engine.studies.pairs import cells, gains, read_some
     from gradts_engine.studies.sweep import candidates_of, sweep
     from gradts_engine.studies.truth import truth
 
@@ -163,8 +162,7 @@ def pairs(
             display.say(f"{trained} of {total} trainings in {path}")
 
         if from_elsewhere:
-            cells = set(pair_cells(candidates, seeds))
-            rows = [row for row in read(path) if row.cell in cells]
+            rows = [row for row in read_some(path) if row.cell in {*cells(candidates, seeds)}]
         else:
             rows = sweep(experiment, catalog, kept, path, seeds, control, done, display.say, train=not as_is)
         found = truth(rows, candidates, seeds)
@@ -197,12 +195,10 @@ def agreement(table: Path, values: Path | None, as_json: bool) -> None:
     from gradts_engine import tables
     from gradts_engine.hooks.catalog import load_catalog
     from gradts_engine.studies import predicted
-    from gradts_engine.studies.pairs import candidates_in, gains, read
+    from gradts_engine.studies.pairs import candidates_in, gains, read_some
     from gradts_engine.studies.truth import truth
 
-    rows = read(table)
-    if not rows:
-        raise UsageError(f"{table}: no such table, or an empty one; `gradts-engine study pairs` makes it")
+    rows = read_some(table)
     candidates, seeds = candidates_in(rows), 1 + max(row.seed for row in rows)
     found = truth(rows, candidates, seeds)
     beside = table.with_name(f"{table.stem}-values.csv")

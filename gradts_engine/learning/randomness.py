@@ -6,7 +6,6 @@ import random
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from unittest.mock import patch
 
 import numpy as np
 import torch
@@ -27,14 +26,16 @@ def own_randomness(seed: int) -> Iterator[None]:
             if threading.get_ident() != builder:
                 seed_all(seed)
 
-        # torch.manual_seed, and whatever calls it, seeds every GPU through this function.
-        with torch.random.fork_rng(devices=[]), patch.object(torch.cuda, "manual_seed_all", seed_all_but_gpus):
+        with torch.random.fork_rng(devices=[]):
             of_python, of_numpy = random.getstate(), np.random.get_state()
-            random.seed(seed)
-            np.random.seed(seed % 2**32)
-            torch.default_generator.manual_seed(seed)
+            # torch.manual_seed, and whatever calls it, seeds every GPU through this function.
+            torch.cuda.manual_seed_all = seed_all_but_gpus
             try:
+                random.seed(seed)
+                np.random.seed(seed % 2**32)
+                torch.default_generator.manual_seed(seed)
                 yield
             finally:
+                torch.cuda.manual_seed_all = seed_all
                 random.setstate(of_python)
                 np.random.set_state(of_numpy)

@@ -57,7 +57,7 @@ class Worker:
 
     def work(self, task: str, device: str, say: Callable[[str], None]) -> str:
         """Compute the job of a `Task` on a device: an `Outcome`, both as JSON."""
-        attempt = json.loads(task)["attempt"]  # also of a task of another version, which cannot be read
+        attempt = json.loads(task).get("attempt", 0)  # also of a task of another version, which cannot be read
         try:
             self.control.check()
             outcome = self._compute(Task.model_validate_json(task), device, say)

@@ -162,7 +162,8 @@ class GradientPass:
         return out
 
     def _batch(self, rows: np.ndarray) -> Tensor | None:
-        """Raw importance [B, L, H] of a batch, on the device; None where the memory did not suffice: batches are then smaller."""
+        """Raw importance [B, L, H] of a batch, on the device; None where the memory did not suffice: batches are then smaller,
+        and one instance is tried again."""
         try:
             self._loss(rows, self.precision).backward()
             return self.gradients.take()
@@ -172,6 +173,7 @@ class GradientPass:
         torch.cuda.empty_cache()
         if len(rows) == 1:
             self.patience.wait(error)
+            return None
         self.batch_tokens = max(1, min(self.batch_tokens, len(rows) * int(self.data.lengths[rows].max())) // 2)
         return None
 

@@ -86,6 +86,13 @@ def read(path: Path) -> list[Row]:
     return rows
 
 
+def read_some(path: Path) -> list[Row]:
+    """The rows of a table that there has to be. Raises `UsageError` as `read` does, and where there are none."""
+    if not (rows := read(path)):
+        raise UsageError(f"{path}: no such table, or an empty one; `gradts-engine study pairs` makes it")
+    return rows
+
+
 def _row(path: Path, number: int, line: Mapping[str, str]) -> Row:
     try:
         return Row(

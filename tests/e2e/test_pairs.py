@@ -76,6 +76,8 @@ def test_a_study_goes_on_and_mixes_nothing(study):
     assert len(rows(place)) == 8
     found = place("study pairs", str(place.config), "--seeds", "2", "--from-elsewhere", "--predictor", "main-effect", "--json")
     assert (found.code, found.json["trainings"]) == (0, 8)
+    missing = place("study pairs", str(place.config), "--from-elsewhere", "--out", str(place.folder / "none.csv"))
+    assert (missing.code, "none.csv: no such table" in missing.line) == (2, True)
 
 
 def test_ctrl_c_keeps_what_is_finished(study):

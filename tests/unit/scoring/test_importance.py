@@ -284,12 +284,13 @@ def test_memory_that_others_let_go_of_is_waited_for(bert, monkeypatch) -> None:
         return forward(self, task, inputs)
 
     whole = instance_importance(*bert, batch_tokens=1)
-    passing = GradientPass(*bert, batch_tokens=1)
+    passing = GradientPass(*bert, batch_tokens=5)
     waited: list[float] = []
     monkeypatch.setattr(time, "sleep", waited.append)
     monkeypatch.setattr(MultiTaskModel, "forward", late)
     np.testing.assert_allclose(passing.importance(), whole, rtol=0, atol=1e-6 * whole.max())
     assert waited == list(WAITS[:3])
+    assert passing.batch_tokens == 5  # no smaller than before
 
 
 def test_nothing_is_fetched_from_the_device_between_batches(bert, monkeypatch) -> None:
