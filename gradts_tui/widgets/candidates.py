@@ -65,7 +65,7 @@ def row(
         OWN: Text(words.score(candidate.tau), justify="right"),
         "dev": Text(words.score(tried.score) if tried else "", "" if fresh else "dim", justify="right").append(at),
         "gain": _gain(tried, fresh),
-        "verdict": verdict(said, interval=width >= WIDE) if said else Text(),
+        "verdict": verdict(said, interval=width >= WIDER) if said else Text(),
         "rows": Text("?" if count is None else str(count), justify="right"),
         "took": Text(words.duration(tried.seconds if tried else None), justify="right"),
         "why": Text(candidate.reason, "dim"),

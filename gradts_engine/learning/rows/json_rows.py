@@ -22,6 +22,8 @@ def json_lines(opened: Opened) -> Numbered:
         if line.strip():
             try:
                 values = json.loads(line)
+            except json.JSONDecodeError as error:
+                raise UsageError(f"{opened.path}:{number}: broken JSON: {error.msg} at character {error.pos + 1}") from None
             except (ValueError, RecursionError) as error:
                 raise UsageError(f"{opened.path}:{number}: broken JSON: {error}") from None
             if not isinstance(values, dict):
