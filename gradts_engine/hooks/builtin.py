@@ -49,6 +49,121 @@ TASK_TYPES: tuple[tuple[str, str, tuple[str, ...], tuple[int, ...], str], ...] =
 )
 """Name, class, metrics, texts and description."""
 
+PREDICTORS: tuple[PredictorSpec, ...] = (
+    PredictorSpec(
+        name="tau",
+        load=_late_function("gradts_engine.prediction.tau", "tau"),
+        needs=("importance",),
+        description="rank correlation of head importance, as published",
+        cost=".6 a task and seed",
+        correlation=True,
+    ),
+    PredictorSpec(
+        name="tau-centred",
+        load=_late_function("gradts_engine.prediction.tau", "centred"),
+        needs=("importance",),
+        description="as tau, without what all tasks have in common",
+        cost=".6 a task and seed",
+        correlation=True,
+    ),
+    PredictorSpec(
+        name="embedding",
+        load=_late_function("gradts_engine.prediction.embedding", "embedding"),
+        needs=("state",),
+        description="cosine of mean encoder states: are the texts alike?",
+        cost=".02 a task",
+        correlation=True,
+    ),
+    PredictorSpec(
+        name="probe",
+        load=_late_function("gradts_engine.prediction.probe", "forward"),
+        needs=("states",),
+        description="how much more a candidate's tuned encoder tells of the primary's labels than the pretrained one",
+        cost=".5 a task and seed, .03 a candidate and seed",
+    ),
+    PredictorSpec(
+        name="probe-reverse",
+        load=_late_function("gradts_engine.prediction.probe", "reverse"),
+        needs=("states-reverse",),
+        description="how much more the primary's tuned encoder tells of a candidate's labels: take 3 seeds or more",
+        cost=".5 a primary and seed, .03 a candidate and seed",
+    ),
+    PredictorSpec(
+        name="stacked",
+        load=_late_function("gradts_engine.prediction.stacked", "stacked"),
+        needs=("importance", "state", "states", "trials"),
+        description="probe and embedding with equal weights, or as stored trials teach to weigh all measures",
+        cost=".6 a task and seed, .03 a candidate and seed",
+    ),
+    PredictorSpec(
+        name="main-effect",
+        load=_late_function("gradts_engine.prediction.main_effect", "main_effect"),
+        needs=("trials",),
+        description="what a candidate does for other primaries, from stored trials",
+        cost="0, or a trial a candidate and pilot",
+    ),
+    PredictorSpec(
+        name="random",
+        load=_late_function("gradts_engine.prediction.chance", "chance"),
+        needs=(),
+        description="baseline: any order",
+        cost="0",
+    ),
+)
+
+_STRATEGIES = "gradts_engine.selection.strategies"
+_HALVING = "gradts_engine.selection.halving"
+
+STRATEGIES: tuple[StrategySpec, ...] = (
+    StrategySpec(
+        name="trial",
+        load=_late_function(_STRATEGIES, "trial"),
+        description="add candidates by falling tau while the dev score rises (GradTS-trial)",
+    ),
+    StrategySpec(
+        name="threshold",
+        load=_late_function(_STRATEGIES, "threshold"),
+        settings=_late_function(_STRATEGIES, "ThresholdSettings"),
+        most=lambda settings, candidates: 2,
+        description="every candidate with tau >= threshold (GradTS-thres)",
+    ),
+    StrategySpec(
+        name="fine-grained",
+        load=_late_function(_STRATEGIES, "fine_grained"),
+        settings=_late_function(_STRATEGIES, "FineGrainedSettings"),
+        most=lambda settings, candidates: candidates + 2,
+        needs_instances=True,
+        description="what trial chose, cut to the instances that agree most with the primary (GradTS-fg)",
+    ),
+    StrategySpec(
+        name="embedding",
+        load=_late_function(_STRATEGIES, "trial"),
+        predictor="embedding",
+        description="baseline: as trial, by the cosine of mean encoder states instead of tau",
+    ),
+    StrategySpec(
+        name="halving",
+        load=_late_function(_HALVING, "halving"),
+        settings=_late_function(_HALVING, "HalvingSettings"),
+        predictor=ORDERS,
+        judges=True,
+        most=_late(_HALVING, "most"),
+        description="a shortlist, more seeds for the better half, and a verdict on fresh seeds and rows",
+    ),
+    StrategySpec(
+        name="all",
+        load=_late_function(_STRATEGIES, "every"),
+        most=lambda settings, candidates: 2,
+        description="baseline: every candidate",
+    ),
+    StrategySpec(
+        name="none",
+        load=_late_function(_STRATEGIES, "none"),
+        most=lambda settings, candidates: 1,
+        description="baseline: no candidate",
+    ),
+)
+
 
 @hookimpl
 def gradts_task_types() -> Sequence[TaskTypeSpec]:
@@ -68,122 +183,13 @@ def gradts_task_types() -> Sequence[TaskTypeSpec]:
 @hookimpl
 def gradts_predictors() -> Sequence[PredictorSpec]:
     """What foretells which candidates help: the published score, and what it has to beat."""
-    return [
-        PredictorSpec(
-            name="tau",
-            load=_late_function("gradts_engine.prediction.tau", "tau"),
-            needs=("importance",),
-            description="rank correlation of head importance, as published",
-            cost=".6 a task and seed",
-            correlation=True,
-        ),
-        PredictorSpec(
-            name="tau-centred",
-            load=_late_function("gradts_engine.prediction.tau", "centred"),
-            needs=("importance",),
-            description="as tau, without what all tasks have in common",
-            cost=".6 a task and seed",
-            correlation=True,
-        ),
-        PredictorSpec(
-            name="embedding",
-            load=_late_function("gradts_engine.prediction.embedding", "embedding"),
-            needs=("state",),
-            description="cosine of mean encoder states: are the texts alike?",
-            cost=".02 a task",
-            correlation=True,
-        ),
-        PredictorSpec(
-            name="probe",
-            load=_late_function("gradts_engine.prediction.probe", "forward"),
-            needs=("states",),
-            description="how much more a candidate's tuned encoder tells of the primary's labels than the pretrained one",
-            cost=".5 a task and seed, .03 a candidate and seed",
-        ),
-        PredictorSpec(
-            name="probe-reverse",
-            load=_late_function("gradts_engine.prediction.probe", "reverse"),
-            needs=("states-reverse",),
-            description="how much more the primary's tuned encoder tells of a candidate's labels: take 3 seeds or more",
-            cost=".5 a primary and seed, .03 a candidate and seed",
-        ),
-        PredictorSpec(
-            name="stacked",
-            load=_late_function("gradts_engine.prediction.stacked", "stacked"),
-            needs=("importance", "state", "states", "trials"),
-            description="probe and embedding with equal weights, or as stored trials teach to weigh all measures",
-            cost=".6 a task and seed, .03 a candidate and seed",
-        ),
-        PredictorSpec(
-            name="main-effect",
-            load=_late_function("gradts_engine.prediction.main_effect", "main_effect"),
-            needs=("trials",),
-            description="what a candidate does for other primaries, from stored trials",
-            cost="0, or a trial a candidate and pilot",
-        ),
-        PredictorSpec(
-            name="random",
-            load=_late_function("gradts_engine.prediction.chance", "chance"),
-            needs=(),
-            description="baseline: any order",
-            cost="0",
-        ),
-    ]
+    return PREDICTORS
 
 
 @hookimpl
 def gradts_strategies() -> Sequence[StrategySpec]:
     """The paper's strategies, and the baselines that they have to beat."""
-    module = "gradts_engine.selection.strategies"
-    return [
-        StrategySpec(
-            name="trial",
-            load=_late_function(module, "trial"),
-            description="add candidates by falling tau while the dev score rises (GradTS-trial)",
-        ),
-        StrategySpec(
-            name="threshold",
-            load=_late_function(module, "threshold"),
-            settings=_late_function(module, "ThresholdSettings"),
-            most=lambda settings, candidates: 2,
-            description="every candidate with tau >= threshold (GradTS-thres)",
-        ),
-        StrategySpec(
-            name="fine-grained",
-            load=_late_function(module, "fine_grained"),
-            settings=_late_function(module, "FineGrainedSettings"),
-            most=lambda settings, candidates: candidates + 2,
-            needs_instances=True,
-            description="what trial chose, cut to the instances that agree most with the primary (GradTS-fg)",
-        ),
-        StrategySpec(
-            name="embedding",
-            load=_late_function(module, "trial"),
-            predictor="embedding",
-            description="baseline: as trial, by the cosine of mean encoder states instead of tau",
-        ),
-        StrategySpec(
-            name="halving",
-            load=_late_function("gradts_engine.selection.halving", "halving"),
-            settings=_late_function("gradts_engine.selection.halving", "HalvingSettings"),
-            predictor=ORDERS,
-            judges=True,
-            most=_late("gradts_engine.selection.halving", "most"),
-            description="a shortlist, more seeds for the better half, and a verdict on fresh seeds and rows",
-        ),
-        StrategySpec(
-            name="all",
-            load=_late_function(module, "every"),
-            most=lambda settings, candidates: 2,
-            description="baseline: every candidate",
-        ),
-        StrategySpec(
-            name="none",
-            load=_late_function(module, "none"),
-            most=lambda settings, candidates: 1,
-            description="baseline: no candidate",
-        ),
-    ]
+    return STRATEGIES
 
 
 @hookimpl
