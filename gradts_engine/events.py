@@ -1,7 +1,7 @@
 """What happens in a run, one frozen dataclass an event: stored with the run, drawn by the command line, seen by plugins.
 
-`stage` is one of embed, tune, score, states, correlate, reliability, proposal, trial, test; `subject` says of what: a task, or a
-primary with its auxiliaries.
+`stage` is one of embed, tune, score, states, part, align, correlate, reliability, proposal, trial, test; `subject` says of what:
+a task, or a primary with its auxiliaries.
 """
 
 from __future__ import annotations

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from gradts_engine.runtime.view import TODO, RunView, Stage
 from gradts_engine.words import duration, number, score
 
-UNITS = {"tune": "steps", "trial": "steps", "score": "instances"}
+UNITS = {"tune": "steps", "trial": "steps", "part": "steps", "score": "instances", "align": "instances"}
 
 Key = tuple[str, str]
 """Stage and subject."""
@@ -84,6 +84,8 @@ def branches(view: RunView, now: float, alive: bool = True) -> list[Branch]:
         _branch(view, now, "score", "Score heads", tasks if heads else ()),
         _branch(view, now, "correlate", "Correlate", primaries if heads else ()),
         _branch(view, now, "states", "States of labels", _subjects(view, "states")),
+        _branch(view, now, "part", "Tune primaries in part", _subjects(view, "part")),
+        _branch(view, now, "align", "Compare gradients", _subjects(view, "align")),
         _branch(view, now, "trial", "Pilots", _pilots(view)),
         *(_trials(view, now, p) for p in primaries),
         _branch(view, now, "proposal", "Propose", primaries),

@@ -30,7 +30,8 @@ def _not_asked_for(*of: object) -> NoReturn:
 
 Need = Literal["importance", "state", "states", "states-reverse", "gradients", "trials"]
 """A part of `Evidence`. `states`: those of the primary's rows by the encoder tuned on each candidate; `states-reverse`: those of
-each candidate's rows by the one tuned on the primary; both bring those of the pretrained encoder too, and the targets."""
+each candidate's rows by the one tuned on the primary; both bring those of the pretrained encoder too, and the targets.
+`gradients`: the alignment of each candidate's with the primary's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,8 +43,9 @@ class Evidence:
     `states(rows, tuned, repeat)` the states [N, D] of the rows of one task under the encoder that was tuned on another (None: the
     pretrained one), and `targets(task)` what is to be told from them: class numbers, int64 [N], or numbers, float [N];
     both have no rows where a training failed, or labels are neither;
-    `alignment(primary, candidate, repeat)` see `gradient`; `trials` are stored trials of the same protocol. `sizes` are train
-    rows of each task and `forms` what an input of it is (one text, two, words): these are there whatever is needed.
+    `alignment(primary, candidate, repeat)` the share of the primary's held-out loss that a step of length 1 along the candidate's
+    gradients takes off, to first order, NaN where a training failed; `trials` are stored trials of the same protocol. `sizes` are
+    train rows of each task and `forms` what an input of it is (one text, two, words): these are there whatever is needed.
 
     What is there of one primary is there of every task as if it were one, so that a predictor can be fitted to stored trials.
     """

@@ -89,6 +89,13 @@ PREDICTORS: tuple[PredictorSpec, ...] = (
         cost=".5 a primary and seed, .03 a candidate and seed",
     ),
     PredictorSpec(
+        name="gradient",
+        load=_late_function("gradts_engine.prediction.gradient", "gradient"),
+        needs=("gradients",),
+        description="experiment: do steps along a candidate's gradients lower the primary's held-out loss?",
+        cost=".3 a primary and seed, .07 a candidate, primary and seed",
+    ),
+    PredictorSpec(
         name="stacked",
         load=_late_function("gradts_engine.prediction.stacked", "stacked"),
         needs=("importance", "state", "states", "trials"),

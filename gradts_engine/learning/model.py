@@ -27,12 +27,15 @@ class MultiTaskModel(nn.Module):
         """The head of one task."""
         return self.heads[self.tasks.index(task)]
 
+    def states(self, task: str, inputs: Mapping[str, Tensor]) -> Tensor:
+        """Last hidden states as the head of a task takes them: [B, T, D], or [B, 1, D] where it reads the first token alone."""
+        with families.first_token_alone(self.encoder) if getattr(self.head(task), "first_token", False) else nullcontext():
+            states: Tensor = self.encoder(**inputs).last_hidden_state
+        return states
+
     def forward(self, task: str, inputs: Mapping[str, Tensor]) -> Tensor:
         """Logits of one task for a batch of its inputs."""
-        head = self.head(task)
-        with families.first_token_alone(self.encoder) if getattr(head, "first_token", False) else nullcontext():
-            states = self.encoder(**inputs).last_hidden_state
-        logits: Tensor = head(states)
+        logits: Tensor = self.head(task)(self.states(task, inputs))
         return logits
 
 

@@ -19,6 +19,8 @@ STAGES = {
     "tune": "fine-tuning each task alone",
     "score": "importance of heads",
     "states": "states of what is labelled",
+    "part": "fine-tuning primaries in part",
+    "align": "comparing gradients",
     "correlate": "correlations",
     "reliability": "how far rankings agree with themselves",
     "trial": "trials and final training",

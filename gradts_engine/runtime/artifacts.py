@@ -24,9 +24,11 @@ from gradts_engine.runtime.workspaces import Workspace, present_digest
 META = "meta.json"
 MODEL, PREDICTIONS, ANSWERS = "model.safetensors", "predictions.json", "answers.jsonl"
 RAW, STATE, STATES = "raw.safetensors", "state.safetensors", "states.safetensors"
+GRADIENT = "gradient.safetensors"
 TAU, ROWS, LEFT_OUT = "instance_tau.safetensors", "rows.safetensors", "left_out.safetensors"
 """Files of results: weights; true and predicted answers to each dev row; answers to each test row; raw importance; mean state;
-states of what is labelled, with its labels; tau of instances; chosen rows; rows that a primary cannot be trained with."""
+states of what is labelled, with its labels; gradient of held-out rows, with what scales that of others; tau of instances; chosen
+rows; rows that a primary cannot be trained with."""
 
 MAX_META = 1 << 24
 """Bytes of a `meta.json`; a larger one is not ours."""

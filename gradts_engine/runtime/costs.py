@@ -19,8 +19,8 @@ import numpy as np
 
 from gradts_engine.contracts import Auxiliary
 from gradts_engine.errors import GradTSError
-from gradts_engine.runtime.facts import Facts
-from gradts_engine.runtime.jobs import Embed, Job, Score, States, Trial, Tune
+from gradts_engine.runtime.facts import INSTANCES, Facts, held_out
+from gradts_engine.runtime.jobs import Align, Embed, Job, Part, Score, States, Trial, Tune
 from gradts_engine.runtime.prepare import Prepared
 from gradts_engine.runtime.store import Store
 from gradts_engine.runtime.view import RunView
@@ -36,7 +36,13 @@ PROBE = 2.0
 GUESS = 2.0
 """A probe is one step again and again: the range is this factor to both sides."""
 
-LIKE = {"tune": ("trial",), "trial": ("tune",), "states": ("embed", "score", "tune"), "embed": ("states", "score", "tune")}
+LIKE = {
+    "tune": ("trial",),
+    "trial": ("tune",),
+    "states": ("embed", "score", "tune"),
+    "embed": ("states", "score", "tune"),
+    "align": ("score", "tune"),
+}
 """Stages whose pace stands in for that of another; for those that are not named, that of a training."""
 
 Tokens = Callable[[str], float]
@@ -86,6 +92,11 @@ def operations(job: Job, facts: Facts, tokens: Tokens, layers: int, hidden: int)
             return facts.training.epochs * (3 * rows(task) + rows(task, "dev")) * forward(task)
         case Score(task=task):
             return rows(task) * (2 * forward(task) + 4 * layers * hidden**2 * tokens(task))
+        case Part(task=task, share=share):
+            held = held_out(rows(task))
+            return (share * facts.training.epochs * 3 * (rows(task) - held) + 3 * held) * forward(task)
+        case Align(task=task):
+            return 3 * min(rows(task), INSTANCES) * forward(task)
         case Trial(primary=primary):
             settings, used = facts.multitask, {primary: rows(primary)} | facts.instances(job.auxiliaries)
             if settings.length == "steps":
@@ -102,7 +113,7 @@ def operations(job: Job, facts: Facts, tokens: Tokens, layers: int, hidden: int)
 def disk(job: Job, facts: Facts, config: Any, parameters: int) -> int:
     """Bytes that a job's result takes, without checkpoints."""
     match job:
-        case Tune() | Trial():
+        case Tune() | Trial() | Part():
             return 4 * parameters
         case Score(task=task):
             return facts.tasks[task].sizes["train"] * (4 * layers_of(config) * int(getattr(config, "num_attention_heads", 1)) + 8)

@@ -11,6 +11,14 @@ from gradts_engine.config import STEPS_FACTOR, Experiment, MultitaskSettings, Sc
 from gradts_engine.contracts import Device, Selection, TaskData
 from gradts_engine.learning.seeds import derive_seed
 
+INSTANCES = 128
+"""Train rows of a candidate, at most, whose gradients are compared with a primary's."""
+
+
+def held_out(rows: int) -> int:
+    """Of so many train rows, how many a training up to a part of its steps leaves out, for the gradient there."""
+    return max(1, rows // 4)
+
 
 @dataclass(frozen=True)
 class TaskFacts:

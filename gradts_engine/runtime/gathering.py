@@ -19,7 +19,7 @@ from gradts_engine.runtime.arms import Arms
 from gradts_engine.runtime.artifacts import RAW, STATE, STATES, TAU, Artifact
 from gradts_engine.runtime.driver import Driver
 from gradts_engine.runtime.facts import Facts
-from gradts_engine.runtime.jobs import Embed, Job, Score, States
+from gradts_engine.runtime.jobs import Align, Embed, Job, Score, States
 from gradts_engine.runtime.prepare import Prepared
 from gradts_engine.runtime.proposals import correlate
 from gradts_engine.runtime.reliability import measure_reliability
@@ -41,6 +41,18 @@ def state_jobs(experiment: Experiment, facts: Facts, needed: frozenset[Need], pr
     before = [States(task=task) for task in dict.fromkeys(task for task, _ in pairs)]
     repeats = range(facts.training.seeds)
     return [*before, *(States(task=task, tuned=tuned, repeat=r) for r in repeats for task, tuned in pairs)]
+
+
+SHARES = (0.5, 0.25)
+"""Of a primary's own training, after which its gradient is looked at."""
+
+
+def gradient_jobs(experiment: Experiment, facts: Facts, needed: frozenset[Need], primary: str) -> list[Align]:
+    """Where the gradients of a primary's candidates point, one repeat after the other."""
+    repeats = range(facts.training.seeds if "gradients" in needed else 0)
+    return [
+        Align(task=c, primary=primary, share=s, repeat=r) for r in repeats for s in SHARES for c in experiment.candidates(primary)
+    ]
 
 
 def pilot_trials(experiment: Experiment, facts: Facts) -> dict[str, list[str]]:
@@ -131,6 +143,8 @@ class Gathering:
             parts["trials"] = self.stored
         if self.needed & {"states", "states-reverse"}:
             parts |= self._states(primary)
+        if "gradients" in self.needed:
+            parts["alignment"] = self._alignment(primary)
         return Evidence(
             primary=primary,
             candidates=tuple(c for c in self.experiment.candidates(primary) if self.has(c)),
@@ -166,6 +180,20 @@ class Gathering:
             "states": lambda rows, tuned, repeat: arrays(States(task=rows, tuned=tuned, repeat=repeat if tuned else 0))["states"],
             "targets": lambda task: arrays(States(task=task))["targets"],
         }
+
+    def _alignment(self, primary: str) -> Callable[[str, str, int], float]:
+        for job in gradient_jobs(self.experiment, self.facts, self.needed, primary):
+            self.driver.get(job)
+
+        def alignment(primary: str, candidate: str, repeat: int) -> float:
+            jobs = [Align(task=candidate, primary=primary, share=share, repeat=repeat) for share in SHARES]
+            try:
+                found = [self.driver.get(job).result().result["alignment"] for job in jobs]
+            except TrainingDiverged:
+                return math.nan
+            return math.nan if None in found else float(np.mean(found))
+
+        return alignment
 
     def instance_tau(self, primary: str, task: str) -> np.ndarray:
         """Tau of a primary with every train instance of a candidate, NaN for those that it cannot be trained with."""

@@ -23,6 +23,8 @@ VERSIONS = {
     "tune": 4,
     "score": 3,
     "states": 1,
+    "part": 1,
+    "align": 1,
     "correlate": 1,
     "reliability": 1,
     "trial": 4,
@@ -110,6 +112,31 @@ class States(_OfTask):
         return _repeated(f"{self.task} by {self.tuned}", self.repeat) if self.tuned else self.task
 
 
+class Part(_OfTask):
+    """A fresh encoder fine-tuned on some of a task's rows up to a `share` of its steps, and the gradient there of the others."""
+
+    stage: Literal["part"] = "part"
+    share: float
+
+    @property
+    def words(self) -> str:
+        """What it is a job of, for people."""
+        return _repeated(f"{self.task} to {self.share:.0%}", self.repeat)
+
+
+class Align(_OfTask):
+    """How far the gradients of a task's train rows agree with the primary's, at a `share` of the primary's own training."""
+
+    stage: Literal["align"] = "align"
+    primary: str
+    share: float
+
+    @property
+    def words(self) -> str:
+        """What it is a job of, for people."""
+        return _repeated(f"{self.task} for {self.primary} at {self.share:.0%}", self.repeat)
+
+
 class Trial(_OfPrimary):
     """A primary trained together with auxiliaries: also the final training, which is the same thing."""
 
@@ -130,7 +157,7 @@ class Export(_OfPrimary):
     card: str
 
 
-Job = Embed | Tune | Score | States | Trial | Test | Export
+Job = Embed | Tune | Score | States | Part | Align | Trial | Test | Export
 
 
 class Task(BaseModel):
@@ -172,6 +199,8 @@ def needs(job: Job) -> tuple[Job, ...]:
             return (Tune(task=task, repeat=repeat),)
         case States(tuned=str(tuned), repeat=repeat):
             return (Tune(task=tuned, repeat=repeat),)
+        case Align(primary=primary, share=share, repeat=repeat):
+            return (Part(task=primary, share=share, repeat=repeat),)
         case Test() | Export():
             return (trained(job),)
     return ()
@@ -203,6 +232,17 @@ def key(job: Job, facts: Facts) -> str:
             return stage_key("score", tune=key(needs(job)[0], facts), **settings)
         case States(task=task):
             return stage_key("states", rows=facts.split(task, "train"), tuned=[key(need, facts) for need in needs(job)])
+        case Part(task=task, share=share, repeat=repeat):
+            return stage_key(
+                "part",
+                task=task,
+                train=facts.split(task, "train"),
+                settings=_settings(facts.training),
+                seed=facts.repeat_seed(repeat),
+                share=share,
+            )
+        case Align(task=task):
+            return stage_key("align", task=task, rows=facts.split(task, "train"), part=key(needs(job)[0], facts))
         case Trial(primary=primary, auxiliaries=auxiliaries, repeat=repeat):
             return stage_key(
                 "trial",

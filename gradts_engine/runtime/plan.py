@@ -15,7 +15,7 @@ from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.runtime import costs
 from gradts_engine.runtime.costs import Range, Spending
 from gradts_engine.runtime.described import data_facts, describe
-from gradts_engine.runtime.gathering import pilot_trials, state_jobs, task_jobs
+from gradts_engine.runtime.gathering import gradient_jobs, pilot_trials, state_jobs, task_jobs
 from gradts_engine.runtime.jobs import Job, Score, Trial, Tune, key, needs
 from gradts_engine.runtime.prepare import Prepared, check, load_executor, prepare, run_id
 from gradts_engine.runtime.ranking import most_trials, needed, unlearnt
@@ -108,7 +108,7 @@ def _evidence(prepared: Prepared, catalog: Catalog) -> list[Job]:
     read = needed(experiment.selection, catalog)
     asked = [*task_jobs(experiment, facts, read)]
     for primary in experiment.primaries:
-        asked += state_jobs(experiment, facts, read, primary)
+        asked += [*state_jobs(experiment, facts, read, primary), *gradient_jobs(experiment, facts, read, primary)]
     if "trials" in read:
         for pilot, candidates in pilot_trials(experiment, facts).items():
             selections = [prepared.usable(pilot, (Auxiliary(c),)) for c in candidates]

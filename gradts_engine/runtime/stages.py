@@ -4,27 +4,25 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from gradts_engine import events
-from gradts_engine.config import TrainingSettings
 from gradts_engine.durable import storing
 from gradts_engine.learning.seeds import derive_seed
-from gradts_engine.runtime.artifacts import ANSWERS, MODEL, PREDICTIONS, RAW, STATE, STATES, Result
-from gradts_engine.runtime.checkpoints import Checkpoints, expected_size
-from gradts_engine.runtime.jobs import Embed, Export, Score, States, Test, Trial, Tune, needs
+from gradts_engine.runtime.aligning import align, part
+from gradts_engine.runtime.artifacts import ANSWERS, PREDICTIONS, RAW, STATE, STATES, Result
+from gradts_engine.runtime.jobs import Align, Embed, Export, Part, Score, States, Test, Trial, Tune, needs
 from gradts_engine.runtime.shards import stored_shards, write_raw
+from gradts_engine.runtime.trainings import train
 from gradts_engine.runtime.trials import about
 from gradts_engine.runtime.workbench import Work
 
 if TYPE_CHECKING:
     from gradts_engine.learning.batches import Encoded, Plan
-    from gradts_engine.learning.model import MultiTaskModel
-    from gradts_engine.learning.watch import Progress
 
 
 def compute(work: Work) -> Result:
@@ -38,6 +36,10 @@ def compute(work: Work) -> Result:
             return score(work, work.job)
         case States():
             return states(work, work.job)
+        case Part():
+            return part(work, work.job)
+        case Align():
+            return align(work, work.job)
         case Trial():
             return trial(work, work.job)
         case Test():
@@ -61,15 +63,15 @@ def tune(work: Work, job: Tune) -> Result:
 
     settings, task = work.bench.facts.training, job.task
     seed = derive_seed(work.bench.facts.repeat_seed(job.repeat), "tune", task)
-    train = {task: work.encoded(task, "train")}
+    rows = {task: work.encoded(task, "train")}
     plan = plan_epochs(
-        {task: train[task].lengths},
+        {task: rows[task].lengths},
         epochs=settings.epochs,
         batch_size=settings.batch_size,
         accumulation=settings.accumulation,
         seed=seed,
     )
-    _, result, write = _train(work, task, train, plan, settings, seed)
+    _, result, write = train(work, task, rows, plan, settings, seed)
     return result, write
 
 
@@ -153,11 +155,11 @@ def trial(work: Work, job: Trial) -> Result:
 
     primary, settings = job.primary, work.bench.facts.multitask
     seed = derive_seed(work.bench.facts.repeat_seed(job.repeat), "trial", primary)
-    train = {primary: work.encoded(primary, "train")}
+    rows = {primary: work.encoded(primary, "train")}
     for auxiliary in job.auxiliaries:
         data = work.encoded(auxiliary.task, "train")
-        train[auxiliary.task] = data if auxiliary.instances is None else data.take(auxiliary.instances)
-    model, result, write = _train(work, primary, train, _trial_plan(work, primary, train, seed), settings, seed)
+        rows[auxiliary.task] = data if auxiliary.instances is None else data.take(auxiliary.instances)
+    model, result, write = train(work, primary, rows, _trial_plan(work, primary, rows, seed), settings, seed)
     gold, predicted = predictions(model, work.judge(primary, "dev"), work.device, settings.precision)
     answers = json.dumps({"gold": gold, "predicted": predicted}, separators=(",", ":"))
 
@@ -225,65 +227,3 @@ def export(work: Work, job: Export) -> None:
             card=job.card,
             reads=reads(bench.specs[primary], bench.data[primary]),
         )
-
-
-# --- training --------------------------------------------------------------------------------------------------------
-
-
-def _train(
-    work: Work, primary: str, train: Mapping[str, Encoded], plan: Plan, settings: TrainingSettings, seed: int
-) -> tuple[MultiTaskModel, Mapping[str, Any], Callable[[Path], None]]:
-    """Train a fresh model on the tasks of `train`, judged by the dev split of `primary`."""
-    from safetensors.torch import save_model
-
-    from gradts_engine.learning import training
-
-    metric = work.bench.data[primary].metric
-    model = work.bench.model(tuple(train), seed, settings.dropout)
-    with Checkpoints(work.space, work.bench.control, work.check_stop, work.warn, expected_size(model), work.clock) as keeper:
-        trained = training.train(
-            model,
-            train,
-            plan,
-            work.judge(primary, "dev"),
-            settings,
-            device=work.device,
-            seed=seed,
-            progress=_progress(work, metric),
-            keeper=keeper,
-        )
-    result = {
-        "scores": trained.scores,
-        "best": trained.best,
-        "score": trained.score,
-        "steps": trained.steps,
-        "parts": trained.parts,
-        "metric": metric,
-    }
-    return model, result, lambda folder: save_model(model.cpu(), str(folder / MODEL))
-
-
-def _progress(work: Work, metric: str) -> Progress:
-    """Says as events what happens in a training."""
-    from gradts_engine.learning.watch import Progress
-
-    stage, words, key = work.job.stage, work.job.words, work.key
-
-    def step(done: int, total: int, loss: float) -> None:
-        work.emit(events.StageProgress(stage, words, done, total, loss, key))
-
-    def epoch(number: int, score: float) -> None:
-        work.emit(events.EpochScored(stage, words, number, metric, score, key))
-
-    def resumed(done: int, total: int, scores: Sequence[float]) -> None:
-        work.emit(events.StageResumed(stage, words, done, total, key))
-        for number, score in enumerate(scores, 1):
-            epoch(number, score)
-
-    def smaller(parts: int) -> None:
-        work.warn(f"{stage} {words}: out of memory on {work.device}, batches are now computed in {parts} parts")
-
-    def undefined(number: int, why: str) -> None:
-        work.warn(f"{stage} {words}: {metric} of the dev split is not defined after epoch {number}: {why}")
-
-    return Progress(step, epoch, smaller, undefined, resumed)

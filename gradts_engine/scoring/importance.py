@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from torch import Tensor
 
 from gradts_engine.contracts import HeadAxis, HeadSites
 from gradts_engine.errors import TrainingDiverged
-from gradts_engine.learning.batches import Encoded
+from gradts_engine.learning.batches import Encoded, token_batches
 from gradts_engine.learning.memory import Patience
 from gradts_engine.learning.model import MultiTaskModel
 from gradts_engine.learning.training import logits_of, short
@@ -74,33 +74,52 @@ def free_memory(device: str) -> int:
     return int(torch.cuda.mem_get_info(device)[0] + kept)
 
 
-class GradientPass:
-    """The pass over one task's train split with the tuned `model`, which it moves to `device`.
+class Collector(Protocol):
+    """While entered, keeps something of each instance's gradients: `take` gives it, [B, ...], for the batch whose backward pass
+    has just ended. `sequences` are those of each instance in the batch."""
 
-    Dropout is off and the weights stay as they are, so importance is a function of weights and data; how instances are batched
+    sequences: int
+
+    def __enter__(self) -> object: ...
+
+    def __exit__(self, *error: Any) -> None: ...
+
+    def take(self) -> Tensor:
+        """Of the batch whose backward pass has just ended."""
+
+    def drop(self) -> None:
+        """Forget a batch, also one whose passes were broken off."""
+
+    def release(self) -> None:
+        """Forget a batch, and the memory that gradients are made in: there is too little of it."""
+
+
+class InstancePass:
+    """One batched pass over a split that keeps what `gradients` collect of each instance. It moves `model` to `device`.
+
+    Dropout is off and the weights stay as they are, so the result is a function of weights and data; how instances are batched
     changes it by less than 1e-6 of its size. `batch_tokens` is the largest number of padded tokens in a batch: given, or chosen
-    by `probe`, and halved where the memory does not suffice. `precision` "bf16" runs the encoder in bfloat16 (see docs/speed.md
-    for what that costs); the weight gradients are summed in float32 all the same.
+    by `probe`, and halved where the memory does not suffice; where instances are not `batched`, each is one. `precision` "bf16"
+    runs the encoder in bfloat16 (see docs/speed.md for what that costs); gradients are summed in float32 all the same.
     """
 
     def __init__(
         self,
         model: MultiTaskModel,
         data: Encoded,
-        sites: HeadSites,
+        gradients: Collector,
         *,
-        projections: Sequence[str] = ("key", "value"),
-        axis: HeadAxis = "output",
+        batched: bool = True,
         batch_tokens: int | None = None,
         device: str = "cpu",
         precision: str = "fp32",
     ) -> None:
         self.model = model.to(device).eval()
         self.data = data
-        self.sites = sites
+        self.batched = batched
         self.device = device
         self.precision = precision
-        self.gradients = HeadGradients(model.encoder, sites, projections, axis)
+        self.gradients = gradients
         self.gradients.sequences = data.sequences
         self.patience = Patience(device)
         self.batch_tokens = batch_tokens or self.probe()
@@ -132,10 +151,10 @@ class GradientPass:
             most = min(tokens * MEMORY, INSTANCES * float(self.data.lengths.mean()))
         return int(min(max(most, LEAST), MOST))
 
-    def importance(
+    def collect(
         self, rows: Sequence[int] | np.ndarray | None = None, progress: Progress = lambda done, total: None
     ) -> np.ndarray:
-        """Raw importance [n, L, H], float32, of the instances at `rows` (all of them without), in that order.
+        """What is kept of the instances at `rows` (all of them without), in that order: [n, ...], float32.
 
         Calls `progress(done, total)` after each batch. Nothing waits for the device before the end. Raises `TrainingDiverged`
         if a value is not finite, and `RunError` if the memory does not suffice for one instance, for as long as `Patience` has.
@@ -147,7 +166,7 @@ class GradientPass:
         done = 0
         with self._frozen():
             while done < len(order):
-                size = max(1, self.batch_tokens // int(lengths[order[done]])) if self.sites.batched else 1
+                size = max(1, self.batch_tokens // int(lengths[order[done]])) if self.batched else 1
                 raw = self._batch(rows[order[done : done + size]])
                 if raw is not None:
                     parts.append(raw)
@@ -155,15 +174,21 @@ class GradientPass:
                     progress(done, len(rows))
         found = torch.cat(parts).cpu().numpy()
         if not np.isfinite(found).all():
-            row = rows[order[~np.isfinite(found).all((1, 2))]].min()
+            row = rows[order[~np.isfinite(found.reshape(len(found), -1)).all(1)]].min()
             raise TrainingDiverged(f"the gradient of train instance {row} of {self.data.task} is not finite")
         out = np.empty(found.shape, np.float32)
         out[order] = found
         return out
 
+    @torch.no_grad()
+    def loss(self) -> float:
+        """Mean loss of an instance."""
+        batches = token_batches(self.data.lengths, self.batch_tokens)
+        return sum(float(self._loss(rows, self.precision)) for rows in batches) / len(self.data)
+
     def _batch(self, rows: np.ndarray) -> Tensor | None:
-        """Raw importance [B, L, H] of a batch, on the device; None where the memory did not suffice: batches are then smaller,
-        and one instance is tried again."""
+        """What is kept of a batch, [B, ...], on the device; None where the memory did not suffice: batches are then smaller, and
+        one instance is tried again."""
         try:
             self._loss(rows, self.precision).backward()
             return self.gradients.take()
@@ -194,3 +219,25 @@ class GradientPass:
                 yield
         finally:
             self.model.requires_grad_(True)
+
+
+class GradientPass(InstancePass):
+    """The pass over one task's train split with the tuned `model` that gives the importance of heads."""
+
+    def __init__(
+        self,
+        model: MultiTaskModel,
+        data: Encoded,
+        sites: HeadSites,
+        *,
+        projections: Sequence[str] = ("key", "value"),
+        axis: HeadAxis = "output",
+        **options: Any,
+    ) -> None:
+        super().__init__(model, data, HeadGradients(model.encoder, sites, projections, axis), batched=sites.batched, **options)
+
+    def importance(
+        self, rows: Sequence[int] | np.ndarray | None = None, progress: Progress = lambda done, total: None
+    ) -> np.ndarray:
+        """Raw importance [n, L, H], float32, as `collect` says."""
+        return self.collect(rows, progress)

@@ -6,7 +6,8 @@ from safetensors.numpy import load_file
 
 from gradts_engine import events, page
 from gradts_engine.report import arrays
-from gradts_engine.runtime.jobs import States
+from gradts_engine.runtime.gathering import SHARES
+from gradts_engine.runtime.jobs import Align, States, needs
 from gradts_engine.scoring import settled
 from gradts_engine.scoring.probes import logme, ridge
 
@@ -81,6 +82,31 @@ def test_states_are_computed_for_a_probe_in_its_direction_and_every_repeat(place
     assert place.done() == set()
     assert all(n["found"] == n["jobs"] for n in place("plan --json", str(place.config)).json["evidence"].values())
     assert place("results").code == 0
+
+
+def test_gradients_are_compared_at_parts_of_the_primarys_own_training(place):
+    place.settings["selection"] = {"confirm": "auto", "strategy": "none", "predictor": "gradient", "predictors": ["gradient"]}
+    place.settings["run"]["primary"] = ["mood"]
+    place.write()
+    expected = {"part": {"jobs": len(SHARES), "found": 0}, "align": {"jobs": 3 * len(SHARES), "found": 0}}
+    assert place("plan --json", str(place.config)).json["evidence"] == expected
+    computed = place.done()
+    jobs = {c: [Align(task=c, primary="mood", share=share) for share in SHARES] for c in ("pair", "stars", "tags")}
+    parts = {job.words for job in needs(jobs["pair"][0]) + needs(jobs["pair"][-1])}
+    assert {subject for stage, subject in computed if stage == "part"} == parts
+    assert {s for stage, s in computed if stage == "align"} == {job.words for of in jobs.values() for job in of}
+    assert stages(computed) == {"part", "align", "trial", "proposal", "test"}
+    view = place.latest.view()
+
+    def value(job: Align) -> float:
+        return place.store.artifacts.find("align", view.stage("align", job.words).key).result["alignment"]
+
+    said = dict(view.predicted["mood"].values["gradient"])
+    assert {c: said[c] for c in jobs} == {c: (pytest.approx(np.mean([value(job) for job in of])),) for c, of in jobs.items()}
+    assert any(found != (0.0,) for found in said.values())
+    assert "gradient" in place("results").out
+    assert "comparing gradients" in page.page(place.store, place.latest)
+    assert place.done() == set()
 
 
 def test_a_settled_ranking_needs_no_more_rows_but_where_rows_are_selected(ran, monkeypatch):

@@ -13,7 +13,7 @@ from gradts_engine.contracts import Auxiliary
 from gradts_engine.events import RunStarted
 from gradts_engine.runtime.costs import FEW, MARGIN, learnt, operations, seconds
 from gradts_engine.runtime.facts import Facts, TaskFacts
-from gradts_engine.runtime.jobs import Embed, Score, States, Trial, Tune
+from gradts_engine.runtime.jobs import Align, Embed, Part, Score, States, Trial, Tune
 from gradts_engine.runtime.view import RunView, Stage
 
 LAYERS, HIDDEN, LENGTH = 3, 64, 20
@@ -54,6 +54,8 @@ def test_operations_are_those_that_torch_counts(counted):
     assert cost(Embed(task="a")) == pytest.approx(8 * forward, rel=0.02)
     assert cost(States(task="b", tuned="a")) == pytest.approx(40 * forward, rel=0.02)
     assert cost(Tune(task="a")) == pytest.approx(3 * (8 * both + 4 * forward), rel=0.05)
+    assert cost(Part(task="a", share=0.5)) == pytest.approx(1.5 * 6 * both + 2 * 3 * forward, rel=0.05)
+    assert cost(Align(task="b", primary="a", share=0.5)) == pytest.approx(40 * 3 * forward, rel=0.05)
 
 
 def test_trials_of_a_primary_cost_the_same_at_equal_steps():
