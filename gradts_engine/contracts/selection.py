@@ -76,8 +76,8 @@ class StrategySpec:
     """A way to choose auxiliaries. `settings` gives the model of its table `[selection.NAME]`, a subclass of
     `gradts_engine.settings.Section`. `predictor` orders the candidates where `[selection] predictor` names none; None: it
     needs no order. `needs_instances`: it asks for `instance_tau`. `judges`: it asks for verdicts, so that
-    its trials are scored on the other dev rows. `most(settings, candidates)` gives the most trainings that it asks for with so
-    many candidates, by default one for each and one alone."""
+    its trials are scored on the other dev rows. `most(settings, candidates)` and `fewest` give the most and the fewest trainings
+    that it asks for with so many candidates: by default one for each and one alone, and three."""
 
     name: str
     load: Callable[[], Strategy]
@@ -86,5 +86,6 @@ class StrategySpec:
     needs_instances: bool = False
     judges: bool = False
     most: Callable[[Any, int], int] = field(default=lambda settings, candidates: candidates + 1)
+    fewest: Callable[[Any, int], int] = field(default=lambda settings, candidates: min(candidates + 1, 3))
     version: int = 1
     description: str = ""

@@ -132,6 +132,7 @@ STRATEGIES: tuple[StrategySpec, ...] = (
         load=_late_function(_STRATEGIES, "threshold"),
         settings=_late_function(_STRATEGIES, "ThresholdSettings"),
         most=lambda settings, candidates: 2,
+        fewest=lambda settings, candidates: 1,
         description="every candidate with tau >= threshold (GradTS-thres)",
     ),
     StrategySpec(
@@ -155,18 +156,21 @@ STRATEGIES: tuple[StrategySpec, ...] = (
         predictor=ORDERS,
         judges=True,
         most=_late(_HALVING, "most"),
+        fewest=_late(_HALVING, "fewest"),
         description="a shortlist, more seeds for the better half, and a verdict on fresh seeds and rows",
     ),
     StrategySpec(
         name="all",
         load=_late_function(_STRATEGIES, "every"),
         most=lambda settings, candidates: 2,
+        fewest=lambda settings, candidates: 2,
         description="baseline: every candidate",
     ),
     StrategySpec(
         name="none",
         load=_late_function(_STRATEGIES, "none"),
         most=lambda settings, candidates: 1,
+        fewest=lambda settings, candidates: 1,
         description="baseline: no candidate",
     ),
 )

@@ -206,10 +206,6 @@ def seconds(job: Job, pace: Pace, count: float) -> Range | None:
     return known * count if known else None
 
 
-FEWEST = 3
-"""Trials of a primary before a strategy may stop: alone, with one auxiliary, with two."""
-
-
 class Spending:
     """What the jobs of one run cost on a device."""
 
@@ -239,29 +235,27 @@ class Spending:
         layers, hidden = layers_of(self.config), self.prepared.encoder.hidden_size
         return seconds(job, self.pace, operations(job, self.facts, self.tokens.__getitem__, layers, hidden))
 
-    def trials(self, most: int, made: int) -> tuple[int, int, Range | None]:
-        """Of `most` trials, some of which are `made`: the fewest and the most that are still to be made, and what one takes, with
-        all candidates, the mean over primaries."""
+    def trial(self) -> Range | None:
+        """What a trial with all candidates takes, the mean over primaries."""
         experiment = self.prepared.experiment
         largest = [
             Trial(primary=p, auxiliaries=tuple(Auxiliary(c) for c in experiment.candidates(p))) for p in experiment.primaries
         ]
         known = [found for job in largest if (found := self.seconds(job))]
-        each = sum(known, NOTHING) * (1 / len(known)) if known else None
-        return max(0, min(FEWEST * len(largest), most) - made), max(0, most - made), each
+        return sum(known, NOTHING) * (1 / len(known)) if known else None
 
-    def table(self, left: Sequence[Job], most: int, made: int) -> dict[str, dict[str, Any]]:
-        """By stage, of the jobs that are `left` and of `most` trials, of which `made` are there: how many (of trials at most),
-        seconds together from `low` to `high` (None: not known), and bytes of `disk`."""
+    def table(self, left: Sequence[Job], trials: tuple[int, int], made: int) -> dict[str, dict[str, Any]]:
+        """By stage, of the jobs that are `left` and of the fewest and most `trials`, of which `made` are there: how many (of
+        trials at most), seconds together from `low` to `high` (None: not known), and bytes of `disk`."""
         rows: dict[str, dict[str, Any]] = {}
         for stage in dict.fromkeys(job.stage for job in left if job.stage != "trial"):
             jobs = [job for job in left if job.stage == stage]
             known = [found for job in jobs if (found := self.seconds(job))]
             total = sum(known, NOTHING) if known else None
             rows[stage] = _row(len(jobs), total, total, sum(disk(job, self.facts, self.config, self.parameters) for job in jobs))
-        fewest, rest, each = self.trials(most, made)
+        each, (least, rest) = self.trial(), (max(0, count - made) for count in trials)
         if rest:
-            rows["trial"] = _row(rest, each and each * fewest, each and each * rest, 4 * self.parameters * rest)
+            rows["trial"] = _row(rest, each and each * least, each and each * rest, 4 * self.parameters * rest)
         return rows
 
 

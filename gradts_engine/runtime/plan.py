@@ -18,7 +18,7 @@ from gradts_engine.runtime.described import data_facts, describe
 from gradts_engine.runtime.gathering import gradient_jobs, pilot_trials, state_jobs, task_jobs
 from gradts_engine.runtime.jobs import Job, Score, Trial, Tune, key, needs
 from gradts_engine.runtime.prepare import Prepared, check, load_executor, prepare, run_id
-from gradts_engine.runtime.ranking import most_trials, needed, unlearnt
+from gradts_engine.runtime.ranking import needed, trials_of, unlearnt
 from gradts_engine.runtime.store import Store
 from gradts_engine.runtime.trials import known, of_others
 from gradts_engine.runtime.view import RunView
@@ -57,7 +57,7 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
             data_facts(read, task, types[name], encoder.tokenizer_for(types[name].word_level), experiment.data.max_length)
             | {"found": found, "seconds": _sum(_middle(spending.seconds(j)) for j in own if j not in done)}
         )
-    made, most = _found(store, run.view(), "trial"), sum(most_trials(experiment, catalog).values())
+    made, trials = _found(store, run.view(), "trial"), trials_of(experiment, catalog)
     left = [job for job in jobs if job not in done]
     return {
         "run": run.id,
@@ -77,10 +77,10 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
             for stage in dict.fromkeys(job.stage for job in jobs)
         },
         "seconds": _sum(task["seconds"] for task in tasks),
-        "trials": most,
+        "trials": trials[1],
         "trials found": made,
-        "trial seconds": _middle(spending.trials(most, made)[2]),
-        "costs": spending.table(left, most, made),
+        "trial seconds": _middle(spending.trial()),
+        "costs": spending.table(left, trials, made),
         "memory": costs.memory(facts, encoder.config, spending.parameters),
     }
 
@@ -96,8 +96,8 @@ def expected(prepared: Prepared, catalog: Catalog, store: Store, run: RunView, d
     jobs = _evidence(prepared, catalog)
     there = [job for job in jobs if store.artifacts.find(job.stage, key(job, prepared.facts), files=False)]
     done = {*there, *(need for job in there for need in needs(job))}
-    left, most = [job for job in jobs if job not in done], sum(most_trials(prepared.experiment, catalog).values())
-    table = spending.table(left, most, 0)
+    left = [job for job in jobs if job not in done]
+    table = spending.table(left, trials_of(prepared.experiment, catalog), 0)
     times = {stage: (row["low"], row["high"]) for stage, row in table.items() if row["high"] is not None}
     return Planned({stage: row["jobs"] for stage, row in table.items()}, times)
 

@@ -35,6 +35,13 @@ def most_trials(experiment: Experiment, catalog: Catalog) -> dict[str, int]:
     return {p: strategy.most(experiment.strategy, len(experiment.candidates(p))) for p in experiment.primaries}
 
 
+def trials_of(experiment: Experiment, catalog: Catalog) -> tuple[int, int]:
+    """The fewest and the most trials that the strategy makes of all primaries."""
+    strategy, most = catalog.strategies[experiment.selection.strategy], most_trials(experiment, catalog)
+    fewest = sum(min(strategy.fewest(experiment.strategy, len(experiment.candidates(p))), n) for p, n in most.items())
+    return fewest, sum(most.values())
+
+
 WAY_OUT = "set pilots = 3, or give some with `gradts-engine trials import FILE.csv`"
 
 

@@ -73,6 +73,14 @@ def most(settings: HalvingSettings, candidates: int) -> int:
     return budget + len(_rounds(first, share)) + settings.seeds * (settings.finalists + 1)
 
 
+def fewest(settings: HalvingSettings, candidates: int) -> int:
+    """The same where no set is tried, since no candidate did better than the primary alone, which is among those that go on."""
+    if not candidates:
+        return 1
+    _, share, first = schedule(settings, candidates)
+    return 1 + sum(_rounds(first, share)) + settings.seeds * (min(settings.finalists, first) + 1)
+
+
 def affordable(budget: int, share: int) -> int:
     """The most candidates that can be cut down to one, where one in `share` goes on: each round takes a trial a candidate."""
     count = 2
