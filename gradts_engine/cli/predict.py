@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from gradts_engine.cli.base import cli, json_option, say, show
 from gradts_engine.errors import UsageError
+
+if TYPE_CHECKING:
+    from gradts_engine.learning.predicting import Predicted
 
 
 @cli.command()
@@ -34,7 +37,6 @@ def predict(
       gradts-engine predict .gradts/runs/tasks-1a2b3c4d/models/rte data/rte.test.jsonl --out answers.jsonl
       gradts-engine predict model reviews.csv --text review | jq -r .prediction
     """
-    from gradts_engine import tables, words
     from gradts_engine.hooks.catalog import load_catalog
     from gradts_engine.learning import predicting
     from gradts_engine.runtime.executors import resolve_devices
@@ -60,6 +62,13 @@ def predict(
             found.write(out)
         except OSError as error:
             raise UsageError(f"{out} cannot be written: {error.strerror}") from error
+    _summarise(found, out, as_json)
+
+
+def _summarise(found: Predicted, out: Path | None, as_json: bool) -> None:
+    """Say how good the answers are; beside them, where they are on standard output."""
+    from gradts_engine import tables, words
+
     score = None if found.why else found.score
     facts = {"rows": len(found.rows), "labelled": found.labelled, "metric": found.metric, "score": score, "undefined": found.why}
     facts |= {"types": found.types} if found.types else {}

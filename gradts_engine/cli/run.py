@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gradts_engine.console import Display
     from gradts_engine.events import Event
     from gradts_engine.runtime.control import Control
+    from gradts_engine.runtime.inbox import Confirm
     from gradts_engine.runtime.listening import Listener
     from gradts_engine.runtime.store import RunFolder, Store
     from gradts_engine.runtime.view import RunView
@@ -214,24 +215,33 @@ def confirm(
         raise UsageError("--keep, --threshold and --alone exclude each other")
     if (keep is not None or threshold is not None) and view.started and "importance" not in view.started.needs:
         raise UsageError(f"run {folder.id} has no tau to cut instances by: add tau to [selection] predictors, and run it again")
-    chosen = _to_decide(folder, view, primary)
+    names = () if alone else _candidates(view, primary, auxiliaries) if auxiliaries is not None else None
+    commands = [
+        Confirm(primary=p, digest=view.proposals[p].digest, auxiliaries=names, keep=keep, threshold=threshold)
+        for p in _to_decide(folder, view, primary)
+    ]
     config = Path(view.started.config if view.started else "tasks.toml")
     if not folder.engine():
         _check_unchanged(folder, config)
-    names = () if alone else _candidates(view, primary, auxiliaries) if auxiliaries is not None else None
-    cut = f", instances with tau >= {threshold}" if threshold is not None else f", the {keep:.0%} nearest" if keep else ""
-    for p in chosen:
-        say(f"{p}: train with {', '.join(view.proposals[p].auxiliaries if names is None else names) or 'no auxiliary'}{cut}")
+    for command in commands:
+        say(_in_words(command, view))
     if not yes:
         click.confirm("Confirm?", abort=True)
     engine = folder.engine()
-    for p in chosen:
-        command = Confirm(primary=p, digest=view.proposals[p].digest, auxiliaries=names, keep=keep, threshold=threshold)
+    for command in commands:
         order(folder, command) if engine else send(folder.inbox, command)
     if detach and not engine:
         start_detached(config, kept)
     elif not engine:
         say(f"sent to run {folder.id}; go on with: gradts-engine run {shlex.quote(str(config))}{_named(store)}")
+
+
+def _in_words(command: Confirm, view: RunView) -> str:
+    names = view.proposals[command.primary].auxiliaries if command.auxiliaries is None else command.auxiliaries
+    cut = f", the {command.keep:.0%} nearest" if command.keep else ""
+    if command.threshold is not None:
+        cut = f", instances with tau >= {command.threshold}"
+    return f"{command.primary}: train with {', '.join(names) or 'no auxiliary'}{cut}"
 
 
 def _only(view: RunView) -> str | None:

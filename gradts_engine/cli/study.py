@@ -146,7 +146,7 @@ def pairs(
     from gradts_engine.console import Display
     from gradts_engine.hooks.catalog import load_catalog
     from gradts_engine.runtime.control import Control
-    from gradts_engine.studies import predicted, writing
+    from gradts_engine.studies import predicted
     from gradts_engine.studies.pairs import cells, gains, read_some
     from gradts_engine.studies.sweep import candidates_of, sweep
     from gradts_engine.studies.truth import truth
@@ -157,23 +157,17 @@ def pairs(
     path, kept = out or config.with_name("pairs.csv"), open_store(store, config)
     candidates = candidates_of(experiment)
     with Display(plain=True) as display, Signals(control, display, "the same command"):
-
-        def done(trained: int, total: int) -> None:
-            display.say(f"{trained} of {total} trainings in {path}")
-
         if from_elsewhere:
             rows = [row for row in read_some(path) if row.cell in {*cells(candidates, seeds)}]
         else:
-            rows = sweep(experiment, catalog, kept, path, seeds, control, done, display.say, train=not as_is)
+            rows = sweep(experiment, catalog, kept, path, seeds, control, display.say, train=not as_is)
         found = truth(rows, candidates, seeds)
         if asked:
             said = predicted.say(experiment, catalog, kept, asked, seeds, rows, control, display)
-            table = gains(rows, candidates, seeds)
-            found["predictors"] = predicted.rows({n: catalog.predictors[n].cost for n in asked}, said.values, table, candidates)
+            costs = {name: catalog.predictors[name].cost for name in asked}
+            found["predictors"] = predicted.rows(costs, said.values, gains(rows, candidates, seeds), candidates)
             found["evidence seconds"] = {stage: round(seconds, 1) for stage, seconds in said.seconds.items()}
-            table_of = f"{path.stem}-predictors"
-            writing.write(found["predictors"], path.with_name(f"{table_of}.csv"), path.with_name(f"{table_of}.md"))
-            writing.write(predicted.flat(said.values), path.with_name(f"{path.stem}-values.csv"))
+            predicted.write(path, found["predictors"], said.values)
     show(found, as_json, lambda: tables.truth(found))
 
 

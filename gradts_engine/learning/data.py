@@ -44,8 +44,6 @@ def read_task(
     reader = Reader(spec, task_type)
     sources = {"train": spec.train, "dev": spec.dev, "test": spec.test}
     splits = _read(reader, {name: source for name, source in sources.items() if source is not None}, on_bad_row == "stop")
-    for name, split in splits.items():
-        _check_not_empty(spec, name, split)
     warnings = _without_label(splits)
     warnings += [f"{separator!r} in '{spec.label}' is taken to separate classes: set with separator = ..."] if separator else []
     rows: dict[str, Sequence[Instance]] = {name: split.rows for name, split in splits.items() if split.rows}
@@ -87,7 +85,8 @@ def _hashes(reader: Reader, used: Mapping[str, Sequence[Instance]], unlabelled: 
 
 
 def _read(reader: Reader, sources: Mapping[str, Source], stop: bool) -> dict[str, Split]:
-    """All splits. Raises ProblemsError with all damaged files; BadRowsError where rows are bad that are to `stop` everything."""
+    """All splits. Raises ProblemsError with all damaged files; BadRowsError where rows are bad that are to `stop` everything;
+    UsageError for an empty split."""
     splits: dict[str, Split] = {}
     problems: list[str] = []
     for name, source in sources.items():
@@ -102,6 +101,8 @@ def _read(reader: Reader, sources: Mapping[str, Source], stop: bool) -> dict[str
         problems += _report(reader.spec.name, [problem for _, problem in found])
     if problems:
         raise (BadRowsError if found and stop else ProblemsError)(problems)
+    for name, split in splits.items():
+        _check_not_empty(reader.spec, name, split)
     return splits
 
 

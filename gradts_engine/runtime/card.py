@@ -30,13 +30,6 @@ def model_card(
     experiment, data = run.experiment, run.data[final.primary]
     primary, encoder, metric = map(markdown, (final.primary, run.encoder.name, data.judged_by))
     meta = ModelCardData(library_name="transformers", tags=["gradts", "multi-task"], metrics=[printable(data.metric)])
-    rows = [
-        f"| {split} | {metric} | {score(with_)} | {score(without)} |"
-        for split, with_, without in (("dev (chose the auxiliaries)", final.score, alone), ("test", final.test, final.alone_test))
-        if with_ is not None
-    ]
-    if final.predictions and final.test is None:
-        rows.append(f"| test | {metric} | predictions, no score | |")
     counts = run.facts.instances(selection)
     beyond = f"\nWords beyond {experiment.data.max_length} tokens were cut, and count as wrong."
     cut = [beyond] if run.types[final.primary].word_level else []
@@ -60,7 +53,7 @@ def model_card(
             f"- strategy: {markdown(experiment.selection.strategy)}\n",
             f"| split | metric | this model | {primary} alone, {equal} |",
             "| --- | --- | --- | --- |",
-            *rows,
+            *_scores(final, alone, metric),
             *cut,
             *_sure(view, final, counts),
             *_said(view.tasks[final.primary]),
@@ -72,6 +65,16 @@ def model_card(
             "",
         ]
     )
+
+
+def _scores(final: FinalModel, alone: float, metric: str) -> list[str]:
+    """Rows of the table: the model's scores beside those of the primary alone."""
+    rows = [f"| dev (chose the auxiliaries) | {metric} | {score(final.score)} | {score(alone)} |"]
+    if final.test is not None:
+        rows.append(f"| test | {metric} | {score(final.test)} | {score(final.alone_test)} |")
+    elif final.predictions:
+        rows.append(f"| test | {metric} | predictions, no score | |")
+    return rows
 
 
 def _sure(view: RunView, final: FinalModel, counts: Mapping[str, int]) -> list[str]:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Any
 
 from gradts_engine.config import Experiment
 from gradts_engine.contracts import Auxiliary
 from gradts_engine.errors import UsageError
-from gradts_engine.events import Planned
+from gradts_engine.events import Planned, TaskRead
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.runtime import costs
 from gradts_engine.runtime.costs import Range, Spending
@@ -22,6 +24,29 @@ from gradts_engine.runtime.ranking import needed, trials_of, unlearnt
 from gradts_engine.runtime.store import Store
 from gradts_engine.runtime.trials import known, of_others
 from gradts_engine.runtime.view import RunView
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The jobs for the evidence of a run, those of them whose results are in the store, and those that are left to compute: not
+    what only found ones need."""
+
+    jobs: Sequence[Job]
+    there: Sequence[Job]
+    left: Sequence[Job]
+
+    @classmethod
+    def of(cls, prepared: Prepared, catalog: Catalog, store: Store) -> Wanted:
+        """Those of a run."""
+        jobs = _evidence(prepared, catalog)
+        there = [job for job in jobs if store.artifacts.find(job.stage, key(job, prepared.facts), files=False)]
+        done = {*there, *(need for job in there for need in needs(job))}
+        return cls(jobs, there, [job for job in jobs if job not in done])
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Of each kind of job how many there are, and how many are found."""
+        stages, found = (Counter(job.stage for job in jobs) for jobs in (self.jobs, self.there))
+        return {"pilot" if stage == "trial" else stage: {"jobs": n, "found": found[stage]} for stage, n in stages.items()}
 
 
 def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, Any]:
@@ -37,28 +62,16 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
         devices = [device.shown for device in executor.devices]
         prepared = prepare(experiment, catalog, executor.devices)
     check(prepared)
-    types, data, encoder, facts = prepared.types, prepared.data, prepared.encoder, prepared.facts
-    described = describe(experiment, types, data)
+    encoder, facts = prepared.encoder, prepared.facts
     run = store.folder(run_id(prepared))
     stored = of_others(known(store), facts, run.id) if "trials" in needed(experiment.selection, catalog) else ()
     if nothing := unlearnt(experiment, catalog, stored):
         raise UsageError(nothing)
-    jobs = _evidence(prepared, catalog)
-    there = [job for job in jobs if store.artifacts.find(job.stage, key(job, facts), files=False)]
+    wanted = Wanted.of(prepared, catalog, store)
     spending = Spending(prepared, store, executor.devices[0].name)
     spending.probe()
-    done = {*there, *(need for job in there for need in needs(job))}
-    tasks: list[dict[str, Any]] = []
-    for read in described:
-        name, task = read.task, data[read.task]
-        own = [job for job in jobs if isinstance(job, Tune | Score) and job.task == name]
-        found = [job.stage for job in own if job in there and not job.repeat]
-        tasks.append(
-            data_facts(read, task, types[name], encoder.tokenizer_for(types[name].word_level), experiment.data.max_length)
-            | {"found": found, "seconds": _sum(_middle(spending.seconds(j)) for j in own if j not in done)}
-        )
+    tasks = [_task(read, prepared, wanted, spending) for read in describe(experiment, prepared.types, prepared.data)]
     made, trials = _found(store, run.view(), "trial"), trials_of(experiment, catalog)
-    left = [job for job in jobs if job not in done]
     return {
         "run": run.id,
         "state": run.state() if run.events.exists() else "new",
@@ -69,18 +82,12 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
         "strategy": experiment.selection.strategy,
         "confirm": experiment.selection.confirm,
         "tasks": tasks,
-        "evidence": {
-            "pilot" if stage == "trial" else stage: {
-                "jobs": sum(j.stage == stage for j in jobs),
-                "found": sum(j.stage == stage for j in there),
-            }
-            for stage in dict.fromkeys(job.stage for job in jobs)
-        },
+        "evidence": wanted.counts(),
         "seconds": _sum(task["seconds"] for task in tasks),
         "trials": trials[1],
         "trials found": made,
         "trial seconds": _middle(spending.trial()),
-        "costs": spending.table(left, trials, made),
+        "costs": spending.table(wanted.left, trials, made),
         "memory": costs.memory(facts, encoder.config, spending.parameters),
     }
 
@@ -93,13 +100,19 @@ def expected(prepared: Prepared, catalog: Catalog, store: Store, run: RunView, d
     spending = Spending(prepared, store, device)
     if not spending.pace:
         return None
-    jobs = _evidence(prepared, catalog)
-    there = [job for job in jobs if store.artifacts.find(job.stage, key(job, prepared.facts), files=False)]
-    done = {*there, *(need for job in there for need in needs(job))}
-    left = [job for job in jobs if job not in done]
-    table = spending.table(left, trials_of(prepared.experiment, catalog), 0)
+    table = spending.table(Wanted.of(prepared, catalog, store).left, trials_of(prepared.experiment, catalog), 0)
     times = {stage: (row["low"], row["high"]) for stage, row in table.items() if row["high"] is not None}
     return Planned({stage: row["jobs"] for stage, row in table.items()}, times)
+
+
+def _task(read: TaskRead, prepared: Prepared, wanted: Wanted, spending: Spending) -> dict[str, Any]:
+    """A task with its sizes, its own results that are found, and the seconds of those that are not."""
+    name, task_type = read.task, prepared.types[read.task]
+    own = [job for job in wanted.jobs if isinstance(job, Tune | Score) and job.task == name]
+    tokenizer = prepared.encoder.tokenizer_for(task_type.word_level)
+    facts = data_facts(read, prepared.data[name], task_type, tokenizer, prepared.experiment.data.max_length)
+    found = [job.stage for job in own if job in wanted.there and not job.repeat]
+    return facts | {"found": found, "seconds": _sum(_middle(spending.seconds(job)) for job in own if job in wanted.left)}
 
 
 def _evidence(prepared: Prepared, catalog: Catalog) -> list[Job]:

@@ -23,6 +23,7 @@ from gradts_engine.runtime.driver import Driver
 from gradts_engine.runtime.gathering import Gathering
 from gradts_engine.runtime.prepare import check, load_executor, prepare
 from gradts_engine.runtime.store import Store
+from gradts_engine.studies import writing
 from gradts_engine.studies.agreement import Prediction, agreement, lead
 from gradts_engine.studies.pairs import Row
 from gradts_engine.words import number, rounded
@@ -122,6 +123,12 @@ def _row(name: str, values: Prediction, baseline: Prediction | None, truth: Pred
     numbers |= {f"regret@{k}": regret for k, regret in found.regret.items()}
     known = sum(bool(np.isfinite(of).any()) for of in values.values())
     return {"predictor": name, **{k: rounded(v) for k, v in numbers.items()}, "primaries": known}
+
+
+def write(table: Path, rows: Sequence[Mapping[str, Any]], values: Mapping[str, Values]) -> None:
+    """Beside a table of pairs: a row a predictor, as CSV and Markdown, and every single value that they said."""
+    writing.write(rows, *(table.with_name(f"{table.stem}-predictors.{kind}") for kind in ("csv", "md")))
+    writing.write(flat(values), table.with_name(f"{table.stem}-values.csv"))
 
 
 def flat(values: Mapping[str, Values]) -> list[dict[str, Any]]:

@@ -38,8 +38,7 @@ def sweep(
     path: Path,
     seeds: int,
     control: Control,
-    done: Callable[[int, int], None],
-    warn: Callable[[str], None],
+    say: Callable[[str], None],
     *,
     train: bool = True,
 ) -> list[Row]:
@@ -57,7 +56,7 @@ def sweep(
 
         def emit(event: events.Event) -> None:
             if isinstance(event, events.Warned):
-                warn(event.message)
+                say(event.message)
 
         with Driver(prepared.facts, executor, store.artifacts, emit, control) as driver:
             metrics = {name: task.judged_by for name, task in prepared.data.items()}
@@ -70,7 +69,7 @@ def sweep(
                     points = round(100 * score, 4)  # as the table has it: what is read again is the same
                     yield Row(cell.target, cell.source, cell.seed, points, metrics[cell.target], seconds, wanted[cell])
 
-            return measure(path, wanted, trained, done)
+            return measure(path, wanted, trained, lambda done, of: say(f"{done} of {of} trainings in {path}"))
 
 
 def _trial(prepared: Prepared, cell: Cell) -> Trial:
