@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,20 +26,40 @@ def folder() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def forks(folder: Path) -> Iterator[Forks]:
-    """The program, after a run with tasks of all kinds."""
+def shim(folder: Path) -> Path:
+    """The library that holds and kills an engine."""
     compiler = shutil.which("gcc") or shutil.which("cc")
     if compiler is None:
         pytest.skip("no C compiler: the library that kills an engine in the middle of a write cannot be made")
     shim = folder / "crash.so"
     subprocess.run([compiler, "-O1", "-shared", "-fPIC", "-o", shim, HERE / "crash.c", "-ldl"], check=True)
-    first = Places(folder / "first", 1, 8, "mood", "pair", "stars", "tags").new()
+    return shim
+
+
+@contextmanager
+def program(folder: Path, shim: Path) -> Iterator[Forks]:
+    """The program, after a run with tasks of all kinds."""
+    first = Places(folder, 1, 8, "mood", "pair", "stars", "tags").new()
     command = [sys.executable, HERE / "engines.py", shim, first / "tasks.toml"]
     environment = ENVIRONMENT | {"LD_PRELOAD": str(shim)}
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment) as server:
         assert server.stdout.readline() == "ready\n"
         yield Forks(server)
         server.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def forks(folder: Path, shim: Path) -> Iterator[Forks]:
+    """A program that forks engines."""
+    with program(folder / "first", shim) as forks:
+        yield forks
+
+
+@pytest.fixture(scope="session")
+def others(folder: Path, shim: Path) -> Iterator[Forks]:
+    """Another one, for engines beside those of the first."""
+    with program(folder / "others", shim) as forks:
+        yield forks
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,5 @@
-/* Preloaded into an engine: counts what it does to files below one folder, and kills it in the middle of the n-th. */
+/* Preloaded into an engine: counts what it does to files below one folder, stops it before the m-th until it is told to go on,
+   and kills it in the middle of the n-th. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -13,9 +14,11 @@
 
 static char root[PATH_MAX];
 static atomic_long count;
-static long last = -1;
+static long held = -1, last = -1;
 
-void crash_arm(const char *folder, long at) { strncpy(root, folder, sizeof root - 1); count = 0; last = at; }
+void crash_arm(const char *folder, long hold, long at) {
+    strncpy(root, folder, sizeof root - 1); count = 0; held = hold; last = at;
+}
 long crash_count(void) { return count; }
 
 static int below(const char *path) { return root[0] && strncmp(path, root, strlen(root)) == 0; }
@@ -30,7 +33,11 @@ static int opened(int fd) {
     return below(path);
 }
 
-static int here(void) { return atomic_fetch_add(&count, 1) + 1 == last; }
+static int here(void) {
+    long n = atomic_fetch_add(&count, 1) + 1;
+    if (n == held) kill(getpid(), SIGSTOP);
+    return n == last;
+}
 static void die(void) { kill(getpid(), SIGKILL); for (;;) pause(); }
 
 #define REAL(type, name, ...) static type (*real)(__VA_ARGS__); if (!real) real = dlsym(RTLD_NEXT, #name)

@@ -1,9 +1,9 @@
 """Engines by the hundred: everything heavy is imported once, and each engine is a fork, which begins in milliseconds.
 
-Started as a program it obeys requests, a JSON object a line: {"config", "log", "acknowledged", "root", "at", "eager"}. It forks
-an engine that runs `config`, is killed in the middle of what it does the `at`-th time to files below `root` (-1: never), and
-notes each event that was acknowledged. It answers at once with the engine's process number, and at its end with its status and
-how often it touched its files.
+Started as a program it obeys requests, a JSON object a line: {"config", "log", "acknowledged", "root", "hold", "at", "eager"}. It
+forks an engine that runs `config`, is stopped before it does the `hold`-th thing to files below `root`, is killed in the middle of
+the `at`-th (-1: never), and notes each event that was acknowledged. It answers at once with the engine's process number, and at its
+end with its status and how often it touched its files.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def engine(request: dict, shim: ctypes.CDLL, counted: int) -> None:
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    shim.crash_arm(request["root"].encode(), request["at"])
+    shim.crash_arm(request["root"].encode(), request["hold"], request["at"])
     code = main(["run", request["config"], "--plain"])
     os.write(counted, str(shim.crash_count()).encode())
     os._exit(code)

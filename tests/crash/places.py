@@ -9,10 +9,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from gradts_engine.testing import TOY_WORDS, tiny_encoder, toy_rows
 from tests.crash.checks import acknowledge, essence, journal
@@ -98,14 +101,27 @@ class Places:
 
 
 class Fork:
-    """An engine that is a fork: begins in milliseconds, notes each event that was acknowledged, and may be killed in the middle
-    of what it does the `at`-th time to its files."""
+    """An engine that is a fork: begins in milliseconds, notes each event that was acknowledged, may be stopped before it does the
+    `hold`-th thing to its files, and may be killed in the middle of the `at`-th."""
 
-    def __init__(self, forks: Forks, place: Path, at: int = -1, *, eager: bool = False) -> None:
+    def __init__(
+        self, forks: Forks, place: Path, at: int = -1, *, hold: int = -1, eager: bool = False, config: str = "tasks.toml"
+    ) -> None:
         self.forks = forks
-        request = {"config": "tasks.toml", "log": "log", "acknowledged": "acknowledged", "root": ".gradts"}
-        self.pid = forks.ask(**{name: str(place / path) for name, path in request.items()}, at=at, eager=eager)
+        request = {"config": config, "log": "log", "acknowledged": "acknowledged", "root": ".gradts"}
+        paths = {name: str(place / path) for name, path in request.items()}
+        self.pid = forks.ask(**paths, hold=hold, at=at, eager=eager)
         self.touched = 0
+
+    def wait_until(self, condition: Callable[[int], bool]) -> None:
+        """Until something is true of its process, or it is over."""
+        with suppress(psutil.NoSuchProcess):
+            while psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE and not condition(self.pid):
+                time.sleep(0.01)
+
+    def go_on(self) -> None:
+        """After it was stopped."""
+        os.kill(self.pid, signal.SIGCONT)
 
     def kill(self, after: float) -> None:
         """Send SIGKILL after so many seconds."""
@@ -141,6 +157,16 @@ class Process:
     def end(self) -> int:
         """Wait for it: its exit status, -9 where it was killed."""
         return self.child.wait()
+
+
+def stopped(pid: int) -> bool:
+    """Whether a process is held."""
+    return psutil.Process(pid).status() == psutil.STATUS_STOPPED
+
+
+def waits_for_a_lock(pid: int) -> bool:
+    """Whether a process wants a file lock that another one has."""
+    return any(f" {pid} " in line for line in Path("/proc/locks").read_text().splitlines() if "->" in line)
 
 
 def log(place: Path) -> str:

@@ -2,6 +2,8 @@
 
 import multiprocessing
 import random
+import shutil
+import signal
 import time
 from contextlib import suppress
 
@@ -10,6 +12,7 @@ import pytest
 from gradts_engine.runtime.artifacts import MODEL, Artifact, ArtifactStore
 from gradts_engine.runtime.cleaning import Removable, remove
 from gradts_engine.runtime.store import Store
+from tests.crash.places import Fork, log, stopped, waits_for_a_lock
 
 SERVER = multiprocessing.get_context("forkserver")  # its processes begin at once
 SERVER.set_forkserver_preload([__name__])
@@ -77,3 +80,60 @@ def test_weights_that_are_freed_computed_again_and_used_at_once(tmp_path):
     found = artifacts.find("tune", "k", warn=pytest.fail) or artifacts.save("tune", "k", {"score": 0.5}, write)
     assert isinstance(found, Artifact)
     found.verify(found.files)
+
+
+# --- two whole runs --------------------------------------------------------------------------------------------------
+
+
+def beside(places):
+    """A place for two runs that share a store and all trainings, but not the final one: `other.toml` takes the trial whose
+    weights the first frees at its end."""
+    place = places.new()
+    (final,) = (primary["final"]["score"] for primary in places.expected[1].values())
+    other = "all" if final == places.expected[1]["mood"]["final"]["alone"] else "none"
+    (place / "other.toml").write_text(places.text.replace('strategy = "trial"', f'strategy = "{other}"'))
+    return place
+
+
+def models(place):
+    """The bytes of both runs' models; all that is stored is whole, nothing was taken for damaged, and what runs need is there."""
+    store = Store(place / ".gradts")
+    for artifact in store.artifacts:
+        artifact.verify(artifact.there)
+    assert not list((store.artifacts.root / "damaged").glob("*")), log(place)
+    found = {}
+    for run in store.runs():
+        view = run.view()
+        assert run.state() == "done", log(place)
+        key = view.finals["mood"].key
+        assert MODEL in store.artifacts.find("trial", key, warn=pytest.fail).there
+        assert (store.artifacts.root / "trial" / key / MODEL).exists()
+        found[view.started.config.rpartition("/")[2]] = (run.models / "mood" / MODEL).read_bytes()
+    return found
+
+
+@pytest.mark.torture
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("later", [1, 2, 3])
+def test_a_run_that_is_killed_while_it_frees_what_another_run_needs(forks, others, short, later):
+    """Held at each touch of a file while it frees, it goes on once the other run waits for it, and is killed a little later."""
+    place = beside(short)
+    for config in ("tasks.toml", "other.toml"):
+        assert Fork(forks, place, config=config).end() == 0, log(place)
+    expected = models(place)
+    assert len(set(expected.values())) == 2
+    waited = 0
+    for hold in range(short.touches - 24, short.touches - 4):
+        place = beside(short)
+        first = Fork(forks, place, hold + later, hold=hold, eager=True)
+        first.wait_until(stopped)
+        second = Fork(others, place, config="other.toml")
+        second.wait_until(waits_for_a_lock)
+        waited += waits_for_a_lock(second.pid)
+        first.go_on()
+        assert first.end() == -signal.SIGKILL, log(place)
+        assert second.end() == 0, log(place)
+        assert Fork(forks, place).end() == 0, log(place)
+        assert models(place) == expected, (hold, log(place))
+        shutil.rmtree(place)
+    assert waited > 5
