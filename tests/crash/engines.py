@@ -1,9 +1,9 @@
 """Engines by the hundred: everything heavy is imported once, and each engine is a fork, which begins in milliseconds.
 
-Started as a program it obeys requests, a JSON object a line: {"config", "log", "acknowledged", "root", "hold", "at", "eager"}. It
-forks an engine that runs `config`, is stopped before it does the `hold`-th thing to files below `root`, is killed in the middle of
-the `at`-th (-1: never), and notes each event that was acknowledged. It answers at once with the engine's process number, and at its
-end with its status and how often it touched its files.
+Started as a program it obeys requests, a JSON object a line: {"config", "log", "acknowledged", "root", "hold", "at",
+"eager"}. It forks an engine that runs `config`, is stopped before it does the `hold`-th thing to files below `root`, is killed
+in the middle of the `at`-th (-1: never), and notes each event that was acknowledged. It answers at once with the engine's
+process number, and at its end with its status and how often it touched its files.
 """
 
 from __future__ import annotations

@@ -4,6 +4,7 @@ import json
 import math
 import re
 import shutil
+import time
 from operator import itemgetter
 
 import numpy as np
@@ -15,6 +16,10 @@ from safetensors.numpy import load_file
 from sklearn.metrics import accuracy_score
 
 from gradts_engine import events
+from gradts_engine.contracts import StrategySpec
+from gradts_engine.errors import RunError
+from gradts_engine.hooks.catalog import load_catalog
+from gradts_engine.runtime.journal import read_events
 
 STAGES = ["embed", "tune", "score", "correlate", "reliability", "trial", "proposal", "test"]
 
@@ -50,24 +55,13 @@ def kinds(value):
     return [kinds(item) for item in value[:1]] if isinstance(value, list) else type(value).__name__
 
 
-def test_results_as_json(ran):
-    found = ran("results --json").json
-    tasks = ["mood", "pair", "stars", "tags"]
-    about = {"run", "state", "encoder", "precision", "settings", "caveat", "size", "spent", "warnings"}
-    assert set(found) == about | {"tasks", "data", "tau", "pilots", "primaries"}
-    assert (found["run"], found["state"], found["tasks"]) == (ran.latest.id, "done", tasks)
-    assert found["encoder"] == ran.settings["run"]["encoder"]
-    assert found["settings"]["multitask"]["steps"] == 12
-    assert [row["task"] for row in found["data"]] == tasks
-    assert [row["train"] for row in found["data"]] == [10, 36, 36, 36]
-    assert set(found["tau"]) == {"mood"}
-    assert set(found["tau"]["mood"]) == {"pair", "stars", "tags"}
-    (mood,) = found["primaries"].values()
+def shape_of_a_primary(thresholds):
+    """Keys and types of what a run says of `mood`, where each of its instances is kept at so many thresholds."""
     selection = [{"task": "str", "instances": "int"}]
     value = {"mean": "float", "low": "NoneType", "high": "NoneType", "repeats": "int"}  # one repeat has no interval
     verdict = dict.fromkeys(("verdict", "gain", "low", "high"), "NoneType")  # which `trial` does not ask for
     expected = {"score": "float", "gain": "float", "of": "int", "how": "str"}
-    assert kinds(mood) == {
+    return {
         "metric": "str",
         "judged_by": "str",
         "predictor": "str",
@@ -80,7 +74,7 @@ def test_results_as_json(ran):
                 "over_instances": {"low": "float", "high": "float"},
             }
         ],
-        "kept": {task: dict.fromkeys(mood["kept"]["pair"], "int") for task in sorted(tasks[1:])},
+        "kept": {task: dict.fromkeys(thresholds, "int") for task in ("pair", "stars", "tags")},
         "trials": [{"auxiliaries": [], "instances": {}, "score": "float", "reason": "str", "repeat": "int", "seconds": "float"}],
         "verdicts": {},
         "proposed": selection,
@@ -101,6 +95,22 @@ def test_results_as_json(ran):
         }
         | verdict,
     }
+
+
+def test_results_as_json(ran):
+    found = ran("results --json").json
+    tasks = ["mood", "pair", "stars", "tags"]
+    about = {"run", "state", "encoder", "precision", "settings", "caveat", "size", "spent", "warnings"}
+    assert set(found) == about | {"tasks", "data", "tau", "pilots", "primaries"}
+    assert (found["run"], found["state"], found["tasks"]) == (ran.latest.id, "done", tasks)
+    assert found["encoder"] == ran.settings["run"]["encoder"]
+    assert found["settings"]["multitask"]["steps"] == 12
+    assert [row["task"] for row in found["data"]] == tasks
+    assert [row["train"] for row in found["data"]] == [10, 36, 36, 36]
+    assert set(found["tau"]) == {"mood"}
+    assert set(found["tau"]["mood"]) == {"pair", "stars", "tags"}
+    (mood,) = found["primaries"].values()
+    assert kinds(mood) == shape_of_a_primary(mood["kept"]["pair"])
     assert [float(threshold) for threshold in mood["kept"]["pair"]] == pytest.approx(np.arange(-0.2, 0.91, 0.1))
     taus = [row["tau"] for row in mood["ranking"]]
     assert taus == sorted(taus, reverse=True)
@@ -333,6 +343,31 @@ def test_a_primary_that_cannot_be_trained_fails_the_run_after_the_others_are_don
     assert found["primaries"]["stars"]["final"] is None
     (row,) = place("status --json").json
     assert row["reason"] == "no result for stars: the fine-tuning failed (see above)"
+
+
+def test_primaries_wait_for_nobody(place, monkeypatch):
+    """One fails, which is told at once; one has its model while the strategy of another is still at work."""
+
+    def strategy(ranking, trials, settings):
+        if ranking.primary == "stars":
+            raise RunError("nothing can be said")
+        until, ready = time.monotonic() + 60, ranking.primary == "mood"
+        while not ready:
+            assert time.monotonic() < until, "it would wait for ever"
+            time.sleep(0.05)
+            seen = [event for _, _, event in read_events(place.latest.events)]
+            told = events.Warned("stars has no result: nothing can be said") in seen
+            ready = told and any(isinstance(event, events.FinalModel) for event in seen)
+        return ()
+
+    spec = StrategySpec(name="patient", load=lambda: strategy, predictor="embedding")
+    monkeypatch.setitem(load_catalog().strategies, "patient", spec)
+    place.settings["run"]["primary"] = ["tags", "stars", "mood"]
+    place.settings["selection"]["strategy"] = "patient"
+    place.write()
+    result = place.run()
+    assert (result.code, result.err.splitlines()[-1]) == (1, "nothing can be said")
+    assert place.latest.view().finals.keys() == {"mood", "tags"}
 
 
 def test_a_trial_that_fails_is_no_number(place):

@@ -1,7 +1,6 @@
 import json
 import os
 import shutil
-import socket
 import tempfile
 import threading
 from contextlib import suppress
@@ -19,7 +18,6 @@ from torch import nn
 
 from gradts_engine.digests import canonical
 from gradts_engine.errors import ResultGone, RunError
-from gradts_engine.names import slug
 from gradts_engine.runtime.artifacts import META, MODEL, ArtifactStore, content_key
 from gradts_engine.runtime.workbench import Bench
 
@@ -389,16 +387,6 @@ def test_a_workspace_that_another_engine_removes_is_made_again(store):
     assert space.get("before") is None
     with pytest.raises(RunError, match="cannot be written"):
         space.put("part", lambda path: (other.remove(), path.write_bytes(b"")))
-
-
-def test_temporary_names_are_of_a_host_a_process_and_an_attempt(store):
-    seen = []
-    for _ in range(2):
-        store.workspace("score", "k").put("part", lambda path: (seen.append(path.name), path.write_bytes(b"")))
-    first, second = seen
-    assert first != second
-    assert f"-{os.getpid()}-" in first
-    assert first.startswith(f".{slug(socket.gethostname(), 24)}-")
 
 
 def test_work_that_was_being_written_counts_as_missing(store):
