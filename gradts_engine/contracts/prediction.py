@@ -73,7 +73,8 @@ class Predictor(Protocol):
 @dataclass(frozen=True, kw_only=True)
 class PredictorSpec:
     """A way to foretell which candidates help. `needs` names the parts of `Evidence` that it reads: what no chosen one needs is
-    not computed. `cost` says what it costs in units of one pair training. `correlation`: its values lie between -1 and 1."""
+    not computed. `cost` says what it costs in units of one pair training. `correlation`: its values lie between -1 and 1.
+    `places`: how likely each candidate is to gain most, second most, ..., by its values, where these tell."""
 
     name: str
     load: Callable[[], Predictor]
@@ -82,3 +83,4 @@ class PredictorSpec:
     description: str = ""
     cost: str = ""
     correlation: bool = False
+    places: Callable[[Mapping[str, Repeats]], Mapping[str, tuple[float, ...]]] | None = None

@@ -25,12 +25,14 @@ class TrialScored(Event):
 @dataclass(frozen=True)
 class Predicted(Event):
     """What predictors say of a primary's candidates, `values[predictor][candidate]` with one value a repeat; which one orders,
-    and which ones' values are `correlations`."""
+    and which ones' values are `correlations`. `places`: how likely each candidate is to gain most, second most, ..., by the first
+    predictor whose values tell."""
 
     primary: str
     predictor: str
     values: Mapping[str, Mapping[str, tuple[float, ...]]]
     correlations: tuple[str, ...] = ()
+    places: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -101,6 +101,7 @@ PREDICTORS: tuple[PredictorSpec, ...] = (
         needs=("importance", "state", "states", "trials"),
         description="probe and embedding with equal weights, or as stored trials teach to weigh all measures",
         cost=".6 a task and seed, .03 a candidate and seed",
+        places=_late("gradts_engine.prediction.stacked", "places"),
     ),
     PredictorSpec(
         name="main-effect",

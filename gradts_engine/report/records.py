@@ -183,7 +183,7 @@ class PrimaryResults:
     answer: str = ""
     """What to train the primary with, in words."""
     places: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
-    """How likely each candidate is to gain most, second most, ..., as `stacked` sees it; empty where it was not asked."""
+    """How likely each candidate is to gain most, second most, ..., by a predictor that tells; empty where none was asked."""
 
     @property
     def alone(self) -> float | None:

@@ -114,7 +114,7 @@ def _primary(
         final=_final(view, primary),
         judged_by=view.tasks[primary].judged_by if primary in view.tasks else "",
         expected=_expected(view, primary, decision or proposal),
-        places=_places(view, primary),
+        places=view.predicted[primary].places if primary in view.predicted else {},
     )
     return replace(found, answer=answer(primary, found))
 
@@ -199,14 +199,6 @@ def _ranking(
         return mean(by, row.task) if by in row.predictors else row.tau
 
     return tuple(sorted(rows, key=lambda row: -math.inf if (x := value(row)) is None else x, reverse=True))
-
-
-def _places(view: RunView, primary: str) -> dict[str, tuple[float, ...]]:
-    from gradts_engine.prediction.stacked import places
-
-    told = view.predicted[primary].values.get("stacked", {}) if primary in view.predicted else {}
-    found = places({a: Repeats(values) for a, values in told.items()}) if told else {}
-    return {a: tuple(round(p, 3) for p in of) for a, of in found.items()}
 
 
 def _chosen(auxiliaries: Mapping[str, int]) -> tuple[Chosen, ...]:

@@ -32,7 +32,7 @@ from gradts_engine.runtime.listening import Listener
 from gradts_engine.runtime.plan import expected
 from gradts_engine.runtime.prepare import Prepared, check, load_executor, prepare, run_id
 from gradts_engine.runtime.proposals import propose
-from gradts_engine.runtime.ranking import most_trials, needed, rank, silent, unlearnt, versions_of
+from gradts_engine.runtime.ranking import most_trials, needed, rank, silent, told, unlearnt, versions_of
 from gradts_engine.runtime.store import RunFolder, Store
 from gradts_engine.runtime.trials import known, of_others
 from gradts_engine.runtime.watch import Watch, refuse_old_commands
@@ -203,11 +203,7 @@ class Pipeline:
         for warning in silent(ranking, evidence, self.catalog):
             self.emit(events.Warned(warning))
         spec = self.catalog.strategies[selection.strategy]
-        told = {name: {c: found.values for c, found in of.items()} for name, of in ranking.predicted.items()}
-        correlations = tuple(
-            name for name in told if name in self.catalog.predictors and self.catalog.predictors[name].correlation
-        )
-        self.emit(events.Predicted(primary, ranking.predictor, told, correlations))
+        self.emit(told(ranking, self.catalog))
         judge = self.judge(primary)
         runs = Trials(
             lambda selections, repeats: self.arms.evaluate(primary, selections, repeats, judge if spec.judges else None),

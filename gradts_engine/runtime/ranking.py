@@ -9,6 +9,7 @@ import numpy as np
 
 from gradts_engine.config import Experiment, SelectionSettings
 from gradts_engine.contracts import Evidence, Need, Ranking, Repeats, StoredTrial
+from gradts_engine.events import Predicted
 from gradts_engine.hooks.catalog import Catalog
 
 
@@ -94,4 +95,17 @@ def rank(
         predictor=first,
         predicted=predicted or {first: unknown},
         instance_tau=instance_tau,
+    )
+
+
+def told(ranking: Ranking, catalog: Catalog) -> Predicted:
+    """What the predictors say, as whoever looks at the run is told of it."""
+    specs = {name: catalog.predictors[name] for name in ranking.predicted if name in catalog.predictors}
+    places = next((spec.places(ranking.predicted[name]) for name, spec in specs.items() if spec.places), {})
+    return Predicted(
+        ranking.primary,
+        ranking.predictor,
+        {name: {c: found.values for c, found in of.items()} for name, of in ranking.predicted.items()},
+        tuple(name for name, spec in specs.items() if spec.correlation),
+        {c: tuple(round(p, 3) for p in of) for c, of in places.items()},
     )

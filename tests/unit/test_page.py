@@ -9,6 +9,8 @@ import pytest
 from gradts_engine import events, report
 from gradts_engine.page import page
 from gradts_engine.page.figures import write_figures
+from gradts_engine.prediction.stacked import places
+from gradts_engine.repeats import Repeats
 from gradts_engine.runtime.journal import Journal
 from gradts_engine.runtime.store import Store
 from tests.tui.invented import make
@@ -131,7 +133,8 @@ def judged(tmp_path):
     others = [task for task in invented.sizes if task != "rte"]
     told = {task: (0.3 + 0.05 * i, 0.35 + 0.05 * i, 0.28 + 0.05 * i) for i, task in enumerate(others)}
     nan = float("nan")
-    invented.add(events.Predicted("rte", "probe", {"probe": told, "tau": {"mnli": (0.5,)}, "stacked": told}))
+    likely = places({task: Repeats(values) for task, values in told.items()})
+    invented.add(events.Predicted("rte", "probe", {"probe": told, "tau": {"mnli": (0.5,)}, "stacked": told}, places=likely))
     invented.add(events.Judged("rte", {"mnli": 600}, "helps", 0.05, 0.01, 0.09, 5, 277, 0))
     invented.add(events.Judged("rte", {"cola": 400}, "hurts", -0.05, -0.09, -0.01, 5, 277, 0))
     invented.add(events.Judged("rte", {"mnli": 600, "qnli": 450}, "undecided", 0.01, -0.02, 0.04, 2, 277, 8))
@@ -151,11 +154,11 @@ def test_every_predictor_and_verdict_has_its_interval(judged):
     assert said.index("wnut17 0.610 [") < said.index("cola 0.360 [")  # in the predictor's own order
     assert "ranked by probe" in said
     assert "probe (gave the order)" in said
-    places = found.primaries["rte"].places
-    assert [sum(of) for of in zip(*places.values(), strict=True)] == pytest.approx([1] * len(places), abs=0.01)
-    assert [sum(of) for of in places.values()] == pytest.approx([1] * len(places), abs=0.01)
-    assert max(places, key=lambda task: places[task][0]) == "wnut17"  # of the highest expected gain
-    assert f"wnut17 {100 * places['wnut17'][0]:.0f}%" in said
+    likely = found.primaries["rte"].places
+    assert [sum(of) for of in zip(*likely.values(), strict=True)] == pytest.approx([1] * len(likely), abs=0.01)
+    assert [sum(of) for of in likely.values()] == pytest.approx([1] * len(likely), abs=0.01)
+    assert max(likely, key=lambda task: likely[task][0]) == "wnut17"  # of the highest expected gain
+    assert f"wnut17 {100 * likely['wnut17'][0]:.0f}%" in said
     assert "mnli helps +0.0500 +0.0100 to +0.0900 5 277 600" in said
     assert "cola hurts -0.0500 -0.0900 to -0.0100 5 277 400" in said
     assert "mnli + qnli undecided +0.0100 -0.0200 to +0.0400 2 277 1050" in said

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 from scipy.stats import norm, spearmanr, zscore
 
-from gradts_engine.contracts import Repeats, StoredTrial
+from gradts_engine.contracts import Ranking, Repeats, StoredTrial
 from gradts_engine.hooks.catalog import load_catalog
 from gradts_engine.prediction.stacked import AGREEMENT, PRIMARIES, places, stacked
+from gradts_engine.runtime.ranking import told
 from gradts_engine.testing import toy_evidence
 
 CATALOG = load_catalog()
@@ -90,3 +91,19 @@ def test_places_are_those_of_normal_gains():
     assert found["a"] == pytest.approx((first, 1 - first), abs=0.01)
     assert found["b"] == pytest.approx((1 - first, first), abs=0.01)
     assert "c" not in found
+
+
+def test_a_run_tells_places_where_a_predictor_knows_them():
+    said = {name: {"a": Repeats((0.6,)), "b": Repeats((-0.6,))} for name in ("tau", "stacked")}
+
+    def ranking(*names: str) -> Ranking:
+        chosen = {name: said[name] for name in names}
+        return Ranking(
+            primary="p", candidates=("a", "b"), predictor="tau", predicted=chosen, instance_tau=lambda task: np.zeros(0)
+        )
+
+    event = told(ranking("tau", "stacked"), CATALOG)
+    assert event.values["stacked"] == {"a": (0.6,), "b": (-0.6,)}
+    assert event.correlations == ("tau",)
+    assert event.places["a"] == pytest.approx(places(said["stacked"])["a"], abs=5e-4)
+    assert told(ranking("tau"), CATALOG).places == {}
