@@ -23,6 +23,7 @@ from gradts_engine.runtime.journal import read_events
 from gradts_engine.runtime.store import RunFolder, Store
 from gradts_engine.testing import TOY_WORDS, tiny_encoder, toy_rows
 from gradts_engine.testing.toy import SIZES, Rows
+from tests.e2e.texts import labelled, save, texts
 
 Settings = dict[str, dict[str, Any]]
 
@@ -242,4 +243,19 @@ def ran(_ran: Path, folder: Path, encoder: Path, capsys: pytest.CaptureFixture[s
     """A place where the run of `toy_settings` has been made; each test gets a copy."""
     place = Place(_ran, toy_settings(encoder), toy_rows(), capsys).copy(folder / "place")
     place.news()
+    return place
+
+
+@pytest.fixture
+def own(place):
+    """A place whose tasks are `t` and `u`; their files are for the test to write."""
+    for name in ("mood", "pair", "stars", "tags"):
+        del place.settings[f"tasks.{name}"]
+    place.rows = {}
+    place.settings["run"]["primary"] = ["t"]
+    place.settings["data"] = {"max_length": 32}
+    for name in ("t", "u"):
+        place.settings[f"tasks.{name}"] = {"type": "classification", "train": f"{name}.jsonl", "dev_fraction": 0.25}
+        save(place.folder / f"{name}.jsonl", labelled(texts(60, 100 if name == "u" else 0), ["x", "y"]))
+    place.write()
     return place

@@ -18,7 +18,7 @@ from gradts_engine.learning.task_types import Classification, MaskedLanguageMode
 from gradts_engine.learning.training import Dev, train
 from gradts_engine.learning.vocabulary import used_words_alone
 from gradts_engine.testing import FAMILIES, tiny_encoder
-from tests.unit.learning.test_training import Settings
+from tests.unit.learning.training.toy import Settings
 
 TRAIN = ["rain", "rain in spain", "stays mainly in the plain", "where is it"]
 CLASSES = Classification()

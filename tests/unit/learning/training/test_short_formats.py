@@ -1,0 +1,60 @@
+"""Training in bfloat16."""
+
+import numpy as np
+import pytest
+import torch
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from gradts_engine.errors import Interrupted
+from gradts_engine.learning.batches import Batch
+from gradts_engine.learning.training import Dev, train
+from gradts_engine.learning.watch import Progress
+from tests.unit.learning.training.toy import Kept, Settings, plan_of, quiet, weights
+
+
+def test_in_bfloat16_weights_optimiser_and_losses_stay_in_float32(run, model, data):
+    """What is computed is near to what float32 gives, and not the same: products are short, sums and what lasts are not."""
+    quiet(model)
+    plan, start = plan_of(data, "classes", "numbers", "words"), weights(model)
+    losses: dict[str, list[float]] = {"fp32": [], "bf16": []}
+    ends, seen = {}, []
+    hook = model.head("classes").register_forward_hook(lambda _, args, output: seen.append(output.dtype))
+    for precision, into in losses.items():
+        model.load_state_dict(start)
+        keeper = Kept()
+        run(plan, Settings(precision=precision), progress=Progress(step=lambda *v, into=into: into.append(v[2])), keeper=keeper)
+        ends[precision] = weights(model)
+    hook.remove()
+    assert {*seen} == {torch.float32, torch.bfloat16}
+    assert {value.dtype for value in ends["bf16"].values() if value.is_floating_point()} == {torch.float32}
+    assert losses["bf16"] == pytest.approx(losses["fp32"], rel=0.05)
+    assert losses["bf16"] != losses["fp32"]
+    assert any(loss != torch.tensor(loss).bfloat16().item() for loss in losses["bf16"])
+
+
+def test_in_bfloat16_a_step_casts_each_weight_once(model, data, monkeypatch):
+    """However many batches it has; and a checkpoint holds float32 alone."""
+    casts: list[int] = []
+    weight = next(p for name, p in model.encoder.named_parameters() if name.endswith("query.weight"))
+
+    class Counting(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            if function is torch.ops.aten._to_copy.default and args[0] is weight:
+                casts.append(1)
+            return function(*args, **(kwargs or {}))
+
+    keeper = Kept(stop=1)
+    step = [Batch("classes", np.array([i])) for i in range(4)]
+    with Counting(), pytest.raises(Interrupted):
+        train(
+            model,
+            data,
+            [[step]],
+            Dev(data["classes"], "accuracy"),
+            Settings(precision="bf16"),
+            device="cpu",
+            seed=0,
+            keeper=keeper,
+        )
+    assert len(casts) == 1
+    assert {value.dtype for value in keeper.kept.tensors.values() if value.is_floating_point()} == {torch.float32}

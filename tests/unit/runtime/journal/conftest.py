@@ -1,0 +1,8 @@
+"""Where a journal is written."""
+
+import pytest
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "events.db"
