@@ -53,16 +53,27 @@ class Forks:
     """The program that forks engines, one at a time."""
 
     server: subprocess.Popen[str]
+    running: int = 0
+    """The process number of the engine whose end is still to be told."""
 
     def ask(self, **request: Any) -> int:
         """Have an engine forked: its process number."""
         assert self.server.stdin
+        if self.running:  # a test that failed has not waited for it
+            with suppress(ProcessLookupError):
+                os.kill(self.running, signal.SIGKILL)
+            self.end()
         self.server.stdin.write(json.dumps(request) + "\n")
         self.server.stdin.flush()
-        return int(self.answer()["pid"])
+        self.running = int(self._answer()["pid"])
+        return self.running
 
-    def answer(self) -> dict[str, Any]:
-        """Its next line."""
+    def end(self) -> dict[str, Any]:
+        """Wait for the engine: its exit status, and how often it has touched its files."""
+        answer, self.running = self._answer(), 0
+        return answer
+
+    def _answer(self) -> dict[str, Any]:
         assert self.server.stdout
         return dict(json.loads(self.server.stdout.readline()))
 
@@ -131,7 +142,7 @@ class Fork:
 
     def end(self) -> int:
         """Wait for it: its exit status, -9 where it was killed, otherwise `touched` says how often it touched its files."""
-        answer = self.forks.answer()
+        answer = self.forks.end()
         self.touched = int(answer["count"] or 0)
         return int(answer["status"])
 
