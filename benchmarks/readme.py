@@ -15,7 +15,7 @@ MEANING = {
     "checkpoints": "saving the state of a training of minutes, with the default interval",
     "formats": "bfloat16 in the gradient pass: its seconds, and what it changes against what another seed of the training does",
     "memory": "largest memory of scoring: against 1,000 rows, and at a length",
-    "overhead": "the boundary between driver and worker: a job there and back, and saying the steps of a training",
+    "overhead": "the boundary between driver and worker: a job there and back, one that is found, the steps of a training",
     "pipeline": "a run up to the ranking against the published recipe; a fourth task added to three; nothing changed",
     "plan": "seconds that a run was planned to take against those that it took, the longer by the shorter",
     "scale": "a run of many tasks with a tiny encoder, by task; a store of many runs",
