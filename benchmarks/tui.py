@@ -1,7 +1,7 @@
 """The terminal UI in a terminal of 80 x 24: how soon it is there, how soon it answers, and what it costs to leave it open.
 
 A terminal here is a pseudo-terminal that throws away what is drawn. Under load, a process per core computes without a pause, and
-another one writes 5,000 events a second into the run that is looked at.
+another one writes 5,000 events a second into the run that is looked at. Beside a run, an engine trains a tiny encoder meanwhile.
 """
 
 from __future__ import annotations
@@ -31,10 +31,12 @@ from benchmarks.frame import Case, Measured
 EVENTS = 200_000
 RATE = 5_000
 """Events a second under load; an engine writes at most 10 a stage."""
-CALM = 10
-"""Events a second of a steady run."""
 WATCHED = 6.0
-"""Seconds that a terminal is watched for."""
+"""Seconds that a terminal is watched for where nothing happens."""
+SETTLED, BESIDE = 10.0, 30.0
+"""Seconds that a terminal has been there before it is watched beside a run, and those that it is watched."""
+COPIES = 200
+"""Of the rows of a toy task: an epoch takes as many steps as one of a real task."""
 KEYS = 60
 RUN = "bench-00000000"
 STEPS = 1_000_000
@@ -87,11 +89,6 @@ def write(events: str, rate: int) -> None:
             time.sleep(0.1)
 
 
-def writer(events: Path, rate: int) -> str:
-    """Code of a process that calls `write`."""
-    return f"from benchmarks.tui import write; write({str(events)!r}, {rate})"
-
-
 @contextmanager
 def helpers(*code: str) -> Iterator[None]:
     """Processes that run Python code until the block is left."""
@@ -107,14 +104,14 @@ def helpers(*code: str) -> Iterator[None]:
 class Screen:
     """The UI on a pseudo-terminal. `drawn` holds the time and the size of every piece that it wrote."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, run: str = RUN) -> None:
         self.descriptor, inner = pty.openpty()
         fcntl.ioctl(inner, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
         program = str(Path(sys.executable).with_name("gradts-tui"))
         environment = os.environ | {"TERM": "xterm-256color", "COLORTERM": "truecolor", "XDG_CONFIG_HOME": str(folder)}
         self.began = time.perf_counter()
         self.process = subprocess.Popen(
-            [program, RUN, "--store", str(folder)],
+            [program, run, "--store", str(folder)],
             stdin=inner,
             stdout=inner,
             stderr=inner,
@@ -204,17 +201,55 @@ def key_to_repaint() -> Measured:
     return Measured(quantiles(seconds, n=20)[-1])
 
 
-def bytes_a_second() -> Measured:
-    """What a steady run draws."""
-    with TemporaryDirectory() as folder:
-        events = store(Path(folder), 1000, ended=False)
-        with helpers(writer(events, CALM)), Screen(Path(folder)) as screen:
-            screen.wait(b"running")
-            time.sleep(2.0)
-            start = len(screen.drawn)
-            time.sleep(WATCHED)
-            drawn = sum(size for _, size in screen.drawn[start:])
-    return Measured(drawn / WATCHED)
+def experiment(folder: Path) -> Path:
+    """A tasks.toml of a training that does not end while it is watched."""
+    from gradts_engine.testing import TOY_WORDS, tiny_encoder, toy_rows
+
+    rows = toy_rows()["mood"]
+    for split in ("train", "dev"):
+        text = "".join(json.dumps(row) + "\n" for row in rows[split])
+        (folder / f"{split}.jsonl").write_text(text * (COPIES if split == "train" else 1), encoding="utf-8")
+    tiny = tiny_encoder(folder / "tiny", words=TOY_WORDS)
+    config = folder / "tasks.toml"
+    files = 'type = "classification"\ntrain = "train.jsonl"\ndev = "dev.jsonl"\n'
+    config.write_text(
+        f'[run]\nencoder = "{tiny}"\nprimary = ["a"]\ndevices = ["cpu"]\n[data]\noverlap = "keep"\n[training]\nepochs = 10000\n'
+        + "".join(f"[tasks.{name}]\n{files}" for name in "ab"),
+        encoding="utf-8",
+    )
+    return config
+
+
+def beside_a_run(what: str) -> Measured:
+    """Share of a core, bytes drawn a second, or bytes by which the UI grows in a minute, while an engine trains."""
+    import psutil
+
+    from gradts_engine.runtime.store import Store
+
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        command = [sys.executable, "-m", "gradts_engine", "run", str(experiment(folder)), "--store", str(folder)]
+        engine = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        try:
+            while not (runs := Store(folder).runs()):
+                time.sleep(0.1)
+            with Screen(folder, runs[0].id) as screen:
+                screen.wait(b"loss now")
+                time.sleep(SETTLED)
+                process, start = psutil.Process(screen.process.pid), len(screen.drawn)
+                before, held = process.cpu_times(), process.memory_info().rss
+                time.sleep(BESIDE)
+                after = process.cpu_times()
+                assert engine.poll() is None
+                measured = {
+                    "cores": (after.user + after.system - before.user - before.system) / BESIDE,
+                    "B/s": sum(size for _, size in screen.drawn[start:]) / BESIDE,
+                    "MB/min": (process.memory_info().rss - held) / 1e6 * 60 / BESIDE,
+                }
+        finally:
+            engine.kill()
+            engine.wait()
+    return Measured(measured[what], seen=measured)
 
 
 def idle_cpu() -> Measured:
@@ -253,7 +288,10 @@ def cases() -> list[Case]:
         case("first paint", 1.0, first_paint),
         case(f"replay of {EVENTS} events", 1.5, replay),
         case("key to repaint, p95", 0.06, key_to_repaint, facts={"events a second": RATE, "keys": KEYS}),
-        case("drawn by a steady run", 20_000, bytes_a_second, unit="B/s"),
+        *(
+            case(f"beside a run, {name}", most, partial(beside_a_run, unit), unit=unit, turns=2, warm_up=False)
+            for name, most, unit in (("computing", 0.04, "cores"), ("drawn", 20_000, "B/s"), ("growth", 2.0, "MB/min"))
+        ),
         case("idle", 0.05, idle_cpu, unit="cores"),
         case("map of 24 x 16", 0.05, heat_map),
     ]

@@ -35,7 +35,7 @@ def plot(line: Sequence[Point], points: Sequence[Point], end: float, size: tuple
     for y, row in enumerate(cells):
         end_of_axis = {0: 0, height - 1: 1}.get(y)
         name = left[end_of_axis] if end_of_axis is not None and left else ""
-        text = Text(f"{name:>{margins[0] - 1}} " if margins[0] else "", "dim")
+        text = Text().append(f"{name:>{margins[0] - 1}} " if margins[0] else "", "dim")
         for ink, run in groupby(row, key=itemgetter(1)):
             text.append("".join(character for character, _ in run), ink)
         if end_of_axis is not None and right:

@@ -28,21 +28,29 @@ class Shelf:
         self._done = done
         self._thread = ThreadPoolExecutor(1, "shelf")
         self._values: dict[Hashable, Future[object]] = {}
+        self._asked = self._told = 0
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T | Problem | None:
         """The value of a key, which stands for everything that it depends on."""
         if key not in self._values:
             while len(self._values) >= MOST:
                 self._values.pop(next(iter(self._values)))
+            self._asked += 1
             self._values[key] = self._thread.submit(_attempt, make)
-            self._values[key].add_done_callback(lambda future: None if future.cancelled() else self._done())
+            self._values[key].add_done_callback(self._tell)
         future = self._values[key]
         return future.result() if future.done() else None  # type: ignore[return-value]  # what `make` gave for this key
 
     @property
     def busy(self) -> bool:
-        """Whether something is being computed."""
-        return not all(future.done() for future in self._values.values())
+        """Whether something is being computed, or not told of yet."""
+        return self._told < self._asked
+
+    def _tell(self, future: Future[object]) -> None:
+        """That a value is there."""
+        if not future.cancelled():
+            self._done()
+        self._told += 1
 
     def close(self) -> None:
         """Drop what was not begun."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from gradts_engine.runtime.view import TODO, RunView, Stage
@@ -23,6 +23,11 @@ class Leaf:
     stage: Stage
     note: str = ""
     parts: int = 0
+
+    @property
+    def task(self) -> str:
+        """The task that it is about, or the primary."""
+        return self.stage.about.task if self.stage.about else self.key[1]
 
     @property
     def scoring(self) -> bool:
@@ -80,8 +85,8 @@ def branches(view: RunView, now: float, alive: bool = True) -> list[Branch]:
     heads = "importance" in started.needs
     found = [
         _branch(view, now, "embed", "Embed texts", tasks if "state" in started.needs else ()),
-        _branch(view, now, "tune", "Tune each task alone", tasks if heads else _subjects(view, "tune")),
-        _branch(view, now, "score", "Score heads", tasks if heads else ()),
+        _branch(view, now, "tune", "Tune each task alone", _repeated(view, "tune", tasks if heads else ())),
+        _branch(view, now, "score", "Score heads", _repeated(view, "score", tasks) if heads else ()),
         _branch(view, now, "correlate", "Correlate", primaries if heads else ()),
         _branch(view, now, "states", "States of labels", _subjects(view, "states")),
         _branch(view, now, "part", "Tune primaries in part", _subjects(view, "part")),
@@ -98,6 +103,11 @@ def branches(view: RunView, now: float, alive: bool = True) -> list[Branch]:
 def _subjects(view: RunView, stage: str) -> list[str]:
     """Those that have come so far."""
     return [s.subject for s in view.of(stage)]
+
+
+def _repeated(view: RunView, stage: str, tasks: Sequence[str]) -> list[str]:
+    """Each of the tasks, then what has come besides them: repeats with other seeds."""
+    return list(dict.fromkeys([*tasks, *_subjects(view, stage)]))
 
 
 def _pilots(view: RunView) -> list[str]:
@@ -127,8 +137,8 @@ def epochs(view: RunView, stage: str) -> int:
 
 
 def _trials(view: RunView, now: float, primary: str) -> Branch:
-    """Those of one primary, named by what each adds to an earlier one; how many there will be is known once there is a
-    proposal."""
+    """Those of one primary, named by what each adds to an earlier one and by its repeat; how many there will be is known once
+    there is a proposal."""
     branch = _branch(view, now, "trial", f"Trials of {primary}", [s.subject for s in view.of("trial", primary)])
     before: list[frozenset[str]] = []
     leaves = []
@@ -137,7 +147,8 @@ def _trials(view: RunView, now: float, primary: str) -> Branch:
         added = next((new for old in reversed(before) if old and len(new := set(names) - old) == 1 and old < set(names)), None)
         before.append(frozenset(names))
         label = f"\N{HORIZONTAL ELLIPSIS} + {added.pop()}" if added else f"+ {' + '.join(names)}" if names else "(alone)"
-        leaves.append(replace(leaf, label=label))
+        repeat = leaf.stage.about.repeat if leaf.stage.about else 0
+        leaves.append(replace(leaf, label=f"{label}, repeat {repeat}" if repeat else label))
     most = 0 if primary in view.proposals or view.started is None else view.started.trials.get(primary, 0)
     return replace(branch, key=f"trial {primary}", leaves=tuple(leaves), most=most)
 
@@ -157,11 +168,11 @@ def _remaining(view: RunView, leaves: Iterable[Leaf], now: float) -> float | Non
     to_come = [leaf for leaf in leaves if leaf.stage is TODO]
     if any(seconds is None for seconds in running) or not (running or to_come):
         return None
-    seen = sum(rows.get(leaf.key[1], 0) for leaf in measured)
+    seen = sum(rows.get(leaf.task, 0) for leaf in measured)
     if to_come and not seen:
         return None
     pace = sum(leaf.stage.seconds for leaf in measured) / seen if to_come else 0.0
-    return sum(s or 0.0 for s in running) + pace * sum(rows.get(leaf.key[1], 0) for leaf in to_come)
+    return sum(s or 0.0 for s in running) + pace * sum(rows.get(leaf.task, 0) for leaf in to_come)
 
 
 def _models(view: RunView, primaries: Iterable[str]) -> Branch:

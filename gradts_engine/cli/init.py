@@ -36,6 +36,7 @@ BUDGET = ("quick", "normal", "full")
 @click.option("--budget", type=click.Choice(BUDGET), help="How much is computed: quick, normal or full.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; default: tasks.toml in FOLDER.")
 @click.option("--force", is_flag=True, help="Replace the file if it is there.")
+@click.option("--plan/--no-plan", "planned", default=True, help="Say what a run would do, for which all data are read.")
 @click.option("--yes", is_flag=True, help="Ask nothing: take what is guessed where no option says otherwise.")
 @store_option
 @click.pass_context
@@ -51,6 +52,7 @@ def init(
     budget: str | None,
     out: Path | None,
     force: bool,
+    planned: bool,
     yes: bool,
     store: Path | None,
 ) -> None:
@@ -86,7 +88,8 @@ def init(
     )
     write(answers, path, replace=force)
     say(f"wrote {path}")
-    context.invoke(plan, config=path, store=store, as_json=False)
+    if planned:
+        context.invoke(plan, config=path, store=store, as_json=False)
     say(f"next: gradts-engine run {path}")
 
 

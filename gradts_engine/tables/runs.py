@@ -256,7 +256,7 @@ def comparison(found: Comparison) -> RenderableType:
             records([{"setting": p.name, "A": p.first, "B": p.second} for p in found.settings]),
         ]
     else:
-        parts.append(Text("no setting differs"))
+        parts += [Text("no setting differs"), Text()]
     for primary, scores in found.scores.items():
         chosen, ranks = found.chosen[primary], {p.name: p for p in found.ranks[primary]}
         parts.append(label(primary, "bold"))

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -33,17 +34,20 @@ from gradts_tui.widgets.say import Say
 from gradts_tui.widgets.table import Table
 
 CONFIG = "tasks.toml"
-LONGEST = 30
-"""Columns of a run's name."""
+LONGEST, LEAST = 30, 12
+"""Columns of a run's name, or of what it chose: at most, and where there is not room for more."""
 COLUMNS = ("run", "state", "progress", "gain", "test", "age", "chosen", "tasks", "started", "primary", "encoder")
-"""The first ones have room at 80 columns; the rest comes with the right arrow key. `gain` is that of dev scores over the primary
-alone."""
+"""Those up to `KEPT` are seen at 80 columns, for which names are cut; the rest comes with the right arrow key. `gain` is that of
+dev scores over the primary alone."""
+KEPT, CUT = "chosen", ("run", "chosen")
 SORTS = ("started", "gain", "test", "state", "run")
 """What `s` sorts by, in turn; a click sorts by any column."""
 FALLING = ("started", "age", "gain", "test", "progress", "tasks")
 """Sorted from the top: the latest, the best."""
 MOST = 2
-"""Primaries of a run that are named."""
+"""Primaries of a run that are named, where there is room."""
+ROOMY = 120
+"""Columns from which there is."""
 
 
 class RunTable(Table):
@@ -92,7 +96,7 @@ class Runs(Page):
             return
         cells = {run.id: self.cells(run, snapshot.now) for run in self.sorted(wanted)}
         heads = {name: f"{name} {'▼' if self.falling else '▲'}" if name == self.by else name for name in COLUMNS}
-        self.query_one(Table).fill(heads, cells, self.desk.selected)
+        self.query_one(Table).fill(heads, fitted(heads, cells, self.size.width), self.desk.selected)
 
     def sorted(self, runs: list[RunState]) -> list[RunState]:
         """By the present column; runs without such a value come last."""
@@ -101,27 +105,32 @@ class Runs(Page):
         known.sort(key=lambda run: keys[run.id], reverse=self.falling)  # type: ignore[arg-type, return-value]  # none is None
         return known + [run for run in runs if keys[run.id] is None]
 
+    @property
+    def most(self) -> int:
+        """Primaries of a run that are named."""
+        return MOST if self.size.width >= ROOMY else 1
+
     def cells(self, run: RunState, now: float) -> list[Text]:
         """A row of the table."""
         found = branches(run.view, now, bool(run.engine))
         finished, known = progress(found)
         share = Text(f"{finished}/{known}" if known else "", justify="right")
-        if leaf := running(found):
+        if (leaf := running(found)) and self.most > 1:
             share.append_text(tables.label(f" {leaf.key[0]}", "dim"))
         started, came = run.view.started, list(outcomes(run.view))
-        mark, name = "* " if run.id in self.marked else "", words.shortened(run.id, LONGEST)
+        mark, most = "* " if run.id in self.marked else "", self.most
         began = time.strftime("%d %b %H:%M", time.localtime(run.view.first)) if run.view.first else ""
         return [
-            tables.label(mark + name, "bold" if run.engine or run.waiting else ""),
+            tables.label(mark + run.id, "bold" if run.engine or run.waiting else ""),
             look(self.app, "unreadable" if run.problem else run.state),
             share,
-            several([tables.gain(found.gain, 0.0) for found in came]),
-            several([Text(words.score(found.test) if found.test is not None else "") for found in came]),
-            Text(words.age(now - run.view.last) if run.view.last else "", justify="right"),
-            several([tables.label(words.shortened(chosen(found), LONGEST)) for found in came]),
+            several([tables.gain(found.gain, 0.0) for found in came], most),
+            several([Text(words.score(found.test) if found.test is not None else "") for found in came], most),
+            Text(words.age(now - run.view.last).removesuffix(" ago") if run.view.last else "", justify="right"),
+            several([tables.label(chosen(found)) for found in came], most),
             Text(str(len(started.tasks)) if started else "", justify="right"),
             Text(began),
-            several([tables.label(found.primary) for found in came]),
+            several([tables.label(found.primary) for found in came], most),
             tables.label(started.encoder.rstrip("/").rpartition("/")[2] if started else ""),
         ]
 
@@ -209,7 +218,7 @@ class Runs(Page):
     def action_new(self) -> None:
         """Write a tasks.toml for the data files of this folder, with questions (`gradts-engine init`), and look at its plan."""
         config = Path(CONFIG).absolute()
-        command = [sys.executable, "-P", "-m", "gradts_engine", "init", "--store", str(self.desk.store.root)]
+        command = [sys.executable, "-P", "-m", "gradts_engine", "init", "--no-plan"]
         self.post_message(Run(command, lambda: self.post_message(Open(config))))
 
     def on_data_table_row_selected(self, event: DataTable.RowSelected) -> None:
@@ -243,10 +252,25 @@ def key(run: RunState, column: str) -> str | float | None:
     return of[column]
 
 
-def several(parts: Sequence[Text]) -> Text:
+def several(parts: Sequence[Text], most: int) -> Text:
     """What is said of each primary, for the first of them."""
-    text = Text(" / ").join(parts[:MOST]) if any(parts) else Text()
-    return text.append(f" +{len(parts) - MOST}", "dim") if len(parts) > MOST and text else text
+    text = Text(" / ").join(parts[:most]) if any(parts) else Text()
+    return text.append(f" +{len(parts) - most}", "dim") if len(parts) > most and text else text
+
+
+def fitted(heads: Mapping[str, str], cells: Mapping[str, Sequence[Text]], width: int) -> dict[str, list[Text]]:
+    """With names cut alike, so that the columns up to `KEPT` are seen in a table so wide, where that is possible."""
+    kept = COLUMNS[: COLUMNS.index(KEPT) + 1]
+    wide = {c: max([cell_len(heads[c]), *(row[i].cell_len for row in cells.values())]) for i, c in enumerate(kept)}
+    left = width - sum(wide[c] + 2 for c in kept if c not in CUT) - 2 * len(CUT)  # a cell has a blank on either side
+    most = next((most for most in range(LONGEST, LEAST, -1) if sum(min(wide[c], most) for c in CUT) <= left), LEAST)
+
+    def cut(column: str, text: Text) -> Text:
+        """Both ends stay: they tell names apart."""
+        long = column in CUT and text.cell_len > most
+        return tables.label(words.shortened(text.plain, most), text.style) if long else text
+
+    return {name: [cut(column, text) for column, text in zip(COLUMNS, row, strict=True)] for name, row in cells.items()}
 
 
 def nothing(snapshot: Snapshot) -> Text:

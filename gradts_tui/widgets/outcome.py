@@ -14,8 +14,8 @@ INKS = {"helps": "green", "hurts": "red", "undecided": "yellow"}
 def conclusion(result: PrimaryResults) -> Text:
     """The answer in words, with its gains in colour."""
     text = tables.label(result.answer, "bold")
-    text.highlight_regex(r"(?<!to )(?<!: )\+\d*\.\d+", "green")  # not the ends of an interval
-    text.highlight_regex(r"(?<!to )(?<!: )(?<![\w.])-\d*\.\d+", "red")
+    text.highlight_regex(r"(?<!to )(?<!: )\+(?!0\.0+\b)\d*\.\d+", "green")  # not nothing, nor the ends of an interval
+    text.highlight_regex(r"(?<!to )(?<!: )(?<![\w.])-(?!0\.0+\b)\d*\.\d+", "red")
     return text
 
 
@@ -23,7 +23,7 @@ def verdict(said: Judgement | Final, *, interval: bool = True) -> Text:
     """What fresh seeds and rows say, with the 95% interval of the gain; nothing where they were not asked."""
     if said.verdict is None:
         return Text()
-    text = Text(said.verdict, f"bold {INKS.get(said.verdict, '')}".strip())
+    text = Text().append(said.verdict, f"bold {INKS.get(said.verdict, '')}".strip())
     if interval and said.gain is not None:
         text.append(f" {words.points(said.gain, said.low, said.high)}", "dim")
     return text

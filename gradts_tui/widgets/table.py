@@ -17,6 +17,10 @@ class Table(DataTable[Text]):
         self.heads: dict[str, str] = {}
         """Names of the columns and what stands above them."""
 
+    def on_resize(self) -> None:
+        """Columns are made anew: they may have become narrower."""
+        self.heads = {}
+
     @property
     def chosen(self) -> str | None:
         """The name of the row under the cursor."""

@@ -89,7 +89,8 @@ def notice(run: RunState, writable: bool) -> tuple[str, str]:
     failures = [f"{stage} {subject}: {reason}" for (stage, subject), reason in run.view.failures.items()]
     match run.state:
         case "waiting" if run.waiting:
-            return f"{', '.join(run.waiting)} waits for your decision: press 4 to look and confirm.", "warning"
+            wait = "waits" if len(run.waiting) == 1 else "wait"
+            return f"{', '.join(run.waiting)} {wait} for your decision: press 4 to look and confirm.", "warning"
         case "waiting":
             return "Decided. Press c to go on: an engine trains the final models.", "warning"
         case "failed":

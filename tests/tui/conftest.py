@@ -143,10 +143,9 @@ def same(sent, expected) -> bool:
 
 async def settle(app: GradTS, pilot) -> None:
     """Until everything that was asked for is read and drawn."""
-    for _ in range(200):
-        await pilot.pause()
-        if not app.shelf.busy:
-            break
+    deadline = time.monotonic() + 30
+    await pilot.pause()
+    while app.shelf.busy and time.monotonic() < deadline:
         await pilot.pause(0.02)
     await pilot.pause()
 

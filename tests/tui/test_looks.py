@@ -1,7 +1,9 @@
 """What was found by looking at the screens: filters that let nothing through, wide terminals, light ones."""
 
+import time
 from dataclasses import fields, replace
 from pathlib import Path
+from threading import Event
 
 import pytest
 from hypothesis import given
@@ -10,6 +12,7 @@ from textual.color import Color
 
 from gradts_engine import events
 from gradts_tui.screens.help import Help
+from gradts_tui.shelf import Shelf
 from gradts_tui.state import INFO, RunState, advance
 from gradts_tui.themes import THEMES
 from gradts_tui.widgets.lines import folds
@@ -208,6 +211,44 @@ async def test_trials_to_come_are_a_branch_before_they_begin(ui):
         app.show(app.first)
         line = next(line for line in (await press(app, pilot)).splitlines() if "Trials of rte" in line)
         assert "up to 8" in line
+
+
+async def test_repeats_with_other_seeds_are_told_apart(ui):
+    app = ui("done")
+    run, now = app.first.runs[0], app.first.now
+    for stage, subject, about in (
+        ("trial", "rte + mnli, repeat 1", events.About("rte", (("mnli", None),), 1)),
+        ("tune", "cola, repeat 1", events.About("cola", (), 1)),
+    ):
+        started = events.StageStarted(stage, subject, f"key of {subject}", about)
+        run = advance(run, [(run.seq + 1, now, started)], run.engine)
+    app.first = replace(app.first, runs=(run,))
+    async with app.run_test(size=(120, 60)) as pilot:
+        app.show(app.first)
+        text = await press(app, pilot)
+        assert "+ mnli, repeat 1" in text
+        assert "cola, repeat 1" in text
+        assert "8 of 9" in text  # tuned
+
+
+def test_a_shelf_is_busy_until_it_has_told():
+    asked, telling, told = Event(), Event(), Event()
+    shelf = Shelf(lambda: (telling.set(), told.wait(30)))
+    assert shelf.get("a", lambda: asked.wait(30)) is None
+    asked.set()
+    assert telling.wait(30)
+    assert shelf.get("a", lambda: False) is True
+    assert shelf.busy
+    told.set()
+    shelf.close()
+    assert until_idle(shelf)
+
+
+def until_idle(shelf) -> bool:
+    deadline = time.monotonic() + 10
+    while shelf.busy and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return not shelf.busy
 
 
 async def test_a_run_that_computes_no_importance_says_so(ui):

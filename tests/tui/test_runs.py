@@ -32,6 +32,24 @@ async def test_list_of_runs(ui):
         assert app.desk.selected == "glue-failed"
 
 
+async def test_names_give_way_to_what_a_run_chose(ui):
+    app = ui("waiting", run=None)
+    first = app.first.runs[0]
+    long = replace(first, id="a-name-that-is-longer-than-its-column-5f3a91c7")
+    app.first = replace(app.first, runs=(long, replace(first, id="b", state="interrupted")))
+    async with app.run_test(size=(80, 24)) as pilot:
+        head, row, *_ = (await shown(app, pilot)).splitlines()[1:]
+        assert "chosen" in head
+        assert row.split()[0].endswith("5f3a91c7"[-5:])
+        assert "mnli + qnli" in row
+        await pilot.resize_terminal(140, 24)
+        await settle(app, pilot)
+        assert "a-name-that-is" in screen_text(app)
+        await pilot.resize_terminal(80, 24)
+        await settle(app, pilot)
+        assert screen_text(app).splitlines()[1:3] == [head, row]
+
+
 async def test_no_runs_yet(ui, tmp_path):
     app = ui("done", run=None)
     app.first = Snapshot(app.first.root, app.first.now)
