@@ -6,7 +6,7 @@ import json
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -123,14 +123,27 @@ SECTIONS = {
 """Commands in the order in which `--help` shows them."""
 
 
-class Sections(click.Group):
-    """A group that shows its commands by what they are for, each with its whole first sentence."""
+class Whole(click.Group):
+    """A group that shows each of its commands with its whole first sentence."""
+
+    def sections(self) -> Mapping[str, Sequence[str]]:
+        """Names of its commands by what they are for."""
+        return {"Commands": sorted(self.commands)}
 
     def format_commands(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         """Part of `--help`."""
-        for title, names in SECTIONS.items():
+        for title, names in self.sections().items():
             with formatter.section(title):
                 formatter.write_dl([(name, self.commands[name].get_short_help_str(limit=1000)) for name in names])
+
+
+class Sections(Whole):
+    """The group of all commands."""
+
+    group_class = Whole
+
+    def sections(self) -> Mapping[str, Sequence[str]]:
+        return SECTIONS
 
 
 @click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})

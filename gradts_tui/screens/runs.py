@@ -91,6 +91,8 @@ class Runs(Page):
         wanted = [run for run in snapshot.runs if self.lets_through(run.id, run.state)]
         self.query_one("#empty").display = not wanted
         self.query_one("#main").display = bool(wanted)
+        if wanted and self.focused is None:  # the first run of a store has come: what is hidden cannot have the keys
+            self.back_to_body()
         if not wanted:
             self.query_one("#empty", Say).say(self.unmatched if snapshot.runs else nothing(snapshot))
             return
@@ -268,7 +270,7 @@ def fitted(heads: Mapping[str, str], cells: Mapping[str, Sequence[Text]], width:
     def cut(column: str, text: Text) -> Text:
         """Both ends stay: they tell names apart."""
         long = column in CUT and text.cell_len > most
-        return tables.label(words.shortened(text.plain, most), text.style) if long else text
+        return Text(words.shortened(text.plain, most), text.style) if long else text
 
     return {name: [cut(column, text) for column, text in zip(COLUMNS, row, strict=True)] for name, row in cells.items()}
 

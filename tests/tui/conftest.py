@@ -147,7 +147,8 @@ async def settle(app: GradTS, pilot) -> None:
     await pilot.pause()
     while app.shelf.busy and time.monotonic() < deadline:
         await pilot.pause(0.02)
-    await pilot.pause()
+    for _ in range(2):  # what was read is drawn, and then laid out
+        await pilot.pause()
 
 
 async def shown(app: GradTS, pilot, *keys: str) -> str:

@@ -52,9 +52,12 @@ async def test_names_give_way_to_what_a_run_chose(ui):
 
 async def test_no_runs_yet(ui, tmp_path):
     app = ui("done", run=None)
-    app.first = Snapshot(app.first.root, app.first.now)
+    later, app.first = app.first, Snapshot(app.first.root, app.first.now)
     async with app.run_test(size=(80, 24)) as pilot:
         approve("runs-empty.txt", await shown(app, pilot))
+        app.first = later
+        await shown(app, pilot, "enter")  # the first one has come: it can be opened at once
+        assert app.desk.selected == RUN
 
 
 async def test_runs_are_compared_packed_and_deleted(tmp_path, monkeypatch):
