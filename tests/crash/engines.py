@@ -1,9 +1,10 @@
 """Engines by the hundred: everything heavy is imported once, and each engine is a fork, which begins in milliseconds.
 
-Started as a program it obeys requests, a JSON object a line: {"config", "log", "acknowledged", "root", "hold", "at",
-"eager"}. It forks an engine that runs `config`, is stopped before it does the `hold`-th thing to files below `root`, is killed
-in the middle of the `at`-th (-1: never), and notes each event that was acknowledged. It answers at once with the engine's
-process number, and at its end with its status and how often it touched its files.
+Started as a program it obeys requests, a JSON object a line: {"config", "log", "acknowledged", "root", "hold", "at", "eager",
+"freeing"}. It forks an engine that runs `config`, is stopped before it does the `hold`-th thing to files below `root`, is killed
+in the middle of the `at`-th (-1: never; counted from the beginning, or from where it frees weights), and notes each event that
+was acknowledged. It answers at once with the engine's process number, and at its end with its status and how often it touched
+its files.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import ctypes
 import json
 import os
 import sys
+from collections.abc import Callable
+from typing import Any
 
 
 def warm_up(config: str) -> None:
@@ -37,6 +40,19 @@ def be_eager() -> None:
     journal.Journal._more = lambda self: iter(())
 
 
+def count_from_freeing(arm: Callable[[], None]) -> None:
+    """Have `arm` called once the run is done but for the freeing of its weights."""
+    from gradts_engine.runtime import pipeline
+
+    tidy = pipeline.tidy
+
+    def armed(*arguments: Any) -> None:
+        arm()
+        tidy(*arguments)
+
+    pipeline.tidy = armed
+
+
 def engine(request: dict, shim: ctypes.CDLL, counted: int) -> None:
     """In the fork: run to the end, or be killed."""
     from gradts_engine.__main__ import main
@@ -44,6 +60,10 @@ def engine(request: dict, shim: ctypes.CDLL, counted: int) -> None:
 
     if request["eager"]:
         be_eager()
+
+    def arm() -> None:
+        shim.crash_arm(request["root"].encode(), request["hold"], request["at"])
+
     emit = Journal.emit
     noted = os.open(request["acknowledged"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
 
@@ -56,7 +76,7 @@ def engine(request: dict, shim: ctypes.CDLL, counted: int) -> None:
     log = os.open(request["log"], os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(log, 1)
     os.dup2(log, 2)
-    shim.crash_arm(request["root"].encode(), request["hold"], request["at"])
+    count_from_freeing(arm) if request["freeing"] else arm()
     code = main(["run", request["config"], "--plain"])
     os.write(counted, str(shim.crash_count()).encode())
     os._exit(code)

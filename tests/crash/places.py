@@ -113,15 +113,24 @@ class Places:
 
 class Fork:
     """An engine that is a fork: begins in milliseconds, notes each event that was acknowledged, may be stopped before it does the
-    `hold`-th thing to its files, and may be killed in the middle of the `at`-th."""
+    `hold`-th thing to its files, and may be killed in the middle of the `at`-th, counted from where it frees weights or else from
+    its beginning."""
 
     def __init__(
-        self, forks: Forks, place: Path, at: int = -1, *, hold: int = -1, eager: bool = False, config: str = "tasks.toml"
+        self,
+        forks: Forks,
+        place: Path,
+        at: int = -1,
+        *,
+        hold: int = -1,
+        eager: bool = False,
+        freeing: bool = False,
+        config: str = "tasks.toml",
     ) -> None:
         self.forks = forks
         request = {"config": config, "log": "log", "acknowledged": "acknowledged", "root": ".gradts"}
         paths = {name: str(place / path) for name, path in request.items()}
-        self.pid = forks.ask(**paths, hold=hold, at=at, eager=eager)
+        self.pid = forks.ask(**paths, hold=hold, at=at, eager=eager, freeing=freeing)
         self.touched = 0
 
     def wait_until(self, condition: Callable[[int], bool]) -> None:
