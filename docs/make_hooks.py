@@ -34,6 +34,7 @@ PROTOCOLS = (
     "Strategy",
     "Executor",
     "Worker",
+    "RemoteWorker",
 )
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
+    import threading
     from concurrent.futures import Future
     from pathlib import Path
 
@@ -49,6 +50,18 @@ class Worker(Protocol):
 
     def order(self, order: Order) -> None:
         """May be called from any thread, while `work` runs."""
+
+
+@runtime_checkable
+class RemoteWorker(Worker, Protocol):
+    """The engine's end of a worker in another process or machine, which can be lost: `work` raises `WorkerLost` then, and another
+    one takes its place, with what was ordered before."""
+
+    def ready(self, closed: threading.Event) -> None:
+        """Returns once a worker is there to take a task, or once `closed` is set. Raises `RunError` where none can be had."""
+
+    def close(self) -> None:
+        """Called once, when no task runs."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gradts_engine.contracts import Device
 from gradts_engine.digests import canonical, digest, file_digest
@@ -87,12 +87,14 @@ class Artifact:
         return load_file(self.folder / name)
 
 
+T = TypeVar("T")
+
 LATE = 15.0
 """Seconds after which a network file system shows, at the latest, what another machine has written."""
 
 
-def awaited(find: Callable[[], Artifact | None], devices: Sequence[Device]) -> Artifact | None:
-    """What `find` finds of a result that is known to be there; waits for it where a device is in another machine."""
+def awaited(find: Callable[[], T | None], devices: Sequence[Device]) -> T | None:
+    """What `find` finds of something that is known to be there; waits for it where a device is in another machine."""
     until = time.monotonic() + LATE * any(device.place for device in devices)
     while (found := find()) is None and time.monotonic() < until:
         time.sleep(0.1)

@@ -1,14 +1,15 @@
-"""Has tasks computed by workers of this machine: in threads of this process, one a device, or in processes that share a CPU."""
+"""Has tasks computed by workers: in threads of this process, one a device, in processes that share a CPU, or elsewhere."""
 
 from __future__ import annotations
 
 import queue
 import threading
 from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from contextlib import suppress
 from pkgutil import resolve_name
 
-from gradts_engine.contracts import Device, Order, Setup, Worker
+from gradts_engine.contracts import Device, Order, RemoteWorker, Setup, Worker
 from gradts_engine.errors import UsageError
 from gradts_engine.runtime.processes import WorkerProcess, shares
 
@@ -28,28 +29,31 @@ def threads(setup: Setup) -> ThreadExecutor:
 
 class ThreadExecutor:
     """One thread for each device, since torch's random state is a device's: two trainings on one device in one process could not
-    be reproduced. They share a worker, so that data are in memory once, unless each has one of its own."""
+    be reproduced. They share a worker, so that data are in memory once, unless each has one of its own, which may be elsewhere
+    (`RemoteWorker`)."""
 
     def __init__(self, devices: Sequence[Device], setup: Setup, workers: Sequence[Worker] = ()) -> None:
         self.devices = tuple(devices)
         self._workers = tuple(workers) or (resolve_name(setup.worker)(setup.arguments),)
         self._hear = setup.hear
-        self._free: queue.SimpleQueue[tuple[str, Worker]] = queue.SimpleQueue()
-        for i, device in enumerate(self.devices):
-            self._free.put((device.name, self._workers[i % len(self._workers)]))
-        self._own = threading.local()
-        self._pool = ThreadPoolExecutor(len(self.devices), thread_name_prefix="worker", initializer=self._claim)
-
-    def _claim(self) -> None:
-        self._own.device, self._own.worker = self._free.get()
-        if Device(self._own.device).kind == "cuda":  # what is made without a word of where it goes would go to the first GPU
-            import torch
-
-            torch.cuda.set_device(self._own.device)
+        self._tasks: queue.SimpleQueue[tuple[str, Future[str]] | None] = queue.SimpleQueue()
+        self._missing: dict[int, Exception] = {}
+        """Why a device has no worker."""
+        self._closed = threading.Event()
+        self._threads = [
+            threading.Thread(target=self._serve, args=(place,), name=f"worker {place}", daemon=True)
+            for place in range(len(self.devices))
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def submit(self, task: str) -> Future[str]:
         """The outcome of a task, computed on the next free device, in the order of submission."""
-        return self._pool.submit(lambda: self._own.worker.work(task, self._own.device, self._hear))
+        future: Future[str] = Future()
+        self._tasks.put((task, future))
+        if self._closed.is_set():
+            self._drop()
+        return future
 
     def order(self, order: Order) -> None:
         """Give an order to all workers."""
@@ -58,10 +62,57 @@ class ThreadExecutor:
 
     def close(self) -> None:
         """Wait for running tasks and cancel those not yet started."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        if self._closed.is_set():
+            return
+        self._closed.set()
+        self._drop()
+        for _ in self._threads:
+            self._tasks.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._drop()  # what was submitted meanwhile
         for worker in self._workers:
-            if isinstance(worker, WorkerProcess):
+            if isinstance(worker, RemoteWorker):
                 worker.close()
+
+    def _drop(self) -> None:
+        with suppress(queue.Empty):
+            while True:
+                if item := self._tasks.get_nowait():
+                    item[1].cancel()
+
+    def _serve(self, place: int) -> None:
+        """Have a device's worker compute one task after the other. Where a worker is missing the others do the work; where all
+        are, tasks fail."""
+        device, worker = self.devices[place], self._workers[place % len(self._workers)]
+        if device.kind == "cuda" and not device.place:  # what is made without a word of where would go to the first GPU
+            import torch
+
+            torch.cuda.set_device(device.name)
+        while not self._closed.is_set():
+            try:
+                if isinstance(worker, RemoteWorker):
+                    worker.ready(self._closed)
+                self._missing.pop(place, None)
+            except Exception as error:
+                self._missing[place] = error
+                if len(self._missing) < len(self.devices):
+                    self._closed.wait(1)
+                    continue
+            missing = self._missing.get(place)
+            with suppress(queue.Empty):
+                if item := self._tasks.get(timeout=1 if missing else None):
+                    self._work(worker, device, *item, missing)
+
+    def _work(self, worker: Worker, device: Device, task: str, future: Future[str], missing: Exception | None) -> None:
+        if not future.set_running_or_notify_cancel():
+            return
+        try:
+            if missing:
+                raise missing
+            future.set_result(worker.work(task, device.name, self._hear))
+        except BaseException as error:
+            future.set_exception(error)
 
 
 def _names(devices: Sequence[Device]) -> str:

@@ -43,8 +43,7 @@ def shares(workers: int | None) -> tuple[int, int]:
 
 
 class WorkerProcess:
-    """Keeps to `gradts_engine.contracts.Worker`; `work` is called from one thread at a time. The process starts with its first
-    task."""
+    """Keeps to `gradts_engine.contracts.RemoteWorker`."""
 
     def __init__(self, setup: Setup, threads: int) -> None:
         self._setup = setup
@@ -75,6 +74,9 @@ class WorkerProcess:
         with self._writing:
             self._orders.append(order)
             self._send({"order": order})
+
+    def ready(self, closed: threading.Event) -> None:
+        """At once: the process starts with its first task, which may never come."""
 
     def close(self) -> None:
         """End the process, once its task has ended."""

@@ -12,14 +12,17 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-from gradts_engine.errors import UsageError
+from gradts_engine.errors import RunError, UsageError
 
 ADDRESS = "GRADTS_RAY_ADDRESS"
 PREFIX, HELD = "gradts-", "held"
 """Of temporary folders, and of the file in each that is locked for as long as its engine lives."""
+TRIES = 3
+"""How often Ray is started on this machine: it gives itself 30 seconds, and a busy machine may need more."""
 OBJECTS = 100_000_000
 """Bytes of Ray's shared memory: only texts go through it."""
 
@@ -39,9 +42,8 @@ taken for dead because others keep it busy."""
 os.environ |= {name: value for name, value in (SETTINGS if os.environ.get(ADDRESS) else LOCAL).items() if name not in os.environ}
 
 import ray  # noqa: E402
-from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy  # noqa: E402
 
-__all__ = ["NodeAffinitySchedulingStrategy", "cluster", "ray"]
+__all__ = ["cluster", "ray"]
 
 
 @contextmanager
@@ -53,35 +55,38 @@ def cluster() -> Iterator[None]:
     logging.getLogger("ray").setLevel(logging.CRITICAL)  # what the cluster has to say would go over the terminal
     vars(ray._private.worker)["print_to_stdstream"] = lambda *_, **__: None  # and what its nodes say, whatever log_to_driver is
     quiet = {"log_to_driver": False, "configure_logging": False, "logging_level": logging.CRITICAL, "namespace": "gradts"}
+    address = os.environ.get(ADDRESS)
+    with ExitStack() as stack:
+        where = {"address": address} if address else _alone(stack)
+        stack.callback(ray.shutdown)
+        for left in range(0 if address else TRIES - 1, -1, -1):
+            try:
+                ray.init(**where, **quiet)
+                break
+            except Exception as error:  # Ray raises all kinds, bare ones too
+                ray.shutdown()
+                reason = " ".join(str(error).split())[:200]
+                if address:
+                    raise UsageError(f"no Ray cluster at {address}: {reason}") from error
+                if not left:
+                    raise RunError(f"Ray cannot be started on this machine: {reason}") from error
+        yield
+
+
+def _alone(stack: ExitStack) -> dict[str, Any]:
+    """How Ray is started for this process alone; what it needs is there for as long as the stack."""
     sweep()
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))  # short, since the names of sockets end at 107 bytes, and the user's own
-    held = (folder / "new").open("w")
-    try:
-        fcntl.flock(held, fcntl.LOCK_EX)
-        (folder / "new").rename(folder / HELD)
-        if address := os.environ.get(ADDRESS):
-            try:
-                ray.init(address, **quiet)
-            except (ConnectionError, RuntimeError, ValueError) as error:
-                raise UsageError(f"no Ray cluster at {address}: {' '.join(str(error).split())[:200]}") from error
-        else:
-            token = folder / "token"
-            token.touch(mode=0o600)
-            token.write_text(secrets.token_hex(32))
-            os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
-            ray.init(
-                "local",
-                _node_ip_address="127.0.0.1",
-                _temp_dir=str(folder / "ray"),
-                object_store_memory=OBJECTS,
-                include_dashboard=False,
-                **quiet,
-            )
-        yield
-    finally:
-        ray.shutdown()
-        shutil.rmtree(folder, ignore_errors=True)
-        held.close()
+    held = stack.enter_context((folder / "new").open("w"))
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    (folder / "new").rename(folder / HELD)
+    token = folder / "token"
+    token.touch(mode=0o600)
+    token.write_text(secrets.token_hex(32))
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
+    here = {"address": "local", "_node_ip_address": "127.0.0.1", "_temp_dir": str(folder / "ray")}
+    return here | {"object_store_memory": OBJECTS, "include_dashboard": False}
 
 
 def sweep() -> None:

@@ -17,13 +17,12 @@ from gradts_ray.executor import connect
 
 from gradts_engine.contracts import Executor, Setup
 from gradts_engine.errors import UsageError, WorkerLost
+from gradts_engine.runtime import artifacts
 from gradts_engine.testing import ExecutorContract
 from gradts_engine.testing.puppet import PUPPET
 
 LONG = 150
 """Seconds that a new worker may take on a busy machine: it is a process that imports torch."""
-
-pytestmark = pytest.mark.torture  # on a busy machine, a Ray of one's own takes minutes
 
 (SPEC,) = gradts_ray.gradts_executors()
 
@@ -74,7 +73,7 @@ def test_a_worker_that_is_stopped_is_replaced_and_what_it_says_later_is_not_hear
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It hears nothing, not even that it is to end: another process of its node kills it, so that its device is free again."""
-    monkeypatch.setattr(executor_module, "SILENCE", 5.0)
+    monkeypatch.setattr(executor_module, "SILENCE", 2.0)
     heard: queue.Queue[str] = queue.Queue()
     go_on = tmp_path / "go on"
     with closing(connect(Setup(("cpu",), PUPPET, "", heard.put), 1)) as executor:
@@ -91,12 +90,12 @@ def test_a_worker_that_is_stopped_is_replaced_and_what_it_says_later_is_not_hear
         assert heard.empty()
 
 
-def test_a_store_that_a_worker_does_not_see_is_refused_before_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Here the driver's word is not what the worker reads."""
-    written = Path.write_text
-    monkeypatch.setattr(Path, "write_text", lambda path, text, **more: written(path, f"{text}, but another", **more))
-    with pytest.raises(UsageError, match=r"does not see what is written to .*/workers here: the store has to be"):
-        connect(Setup(("cpu",), PUPPET, "", lambda record: None, folder=tmp_path), 1)
+def test_a_store_that_a_worker_does_not_share_is_refused_before_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Here the path leads to another folder in each process."""
+    monkeypatch.setattr(artifacts, "LATE", 0.5)
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=r"writes to /proc/self/cwd/workers is not seen here: the store has to be"):
+        connect(Setup(("cpu",), PUPPET, "", lambda record: None, folder=Path("/proc/self/cwd")), 1)
     assert not list(tmp_path.glob("workers/*"))
 
 

@@ -1,9 +1,13 @@
+import json
+from contextlib import closing
+
 import pytest
 
-from gradts_engine.contracts import Device
-from gradts_engine.errors import UsageError
-from gradts_engine.runtime.executors import resolve_devices
+from gradts_engine.contracts import Device, Setup
+from gradts_engine.errors import RunError, UsageError
+from gradts_engine.runtime.executors import ThreadExecutor, resolve_devices
 from gradts_engine.runtime.facts import resolve_precision
+from gradts_engine.testing.puppet import PUPPET, Puppet
 
 CAPABILITIES = {"cuda:0": (8, 0), "cuda:1": (7, 5)}
 
@@ -75,3 +79,42 @@ def test_bfloat16_is_for_processors_that_compute_in_it_by_themselves(monkeypatch
     wanted = [resolve_precision(wanted, [cpu]) for wanted in ("auto", "fp32", "bf16", "fp16")]
     assert wanted == ["bf16" if feature else "fp32", "fp32", "bf16", "fp32"]
     assert resolve_precision("auto", [Device("cuda:0", ("fp16", "fp32"))], ("bf16", "fp32")) == "fp32"
+
+
+class Away(Puppet):
+    """A worker on a machine that is there while `here` says so."""
+
+    here = True
+
+    def ready(self, closed):
+        if not self.here:
+            raise RunError(f"{self.arguments} is gone")
+
+    closed = 0
+
+    def close(self):
+        self.closed += 1
+
+
+def test_where_a_worker_is_missing_the_others_do_its_work_and_where_all_are_tasks_fail():
+    workers = one, other = Away("one"), Away("other")
+    one.here = False
+    task = json.dumps([["arguments"], ["sleep", 0.01]])
+    with closing(ThreadExecutor([Device("cpu")] * 2, Setup(("cpu",), PUPPET, "", print), workers)) as executor:
+        done = [executor.submit(task) for _ in range(4)]
+        assert [json.loads(future.result(30))["answers"] for future in done] == [["other"]] * 4
+        other.here = False
+        executor.submit(task).exception(30)  # which `other` had waited for
+        with pytest.raises(RunError, match="is gone"):
+            executor.submit(task).result(30)
+        one.here = other.here = True
+        while executor.submit(task).exception(30):  # each looks again within a second
+            pass
+    executor.close()
+    assert (one.closed, other.closed) == (1, 1)
+
+
+def test_what_is_submitted_after_the_end_is_cancelled():
+    executor = ThreadExecutor([Device("cpu")], Setup(("cpu",), PUPPET, "", print))
+    executor.close()
+    assert executor.submit("[]").cancelled()

@@ -4,7 +4,6 @@ import inspect
 import json
 import queue
 import random
-import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -56,6 +55,7 @@ class Vague(ThreadExecutor):
 
     def __init__(self, setup: Setup) -> None:
         super().__init__([Device("cpu")], setup)
+        self._pool = ThreadPoolExecutor(1)
 
     def submit(self, task: str) -> Future[str]:
         return self._pool.submit(self._lose if "die" in task else self._answer)
@@ -68,12 +68,13 @@ class Vague(ThreadExecutor):
 
 
 class Hasty(ThreadExecutor):
+    """Does not wait for what runs."""
+
     def __init__(self, setup: Setup) -> None:
         super().__init__([Device("cpu")], setup)
 
     def close(self) -> None:
-        self._pool.shutdown(wait=False, cancel_futures=True)
-        time.sleep(0.01)
+        self._drop()
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,95 @@
+"""What Ray costs beside threads, on one machine. Needs the plugin gradts-ray.
+
+`events`: thousands of records a second from a worker to the engine, none of them progress, so that none may be left out: all of
+them have to arrive, in their order. `run`: a run of some minutes with a tiny encoder and one worker, the whole command, with the
+start of Ray, beside the same by threads.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from contextlib import closing
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from time import perf_counter
+
+from benchmarks.frame import Case, Measured
+from gradts_engine.contracts import Setup
+from gradts_engine.errors import UsageError
+from gradts_engine.testing import TOY_WORDS, tiny_encoder, toy_rows
+from gradts_engine.testing.puppet import PUPPET
+
+RECORDS = 50_000
+STEPS = 40_000
+"""Of the run's fine-tunes and trials: some minutes in all."""
+RUN = """
+[run]
+encoder = "tiny"
+primary = ["mood"]
+devices = ["cpu"]
+workers = 1
+[data]
+overlap = "keep"
+[training]
+epochs = {epochs}
+[multitask]
+steps = {steps}
+[selection]
+strategy = "none"
+confirm = "auto"
+[tasks.mood]
+type = "classification"
+train = "mood.train.jsonl"
+dev = "mood.dev.jsonl"
+[tasks.stars]
+type = "regression"
+train = "stars.train.jsonl"
+dev = "stars.dev.jsonl"
+"""
+
+
+def events() -> Measured:
+    """Thousands of records a second, from the first that is heard to the last."""
+    connect = import_module("gradts_ray.executor").connect
+    heard: list[tuple[float, str]] = []
+    with TemporaryDirectory() as folder:
+        setup = Setup(("cpu",), PUPPET, "", lambda record: heard.append((perf_counter(), record)), folder=Path(folder))
+        with closing(connect(setup, 1)) as executor:
+            executor.submit(json.dumps([["say", n] for n in range(RECORDS)])).result()
+    if [json.loads(record) for _, record in heard] != [*range(RECORDS)]:
+        raise AssertionError("records were lost, or came in another order")
+    return Measured(RECORDS / 1000 / (heard[-1][0] - heard[0][0]))
+
+
+def run(executor: str) -> Measured:
+    """Seconds of the command."""
+    with TemporaryDirectory() as name:
+        folder, rows = Path(name), toy_rows()
+        tiny_encoder(folder / "tiny", words=TOY_WORDS)
+        for task in ("mood", "stars"):
+            for split, of_split in rows[task].items():
+                (folder / f"{task}.{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in of_split))
+        epochs = STEPS // 4 * 8 // len(rows["mood"]["train"])
+        (folder / "tasks.toml").write_text(RUN.format(epochs=epochs, steps=STEPS // 4))
+        program = Path(sys.executable).with_name("gradts-engine")
+        began = perf_counter()
+        subprocess.run([program, "run", folder / "tasks.toml", "--executor", executor], check=True, capture_output=True)
+        return Measured(perf_counter() - began)
+
+
+def cases() -> list[Case]:
+    """`events` and `run`."""
+    if not (find_spec("gradts_ray") and find_spec("ray")):
+        raise UsageError("it needs the plugin gradts-ray, with ray")
+    facts = {"records": RECORDS, "steps": STEPS, "cpus": os.cpu_count()}
+    once = partial(Case, facts=facts, warm_up=False)
+    return [
+        once("events", 5, events, unit="thousand a second", turns=3),
+        once("run", 1.02, partial(run, "ray"), partial(run, "threads"), at_most=True, turns=1),
+    ]

@@ -1,0 +1,105 @@
+"""Runs of a small tasks.toml by the real command, and what they leave."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from gradts_engine import events
+from gradts_engine.runtime.journal import read_events
+from gradts_engine.runtime.store import Store
+from gradts_engine.testing import TOY_WORDS, tiny_encoder, toy_rows
+
+PROGRAM = str(Path(sys.executable).with_name("gradts-engine"))
+TASKS = """
+[run]
+encoder = "tiny"
+primary = ["mood"]
+devices = ["cpu"]
+[data]
+max_length = 32
+overlap = "keep"
+[training]
+epochs = {epochs}
+batch_size = 4
+[multitask]
+steps = {steps}
+batch_size = 4
+[selection]
+strategy = "trial"
+confirm = "auto"
+[tasks.mood]
+type = "classification"
+train = "mood.train.jsonl"
+dev = "mood.dev.jsonl"
+[tasks.stars]
+type = "regression"
+train = "stars.train.jsonl"
+dev = "stars.dev.jsonl"
+[tasks.tags]
+type = "token_classification"
+text = "words"
+label = "tags"
+train = "tags.train.jsonl"
+dev = "tags.dev.jsonl"
+"""
+
+
+def small_run(folder: Path, epochs: int = 2, steps: int = 12) -> None:
+    """A tasks.toml with its data and a tiny encoder; epochs of fine-tunes, steps of trials."""
+    tiny_encoder(folder / "tiny", words=TOY_WORDS)
+    (folder / "tasks.toml").write_text(TASKS.format(epochs=epochs, steps=steps))
+    for task, splits in toy_rows().items():
+        for split, rows in splits.items():
+            (folder / f"{task}.{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+
+
+def command(folder: Path, store: Path, *options: str) -> list[str]:
+    """The run, with its results in a store."""
+    return [PROGRAM, "run", str(folder / "tasks.toml"), "--store", str(store), "--plain", *options]
+
+
+def run(command: Sequence[str], status: int = 0, **settings: str) -> str:
+    """Runs it until it ends with that status; what it has said."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1"} | settings
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, env=environment)
+    said = done.stdout + done.stderr
+    assert done.returncode == status, said
+    assert "raylet" not in said
+    return said
+
+
+def happened(store: Path) -> list[events.Event]:
+    """The events of the only run, so far."""
+    return [event for run in Store(store).runs() for _, _, event in read_events(run.events)]
+
+
+def places(store: Path) -> set[str]:
+    """The devices that have computed something."""
+    return {event.device for event in happened(store) if isinstance(event, events.StageStarted) and event.device}
+
+
+def artifacts(store: Path) -> dict[str, str]:
+    """The digest of every file of every artifact, and its key."""
+    paths = [p for p in (store / "artifacts").glob("*/*/*") if p.is_file()]
+    kept = [p for p in paths if not p.name.endswith(".json")]  # these say when and with what it was made, too
+    assert kept
+    keys = {str(p.parent.relative_to(store)): "" for p in paths}
+    return keys | {str(p.relative_to(store)): hashlib.sha256(p.read_bytes()).hexdigest() for p in kept}
+
+
+def check_once(store: Path) -> None:
+    """Nothing that was finished was begun again, or finished twice."""
+    finished: set[str] = set()
+    for event in happened(store):
+        if isinstance(event, events.StageStarted):
+            assert event.key not in finished, f"{event} of what was finished"
+        elif isinstance(event, events.StageFinished) and not event.cached:
+            assert event.key not in finished, f"{event} for the second time"
+            finished.add(event.key)
+    assert finished

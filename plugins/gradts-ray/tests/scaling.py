@@ -1,0 +1,44 @@
+"""What a second node is worth: `python scaling.py [EPOCHS]` has a run computed on one node and on two, each with a core of its
+own, and prints the seconds from its first job to its last. For a machine with two idle cores and nothing else to do."""
+
+from __future__ import annotations
+
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+from nodes import SETTINGS, Nodes
+from runs import command, run, small_run
+
+from gradts_engine import events
+from gradts_engine.runtime.journal import read_events
+from gradts_engine.runtime.store import Store
+
+
+def seconds(store: Path) -> float:
+    """From the first job's begin to the last one's end."""
+    told = [*read_events(Store(store).run(None).events)]
+    begun = [time for _, time, event in told if isinstance(event, events.StageStarted) and event.device]
+    ended = [time for _, time, event in told if isinstance(event, events.StageFinished) and not event.cached]
+    return ended[-1] - begun[0]
+
+
+def main(epochs: int) -> None:
+    """Measure and print."""
+    with tempfile.TemporaryDirectory() as name, Nodes(cores=True) as nodes:
+        folder, took = Path(name), []
+        small_run(folder, epochs, steps=6 * epochs)
+        config = folder / "tasks.toml"
+        config.write_text(re.sub(r"(\[(training|multitask)\]\n)", r"\1seeds = 4\n", config.read_text()))  # jobs for both
+        for count in (2, 1):
+            on = command(folder, nodes.store / str(count), "--executor", "ray", "--address", nodes.address)
+            run(nodes.first.inside(*on), **SETTINGS)
+            took.append(seconds(nodes.store / str(count)))
+            nodes.second.stop()
+            nodes.wait(1)
+        sys.stdout.write(f"one node {took[1]:.1f} s, two {took[0]:.1f} s: {took[1] / took[0]:.2f} times as fast\n")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 500)
