@@ -33,7 +33,7 @@ RATE = 5_000
 """Events a second under load; an engine writes at most 10 a stage."""
 WATCHED = 6.0
 """Seconds that a terminal is watched for where nothing happens."""
-SETTLED, BESIDE = 10.0, 30.0
+SETTLED, BESIDE = 8.0, 20.0
 """Seconds that a terminal has been there before it is watched beside a run, and those that it is watched."""
 COPIES = 200
 """Of the rows of a toy task: an epoch takes as many steps as one of a real task."""
