@@ -93,7 +93,7 @@ PREDICTORS: tuple[PredictorSpec, ...] = (
         load=_late_function("gradts_engine.prediction.gradient", "gradient"),
         needs=("gradients",),
         description="experiment: do steps along a candidate's gradients lower the primary's held-out loss?",
-        cost=".3 a primary and seed, .07 a candidate, primary and seed",
+        cost=".2 a primary and seed, .08 a candidate, primary and seed",
     ),
     PredictorSpec(
         name="stacked",

@@ -43,8 +43,8 @@ def state_jobs(experiment: Experiment, facts: Facts, needed: frozenset[Need], pr
     return [*before, *(States(task=task, tuned=tuned, repeat=r) for r in repeats for task, tuned in pairs)]
 
 
-SHARES = (0.5, 0.25)
-"""Of a primary's own training, after which its gradient is looked at."""
+SHARES = (0.5,)
+"""Of a primary's own training, after each of which its gradient is looked at. Each is a training of its own."""
 
 
 def gradient_jobs(experiment: Experiment, facts: Facts, needed: frozenset[Need], primary: str) -> list[Align]:

@@ -135,8 +135,8 @@ class InstancePass:
         kept: dict[int, Tensor] = {}
 
         def keep(tensor: Tensor) -> Tensor:
-            kept[tensor.untyped_storage().data_ptr()] = tensor
-            return tensor
+            kept[tensor.untyped_storage().data_ptr()] = other = tensor.detach()  # itself, it would never be free again
+            return other
 
         with self._frozen(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             loss = self._loss(np.array([longest]), "fp32")

@@ -115,7 +115,7 @@ def test_each_predictor_has_a_row_and_its_correlation_is_that_of_its_values_with
     values = pandas.read_csv(folder / "pairs-values.csv")
     predictors = pandas.read_csv(folder / "pairs-predictors.csv").set_index("predictor")
     assert [*predictors.index] == [row["predictor"] for row in found.json["predictors"]]
-    assert {"tau", "embedding", "probe", "probe-reverse", "stacked", "main-effect", "random"} <= {*predictors.index}
+    assert {"tau", "embedding", "probe", "probe-reverse", "stacked", "main-effect", "gradient", "random"} <= {*predictors.index}
     for name, of in values.groupby("predictor"):
         said = of.set_index(["target", "source"])["value"].sort_index()
         rhos = [spearmanr(said[target], gains[target]).statistic for target in said.index.levels[0]]

@@ -1,6 +1,9 @@
 """The gradient pass: batches, memory, several devices, short formats."""
 
+import copy
+import gc
 import time
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
@@ -41,6 +44,16 @@ def test_the_probe_counts_what_a_batch_keeps(bert, monkeypatch) -> None:
     states = 4 * model.encoder.config.hidden_size
     assert 10 * states < per_token < 200 * states  # 2 layers, each with some 20 arrays of the size of its states
     assert all(p.requires_grad for p in model.parameters())
+
+
+def test_a_pass_holds_on_to_nothing(bert) -> None:
+    """A worker scores one task after the other: a model that stays would fill its device."""
+    model, data, sites = copy.deepcopy(bert)
+    left = [weakref.ref(parameter) for parameter in model.parameters()]
+    GradientPass(model, data, sites).importance([0])
+    del model
+    gc.collect()
+    assert not [parameter for parameter in left if parameter() is not None]
 
 
 def test_the_probes_choice_is_bounded(bert, monkeypatch) -> None:
