@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import queue
+import threading
 from collections.abc import Sequence
 from concurrent.futures import Future
 from contextlib import closing
@@ -95,14 +96,16 @@ class ExecutorContract:
             assert isinstance(lost, WorkerLost), f"a lost worker is told by {lost!r}"
             assert _done(_submit(executor, ["order"])) == ["save"]
 
-    def test_close_waits_for_what_runs_and_cancels_the_rest(self) -> None:
+    def test_close_waits_for_what_runs_and_cancels_the_rest(self, tmp_path: Path) -> None:
         """Whoever waits for a task that was dropped must not wait for ever. Closing again does nothing."""
         heard: queue.Queue[str] = queue.Queue()
         executor = self._executor(heard.put)
-        first = _submit(executor, ["say", "started"], ["sleep", 0.1], ["echo", "done"])
+        go_on = tmp_path / "go on"
+        first = _submit(executor, ["say", "started"], ["wait", str(go_on)], ["echo", "done"])
         second, third = _submit(executor, ["echo", 2]), _submit(executor, ["echo", 3])
         heard.get(timeout=WAIT)
         assert second.cancel(), "a task that has not started cannot be cancelled"
+        threading.Timer(0.1, go_on.touch).start()
         executor.close()
         assert json.loads(first.result(0))["answers"] == ["done"], "close() did not wait for a running task"
         assert third.cancelled(), "close() did not cancel a task that had not started"
