@@ -56,6 +56,15 @@ def test_the_budget_is_kept_and_no_seed_is_both_for_choosing_and_for_judging():
         assert fewest(settings, len(NAMES)) <= len(made) <= most(settings, len(NAMES))
 
 
+def test_one_candidate_is_tried_once_and_is_the_only_finalist():
+    world = World({"c0": 0.0}, 0.1)
+    world.run(["c0"])
+    made = {*world.asked, *world.judged, *(((), r) for _, r in world.judged)}
+    settings = HalvingSettings()
+    assert fewest(settings, 1) == len(made) == 8
+    assert len(made) <= most(settings, 1) <= 9
+
+
 def test_a_budget_is_used():
     assert affordable(12, 4) == 10
     world = World(dict.fromkeys(NAMES, 0.0), 0.1)
