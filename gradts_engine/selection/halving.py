@@ -70,7 +70,7 @@ def most(settings: HalvingSettings, candidates: int) -> int:
     if not candidates:
         return 1
     budget, share, first = schedule(settings, candidates)
-    return budget + len(_rounds(first, share)) + settings.seeds * (min(settings.finalists, 2**candidates - 1) + 1)
+    return budget + len(_rounds(first, share)) + settings.seeds * (min(settings.finalists, first * (first + 1) // 2) + 1)
 
 
 def fewest(settings: HalvingSettings, candidates: int) -> int:
