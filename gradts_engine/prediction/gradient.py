@@ -6,8 +6,8 @@ learning rate over the loss. That is the influence that LESS chooses instances b
 to first order the lookahead of TAG (Fifty et al., NeurIPS 2021, arXiv 2109.04617). Different from theirs: all linear layers of
 the encoder, none of the head; projections from both sides, layer by layer, and the optimiser's squares as a product of rows and
 columns (`scoring.projections`); the candidate's head is fitted to the primary's encoder, up to where it begins to know its rows
-by heart; neither momentum nor the update of the squares by g itself is in g. Cost, measured: .2 of a pair training a primary,
-half of its own, and .08 a candidate of it (docs/study.md).
+by heart; neither momentum nor the update of the squares by g itself is in g. Cost: .2 of a pair training a primary, half of its
+own, and .08 a candidate, from the seconds of its jobs beside other work (docs/study.md).
 """
 
 from __future__ import annotations
