@@ -168,10 +168,13 @@ def test_memory_that_torch_keeps_for_itself_is_free(monkeypatch: pytest.MonkeyPa
     assert importance.free_memory("cuda:1") == 61 * 10**9
 
 
-def test_products_are_exact_while_a_pass_computes(bert, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_products_are_exact_while_a_pass_computes(bert) -> None:
     flags, seen = torch.backends.cuda.matmul, []
-    monkeypatch.setattr(flags, "allow_tf32", True)
-    instance_importance(*bert, batch_tokens=20, progress=lambda done, total: seen.append(flags.allow_tf32))
-    assert seen
-    assert not any(seen)
-    assert flags.allow_tf32
+    before, flags.allow_tf32 = flags.allow_tf32, True
+    try:
+        instance_importance(*bert, batch_tokens=20, progress=lambda done, total: seen.append(flags.allow_tf32))
+        assert seen
+        assert not any(seen)
+        assert flags.allow_tf32
+    finally:
+        flags.allow_tf32 = before
