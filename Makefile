@@ -14,7 +14,7 @@ help:
 	@echo 'make install   a virtual environment in .venv with the engine, the plugins and the tools'
 	@echo 'make demo      a whole run, from tasks.toml to an exported model'
 	@echo 'make test      all tests'
-	@echo 'make torture   the long tests: damage, kills, full disks; 20 minutes at most'
+	@echo 'make torture   the long tests: damage, kills, full disks, lost nodes'
 	@echo 'make check     style, types, and which module may import which'
 	@echo 'make bench     how fast it is, measured side by side; writes the table of the README again (an hour)'
 	@echo 'make site      the documentation as a web site, in site/'

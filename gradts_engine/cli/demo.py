@@ -22,7 +22,7 @@ PLUGINS = ("gradts-minilm", "gradts-planted")
 def demo(context: click.Context, folder: Path, plain: bool, store: Path | None) -> None:
     """Write the default tasks.toml into FOLDER and run it.
 
-    Ranks six generated tasks, of which it is known which help, for a seventh: about eight minutes on two CPU cores, and no network.
+    Ranks six generated tasks, of which it is known which help, for a seventh: eight minutes on two CPU cores, and no network.
 
     \b
       gradts-engine demo
