@@ -13,7 +13,7 @@ from benchmarks.frame import shown
 BEGIN, END = "<!-- benchmarks: written by make bench -->", "<!-- end of benchmarks -->"
 MEANING = {
     "checkpoints": "saving the state of a training of minutes, with the default interval",
-    "cluster": "one worker of Ray against threads in one process, a run of minutes; records a second from a worker to the engine",
+    "cluster": "one worker of Ray against threads in one process, a run of minutes; a record from a worker to the engine",
     "formats": "bfloat16 in the gradient pass: its seconds, and what it changes against what another seed of the training does",
     "memory": "largest memory of scoring: against 1,000 rows, and at a length",
     "overhead": "the boundary between driver and worker: a job there and back, one that is found, the steps of a training",
