@@ -1,8 +1,8 @@
 """What Ray costs beside threads, on one machine. Needs the plugin gradts-ray.
 
-`events`: thousands of records a second from a worker to the engine, none of them progress, so that none may be left out: all of
-them have to arrive, in their order. `run`: a run of some minutes with a tiny encoder and one worker, the whole command, with the
-start of Ray, beside the same by threads.
+`events`: what a record takes from a worker to the engine, of thousands, none of them progress, so that none may be left out:
+all of them have to arrive, in their order. `run`: a run of some minutes with a tiny encoder and one worker, the whole command,
+with the start of Ray, beside the same by threads.
 """
 
 from __future__ import annotations
@@ -22,36 +22,12 @@ from time import perf_counter
 from benchmarks.frame import Case, Measured
 from gradts_engine.contracts import Setup
 from gradts_engine.errors import UsageError
-from gradts_engine.testing import TOY_WORDS, tiny_encoder, toy_rows
+from gradts_engine.testing import toy_run
 from gradts_engine.testing.puppet import PUPPET
 
 RECORDS = 50_000
 STEPS = 40_000
-"""Of the run's fine-tunes and trials: some minutes in all."""
-RUN = """
-[run]
-encoder = "tiny"
-primary = ["mood"]
-devices = ["cpu"]
-workers = 1
-[data]
-overlap = "keep"
-[training]
-epochs = {epochs}
-[multitask]
-steps = {steps}
-[selection]
-strategy = "none"
-confirm = "auto"
-[tasks.mood]
-type = "classification"
-train = "mood.train.jsonl"
-dev = "mood.dev.jsonl"
-[tasks.stars]
-type = "regression"
-train = "stars.train.jsonl"
-dev = "stars.dev.jsonl"
-"""
+"""Of the run's trainings, about: some minutes in all."""
 
 
 def events() -> Measured:
@@ -70,16 +46,10 @@ def events() -> Measured:
 def run(executor: str) -> Measured:
     """Seconds of the command."""
     with TemporaryDirectory() as name:
-        folder, rows = Path(name), toy_rows()
-        tiny_encoder(folder / "tiny", words=TOY_WORDS)
-        for task in ("mood", "stars"):
-            for split, of_split in rows[task].items():
-                (folder / f"{task}.{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in of_split))
-        epochs = STEPS // 4 * 8 // len(rows["mood"]["train"])
-        (folder / "tasks.toml").write_text(RUN.format(epochs=epochs, steps=STEPS // 4))
+        config = toy_run(Path(name), epochs=STEPS // 40, steps=STEPS // 4, strategy="none", run="workers = 1")
         program = Path(sys.executable).with_name("gradts-engine")
         began = perf_counter()
-        subprocess.run([program, "run", folder / "tasks.toml", "--executor", executor], check=True, capture_output=True)
+        subprocess.run([program, "run", config, "--executor", executor], check=True, capture_output=True)
         return Measured(perf_counter() - began)
 
 

@@ -20,12 +20,12 @@ def duration(seconds: float | None) -> str:
 
 
 def age(seconds: float) -> str:
-    """How long ago, in the largest unit."""
+    """How long ago something was, in the largest unit: `3m`."""
     whole = max(0, int(seconds))
     for size, name, _, _ in UNITS:
         if whole >= size:
-            return f"{whole // size}{name} ago"
-    return "now" if whole < 5 else f"{whole}s ago"
+            return f"{whole // size}{name}"
+    return "now" if whole < 5 else f"{whole}s"
 
 
 def rate(per_second: float | None, unit: str) -> str:

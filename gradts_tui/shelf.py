@@ -28,29 +28,32 @@ class Shelf:
         self._done = done
         self._thread = ThreadPoolExecutor(1, "shelf")
         self._values: dict[Hashable, Future[object]] = {}
-        self._asked = self._told = 0
+        self._untold: set[Future[object]] = set()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T | Problem | None:
         """The value of a key, which stands for everything that it depends on."""
         if key not in self._values:
             while len(self._values) >= MOST:
                 self._values.pop(next(iter(self._values)))
-            self._asked += 1
-            self._values[key] = self._thread.submit(_attempt, make)
-            self._values[key].add_done_callback(self._tell)
+            asked: Future[object] = self._thread.submit(_attempt, make)
+            self._values[key] = asked
+            self._untold.add(asked)
+            asked.add_done_callback(self._tell)
         future = self._values[key]
         return future.result() if future.done() else None  # type: ignore[return-value]  # what `make` gave for this key
 
     @property
     def busy(self) -> bool:
         """Whether something is being computed, or not told of yet."""
-        return self._told < self._asked
+        return bool(self._untold)
 
     def _tell(self, future: Future[object]) -> None:
         """That a value is there."""
-        if not future.cancelled():
-            self._done()
-        self._told += 1
+        try:
+            if not future.cancelled():
+                self._done()
+        finally:
+            self._untold.discard(future)
 
     def close(self) -> None:
         """Drop what was not begun."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gradts_engine.testing.strategies import StrategyContract
     from gradts_engine.testing.task_types import TaskContract, TaskTypeContract
     from gradts_engine.testing.tiny import FAMILIES, tiny_encoder
-    from gradts_engine.testing.toy import TOY_WORDS, toy_rows, toy_tasks
+    from gradts_engine.testing.toy import TOY_WORDS, toy_rows, toy_run, toy_tasks
 
 __all__ = [
     "FAMILIES",
@@ -35,6 +35,7 @@ __all__ = [
     "tiny_encoder",
     "toy_evidence",
     "toy_rows",
+    "toy_run",
     "toy_tasks",
 ]
 
@@ -51,6 +52,7 @@ _MODULES = {
     "tiny_encoder": "tiny",
     "TOY_WORDS": "toy",
     "toy_rows": "toy",
+    "toy_run": "toy",
     "toy_tasks": "toy",
 }
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from gradts_engine.contracts import TaskSpec
@@ -17,6 +19,40 @@ SIZES: Mapping[str, Mapping[str, int]] = {
     task: {"train": 10 if task == "mood" else 36, "dev": 16, "test": 16} for task in ("mood", "pair", "stars", "tags")
 }
 """Rows. `mood` has so few that `pair` and `stars`, whose labels depend on the same words, help it."""
+
+RUN = """
+[run]
+encoder = "tiny"
+primary = ["mood"]
+devices = ["cpu"]
+{run}
+[data]
+max_length = 32
+overlap = "keep"
+[training]
+epochs = {epochs}
+batch_size = 4
+[multitask]
+steps = {steps}
+batch_size = 4
+[selection]
+strategy = "{strategy}"
+confirm = "auto"
+[tasks.mood]
+type = "classification"
+train = "mood.train.jsonl"
+dev = "mood.dev.jsonl"
+[tasks.stars]
+type = "regression"
+train = "stars.train.jsonl"
+dev = "stars.dev.jsonl"
+[tasks.tags]
+type = "token_classification"
+text = "words"
+label = "tags"
+train = "tags.train.jsonl"
+dev = "tags.dev.jsonl"
+"""
 
 Rows = list[dict[str, Any]]
 
@@ -72,3 +108,17 @@ def toy_tasks() -> list[TaskSpec]:
         spec("stars", "regression"),
         spec("tags", "token_classification", text="words", label="tags"),
     ]
+
+
+def toy_run(folder: Path, *, epochs: int = 2, steps: int = 12, strategy: str = "trial", run: str = "") -> Path:
+    """A tasks.toml of three toy tasks, with their files and a tiny encoder: `epochs` of each fine-tune, `steps` of each trial,
+    `run` more lines for `[run]`."""
+    from gradts_engine.testing.tiny import tiny_encoder
+
+    tiny_encoder(folder / "tiny", words=TOY_WORDS)
+    for task, splits in toy_rows().items():
+        for split, rows in splits.items():
+            (folder / f"{task}.{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    config = folder / "tasks.toml"
+    config.write_text(RUN.format(epochs=epochs, steps=steps, strategy=strategy, run=run))
+    return config

@@ -128,7 +128,7 @@ class Runs(Page):
             share,
             several([tables.gain(found.gain, 0.0) for found in came], most),
             several([Text(words.score(found.test) if found.test is not None else "") for found in came], most),
-            Text(words.age(now - run.view.last).removesuffix(" ago") if run.view.last else "", justify="right"),
+            Text(words.age(now - run.view.last) if run.view.last else "", justify="right"),
             several([tables.label(chosen(found)) for found in came], most),
             Text(str(len(started.tasks)) if started else "", justify="right"),
             Text(began),

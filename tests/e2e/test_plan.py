@@ -1,8 +1,10 @@
 """What `plan` says before, within and after a run."""
 
 import numpy as np
+import pytest
 
 from gradts_engine import report
+from gradts_engine.runtime.costs import GUESS
 
 
 def found(place) -> dict[str, list[str]]:
@@ -50,12 +52,17 @@ def test_what_was_planned_stands_beside_what_it_took(ran):
     assert "as planned when the run began" in ran("results").out
 
 
-def test_the_most_trials_are_those_of_the_strategy(place):
+def test_the_fewest_and_the_most_trials_are_those_of_the_strategy(place):
     place.settings["selection"] = {"confirm": "auto", "strategy": "halving"}
     place.settings["selection.halving"] = {"budget": 4, "shortlist": 2, "seeds": 2, "finalists": 1}
+    place.settings["multitask"]["steps"] = 100_000
     place.write()
     planned = place("plan --json", str(place.config)).json
-    assert planned["trials"] == 4 + 1 + 2 * 2  # the budget, alone in one round, a finalist and alone with two seeds
+    most = 4 + 1 + 2 * 2  # the budget, alone in one round, a finalist and alone with two seeds
+    fewest = 2 + 1 + 2 * 2  # without a set of the two that were tried
+    assert planned["trials"] == most
+    times = planned["costs"]["trial"]
+    assert times["high"] / times["low"] == pytest.approx(GUESS**2 * most / fewest, rel=0.01)
 
 
 def test_problems_are_told_as_run_tells_them(place):

@@ -36,6 +36,7 @@ class RayExecutor(ThreadExecutor):
     held: ExitStack
 
     def close(self) -> None:
+        """As `ThreadExecutor`, then leave the cluster."""
         super().close()
         self.held.close()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import subprocess
 import sys
@@ -13,50 +12,8 @@ from pathlib import Path
 from gradts_engine import events
 from gradts_engine.runtime.journal import read_events
 from gradts_engine.runtime.store import Store
-from gradts_engine.testing import TOY_WORDS, tiny_encoder, toy_rows
 
 PROGRAM = str(Path(sys.executable).with_name("gradts-engine"))
-TASKS = """
-[run]
-encoder = "tiny"
-primary = ["mood"]
-devices = ["cpu"]
-[data]
-max_length = 32
-overlap = "keep"
-[training]
-epochs = {epochs}
-batch_size = 4
-[multitask]
-steps = {steps}
-batch_size = 4
-[selection]
-strategy = "trial"
-confirm = "auto"
-[tasks.mood]
-type = "classification"
-train = "mood.train.jsonl"
-dev = "mood.dev.jsonl"
-[tasks.stars]
-type = "regression"
-train = "stars.train.jsonl"
-dev = "stars.dev.jsonl"
-[tasks.tags]
-type = "token_classification"
-text = "words"
-label = "tags"
-train = "tags.train.jsonl"
-dev = "tags.dev.jsonl"
-"""
-
-
-def small_run(folder: Path, epochs: int = 2, steps: int = 12) -> None:
-    """A tasks.toml with its data and a tiny encoder; epochs of fine-tunes, steps of trials."""
-    tiny_encoder(folder / "tiny", words=TOY_WORDS)
-    (folder / "tasks.toml").write_text(TASKS.format(epochs=epochs, steps=steps))
-    for task, splits in toy_rows().items():
-        for split, rows in splits.items():
-            (folder / f"{task}.{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
 
 
 def command(folder: Path, store: Path, *options: str) -> list[str]:

@@ -9,11 +9,12 @@ import tempfile
 from pathlib import Path
 
 from nodes import SETTINGS, Nodes
-from runs import command, run, small_run
+from runs import command, run
 
 from gradts_engine import events
 from gradts_engine.runtime.journal import read_events
 from gradts_engine.runtime.store import Store
+from gradts_engine.testing import toy_run
 
 
 def seconds(store: Path) -> float:
@@ -28,7 +29,7 @@ def main(epochs: int) -> None:
     """Measure and print."""
     with tempfile.TemporaryDirectory() as name, Nodes(cores=True) as nodes:
         folder, took = Path(name), []
-        small_run(folder, epochs, steps=6 * epochs)
+        toy_run(folder, epochs=epochs, steps=6 * epochs)
         config = folder / "tasks.toml"
         config.write_text(re.sub(r"(\[(training|multitask)\]\n)", r"\1seeds = 4\n", config.read_text()))  # jobs for both
         for count in (2, 1):

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 from nodes import SETTINGS, Nodes, fill, until
-from runs import artifacts, check_once, command, happened, places, run, small_run
+from runs import artifacts, check_once, command, happened, places, run
 
 from gradts_engine import events
+from gradts_engine.testing import toy_run
 
 Note = Callable[[str, object], None]
 
@@ -32,7 +33,7 @@ def nodes() -> Iterator[Nodes]:
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose jobs take seconds, and its results by threads."""
     made = tmp_path_factory.mktemp("run")
-    small_run(made, epochs=40, steps=60)
+    toy_run(made, epochs=40, steps=60)
     run(command(made, made / "threads"))
     return made
 

@@ -7,14 +7,16 @@ from pathlib import Path
 
 import psutil
 import pytest
-from runs import artifacts, check_once, command, places, run, small_run
+from runs import artifacts, check_once, command, places, run
+
+from gradts_engine.testing import toy_run
 
 pytestmark = pytest.mark.torture  # a Ray takes seconds to start, and minutes on a busy machine
 
 
 def test_a_run_whose_driver_was_killed_goes_on_and_leaves_no_process(tmp_path: Path) -> None:
     """Twice, at what is being computed then: nothing that was finished is computed again, and the bytes are those of threads."""
-    small_run(tmp_path)
+    toy_run(tmp_path)
     threads, store = tmp_path / "threads", tmp_path / "killed"
     run(command(tmp_path, threads))
     assert places(threads) == {"cpu"}

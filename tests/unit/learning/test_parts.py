@@ -130,3 +130,8 @@ def test_a_head_does_not_learn_by_heart_what_says_nothing(subject):
     inputs, targets = data.batch(range(len(data)))
     with torch.no_grad():
         assert float(data.type.loss(model("mood", inputs), targets)[0].mean()) > 0.5
+
+
+def test_a_head_of_one_row_is_fitted_to_it(subject):
+    model, data = subject("mood")
+    assert warm_head(model, data.take([0]), "cpu", seed=1) > 0
