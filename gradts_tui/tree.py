@@ -150,7 +150,17 @@ def _trials(view: RunView, now: float, primary: str) -> Branch:
         repeat = leaf.stage.about.repeat if leaf.stage.about else 0
         leaves.append(replace(leaf, label=f"{label}, repeat {repeat}" if repeat else label))
     most = 0 if primary in view.proposals or view.started is None else view.started.trials.get(primary, 0)
-    return replace(branch, key=f"trial {primary}", leaves=tuple(leaves), most=most)
+    left = _at_most(leaves, most, branch.remaining)
+    return replace(branch, key=f"trial {primary}", leaves=tuple(leaves), most=most, remaining=left)
+
+
+def _at_most(leaves: Sequence[Leaf], most: int, remaining: float | None) -> float | None:
+    """Seconds that `most` trials still take, as those that ended did: those that run take `remaining`."""
+    to_come = max(0, most - len(leaves))
+    took = [leaf.stage.seconds for leaf in leaves if leaf.stage.state == "done" and leaf.stage.seconds > 0]
+    if not to_come or remaining is None:
+        return remaining
+    return remaining + to_come * sum(took) / len(took) if took else None
 
 
 def _auxiliaries(stage: Stage) -> list[str]:
@@ -191,14 +201,15 @@ def _models(view: RunView, primaries: Iterable[str]) -> Branch:
 
 def overall(found: Iterable[Branch]) -> str:
     """How far a run has come, by the last kind of stage that runs: `stage 3 of 6 · 45% · about 4m 00s left`; nothing where none
-    does. How many trials there will be is not known, so they are counted."""
+    does. How many trials there will be is not known, so they are counted, and the time is that of the most."""
     found = list(found)
     at = max((i for i, branch in enumerate(found, 1) if branch.state == "running"), default=0)
     if not at:
         return ""
     branch = found[at - 1]
     parts = [f"stage {at} of {len(found)}", f"trial {len(branch.leaves)}" if branch.most else f"{branch.share:.0%}"]
-    return " · ".join([*parts, *([f"about {duration(branch.remaining)} left"] if branch.remaining else [])])
+    about = "up to" if branch.most else "about"
+    return " · ".join([*parts, *([f"{about} {duration(branch.remaining)} left"] if branch.remaining else [])])
 
 
 def progress(found: Iterable[Branch]) -> tuple[int, int]:

@@ -153,8 +153,9 @@ def _leaf(tree: Stages, leaf: Leaf, now: float) -> Text:
 
 def _branch(tree: Stages, branch: Branch) -> Text:
     left = Text(" ").join([look(tree.app, branch.state, word=False), tables.label(branch.label, "bold")])
-    left_over = f"{words.duration(branch.remaining)} left" if branch.remaining else ""
-    count = f"up to {branch.most}" if branch.most > len(branch.leaves) else str(len(branch.leaves))
+    more = branch.most > len(branch.leaves)  # the title has room to say for how long
+    left_over = f"{words.duration(branch.remaining)} left" if branch.remaining and not more else ""
+    count = f"up to {branch.most}" if more else str(len(branch.leaves))
     count = f"{branch.finished} of {count}" if branch.leaves else count
     if not branch.leaves:
         left.stylize("dim")

@@ -97,7 +97,7 @@ async def test_progress_draws_no_other_line(ui):
         app.show(replace(app.first, now=app.first.now + 3, runs=(later,)))
         await settle(app, pilot)
         assert tree.nodes["trial", "rte + mnli + qnli"] is node
-        assert said == ["trial rte", ("trial", "rte + mnli + qnli")]  # with the time that is left to its branch
+        assert said == [("trial", "rte + mnli + qnli")]
         assert " 75%" in screen_text(app)
 
 
