@@ -69,7 +69,7 @@ class Setup:
     """What an executor is made for: `devices` as in tasks.toml; workers are made by the function that `worker` names
     (`module:function`) from the text `arguments`, wherever they are; their records go to `hear`. `folder` is the store, which
     every worker has to reach by that path; `address` says where more machines are, as `[run] address` or `--address`.
-    `workers` is how many are to share a CPU, None where the executor is to choose."""
+    `workers` is how many are to share the CPU or each GPU, None where the executor is to choose."""
 
     devices: tuple[str, ...]
     worker: str

@@ -1,4 +1,4 @@
-"""Has tasks computed by workers: in threads of this process, one a device, in processes that share a CPU, or elsewhere."""
+"""Has tasks computed by workers: in threads of this process, one a device, in processes that share devices, or elsewhere."""
 
 from __future__ import annotations
 
@@ -11,20 +11,17 @@ from pkgutil import resolve_name
 
 from gradts_engine.contracts import Device, Order, RemoteWorker, Setup, Worker
 from gradts_engine.errors import UsageError
-from gradts_engine.runtime.processes import WorkerProcess, shares
+from gradts_engine.runtime.processes import WorkerProcess, make_current, shares
 
 
 def threads(setup: Setup) -> ThreadExecutor:
-    """Workers for the devices that were asked for; on a CPU as many as `Setup.workers` says, or `shares`."""
+    """Workers for the devices that were asked for: for each as many as `Setup.workers` says, or `shares`."""
     devices = resolve_devices(setup.devices)
-    if any(device.kind != "cpu" for device in devices):
-        if setup.workers:
-            raise UsageError(f"run.workers: {setup.workers} workers share a CPU, but devices are {_names(devices)}")
-        return ThreadExecutor(devices, setup)
-    count, cores = shares(setup.workers)
+    count, cores = shares(setup.workers, sum(device.kind != "cpu" for device in devices))
     if count == 1:
         return ThreadExecutor(devices, setup)
-    return ThreadExecutor(devices * count, setup, [WorkerProcess(setup, cores) for _ in range(count)])
+    places = devices * count
+    return ThreadExecutor(places, setup, [WorkerProcess(setup, cores) for _ in places])
 
 
 class ThreadExecutor:
@@ -85,10 +82,8 @@ class ThreadExecutor:
         """Have a device's worker compute one task after the other. Where a worker is missing the others do the work; where all
         are, tasks fail."""
         device, worker = self.devices[place], self._workers[place % len(self._workers)]
-        if device.kind == "cuda" and not device.place:  # what is made without a word of where would go to the first GPU
-            import torch
-
-            torch.cuda.set_device(device.name)
+        if not isinstance(worker, RemoteWorker):
+            make_current(device.name)
         while not self._closed.is_set():
             try:
                 if isinstance(worker, RemoteWorker):
@@ -113,10 +108,6 @@ class ThreadExecutor:
             future.set_result(worker.work(task, device.name, self._hear))
         except BaseException as error:
             future.set_exception(error)
-
-
-def _names(devices: Sequence[Device]) -> str:
-    return ", ".join(device.name for device in devices)
 
 
 def resolve_devices(wanted: Sequence[str]) -> tuple[Device, ...]:

@@ -1,4 +1,4 @@
-"""A worker in a process of its own, with a part of a CPU's cores: a JSON object a line in each direction.
+"""A worker in a process of its own, which shares a device with others: a JSON object a line in each direction.
 
 The engine's end is `WorkerProcess`; `python -m gradts_engine.runtime.processes` is the other one. A process that is lost takes
 nothing with it but the steps since its last checkpoint: another one takes its place, and goes on from there.
@@ -27,19 +27,27 @@ MEMORY = 4 * 2**30
 """Bytes of the machine for each worker: data and encoder are in the memory of each."""
 
 
-def shares(workers: int | None) -> tuple[int, int]:
-    """How many workers share the CPU, and how many threads each has.
+def shares(workers: int | None, gpus: int = 0) -> tuple[int, int]:
+    """How many workers share the CPU, or each of the GPUs, and how many threads each has.
 
-    None: a worker for every 4 cores and 4 GiB of memory. The cores are those that torch would use: of this process's affinity, or
-    what OMP_NUM_THREADS says.
+    None: one a GPU, or else one for every 4 cores and 4 GiB of memory. The cores are those that torch would use: of this
+    process's affinity, or what OMP_NUM_THREADS says.
     """
     import psutil
     import torch
 
     cores = torch.get_num_threads()
     if workers is None:
-        workers = max(1, min(cores // CORES, psutil.virtual_memory().total // MEMORY))
-    return workers, max(1, cores // workers)
+        workers = 1 if gpus else max(1, min(cores // CORES, psutil.virtual_memory().total // MEMORY))
+    return workers, max(1, cores // (workers * max(1, gpus)))
+
+
+def make_current(device: str) -> None:
+    """Of the calling thread: what is made without a word of where would go to the first GPU."""
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.set_device(device)
 
 
 class WorkerProcess:
@@ -132,6 +140,7 @@ def main() -> None:
 
     while True:
         task = tasks.get()
+        make_current(task["device"])
         tell({"outcome": worker.work(task["task"], task["device"], lambda record: tell({"record": record}))})
 
 

@@ -151,6 +151,18 @@ def test_float32_scores_are_those_of_a_cpu(device, tmp_path):
         np.testing.assert_allclose(there[task], expected, rtol=0, atol=0.02 * expected.max())
 
 
+def test_workers_that_share_a_device_compute_what_one_does(ran, device, tmp_path):
+    place = Place(tmp_path, device.partition(":")[0])
+    text = (tmp_path / "tasks.toml").read_text()
+    (tmp_path / "tasks.toml").write_text(text.replace("[run]", "[run]\nworkers = 3", 1))
+    place("run", "tasks.toml", "--plain")
+    assert {*place.computed()} == {*ran.computed()}
+    found, expected = place.importance(), ran.importance()
+    assert {task: matrix.tobytes() for task, matrix in found.items()} == {task: m.tobytes() for task, m in expected.items()}
+    trials = [json.loads(at("results", "--json"))["primaries"]["mood"]["trials"] for at in (place, ran)]
+    assert [trial["score"] for trial in trials[0]] == [trial["score"] for trial in trials[1]]
+
+
 def test_devices_that_are_not_there_are_named(ran):
     text = (ran.folder / "tasks.toml").read_text()
     (ran.folder / "other.toml").write_text(text.replace('devices = ["', 'devices = ["cuda:99", "'))

@@ -62,7 +62,8 @@ class RunSettings(Section):
         BeforeValidator(lambda value: None if value == "auto" else value, json_schema_input_type=int | Literal["auto"]),
     ] = Field(
         default=None,
-        description="Worker processes that share a CPU's cores; auto, the default: one for every 4 cores and 4 GiB of memory.",
+        description="Worker processes that share the CPU's cores, or each GPU, where small encoders gain; auto, the default: one "
+        "a GPU, or one for every 4 cores and 4 GiB of memory.",
     )
     notify: Annotated[tuple[Filled, ...], Field(strict=False)] = Field(
         default=(),

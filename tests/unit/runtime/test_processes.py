@@ -13,7 +13,7 @@ import pytest
 import torch
 
 from gradts_engine.contracts import Setup
-from gradts_engine.errors import UsageError, WorkerLost
+from gradts_engine.errors import WorkerLost
 from gradts_engine.runtime.executors import threads
 from gradts_engine.runtime.processes import shares
 from gradts_engine.testing.puppet import PUPPET, WAIT
@@ -29,24 +29,29 @@ def workers():
 
 
 @pytest.mark.parametrize(
-    ("cores", "memory", "workers", "expected"),
+    ("cores", "memory", "workers", "gpus", "expected"),
     [
-        (2, 8, None, (1, 2)),
-        (4, 16, None, (1, 4)),
-        (7, 64, None, (1, 7)),
-        (8, 64, None, (2, 4)),
-        (64, 256, None, (16, 4)),
-        (64, 9, None, (2, 32)),
-        (64, 1, None, (1, 64)),
-        (4, 8, 2, (2, 2)),
-        (5, 8, 2, (2, 2)),
-        (2, 8, 4, (4, 1)),
+        (2, 8, None, 0, (1, 2)),
+        (4, 16, None, 0, (1, 4)),
+        (7, 64, None, 0, (1, 7)),
+        (8, 64, None, 0, (2, 4)),
+        (64, 256, None, 0, (16, 4)),
+        (64, 9, None, 0, (2, 32)),
+        (64, 1, None, 0, (1, 64)),
+        (4, 8, 2, 0, (2, 2)),
+        (5, 8, 2, 0, (2, 2)),
+        (2, 8, 4, 0, (4, 1)),
+        (64, 256, None, 1, (1, 64)),
+        (64, 256, None, 8, (1, 8)),
+        (16, 256, 4, 1, (4, 4)),
+        (16, 256, 2, 4, (2, 2)),
+        (2, 256, 2, 4, (2, 1)),
     ],
 )
-def test_a_worker_for_every_four_cores_that_there_is_memory_for(monkeypatch, cores, memory, workers, expected):
+def test_a_worker_for_every_gpu_or_every_four_cores_that_there_is_memory_for(monkeypatch, cores, memory, workers, gpus, expected):
     monkeypatch.setattr(torch, "get_num_threads", lambda: cores)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"total": memory * GIB}))
-    assert shares(workers) == expected
+    assert shares(workers, gpus) == expected
 
 
 def test_a_task_whose_process_is_killed_is_lost_and_another_process_takes_its_place(workers):
@@ -86,8 +91,8 @@ def test_a_worker_goes_with_its_engine():
             time.sleep(0.02)
 
 
-def test_workers_share_a_cpu_and_nothing_else(monkeypatch):
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+def test_each_gpu_has_as_many_workers_as_were_asked_for(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
-    with pytest.raises(UsageError, match=r"run\.workers: 2 workers share a CPU, but devices are cuda:0"):
-        threads(Setup(("auto",), PUPPET, "", lambda record: None, workers=2))
+    with closing(threads(Setup(("auto",), PUPPET, "", lambda record: None, workers=2))) as executor:
+        assert [device.name for device in executor.devices] == ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]
