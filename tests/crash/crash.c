@@ -1,9 +1,10 @@
-/* Preloaded into an engine: counts what it does to files below one folder, stops it before the m-th until it is told to go on,
-   and kills it in the middle of the n-th. */
+/* Preloaded into an engine: counts what it does to files below one folder, stops it before the m-th until it is told to go on, or
+   in the middle of each, and kills it in the middle of the n-th. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -14,7 +15,8 @@
 
 static char root[PATH_MAX];
 static atomic_long count;
-static long held = -1, last = -1;
+static long held = -1, last = -1; /* held: 0 is each */
+static pthread_mutex_t one = PTHREAD_MUTEX_INITIALIZER; /* is held in the middle at a time */
 
 void crash_arm(const char *folder, long hold, long at) {
     strncpy(root, folder, sizeof root - 1); count = 0; held = hold; last = at;
@@ -35,17 +37,21 @@ static int opened(int fd) {
 
 static int here(void) {
     long n = atomic_fetch_add(&count, 1) + 1;
-    if (n == held) kill(getpid(), SIGSTOP);
-    return n == last;
+    if (n == held) raise(SIGSTOP);
+    if (held == 0) pthread_mutex_lock(&one);
+    return n == last || held == 0;
 }
-static void die(void) { kill(getpid(), SIGKILL); for (;;) pause(); }
+static void middle(void) {
+    if (held == 0) { raise(SIGSTOP); pthread_mutex_unlock(&one); return; }
+    kill(getpid(), SIGKILL); for (;;) pause();
+}
 
 #define REAL(type, name, ...) static type (*real)(__VA_ARGS__); if (!real) real = dlsym(RTLD_NEXT, #name)
 /* A write is torn: half of it arrives. */
-#define TORN(half) if (opened(fd) && here()) { if (n > 1) half; die(); }
-#define BEFORE(condition) if ((condition) && here()) die()
+#define TORN(half) if (opened(fd) && here()) { if (n > 1) half; middle(); }
+#define BEFORE(condition) if ((condition) && here()) middle()
 
-ssize_t write(int fd, const void *b, size_t n) { REAL(ssize_t, write, int, const void *, size_t); TORN(real(fd, b, n / 2)) return real(fd, b, n); }
+ssize_t write(int fd, const void *b, size_t n) { REAL(ssize_t, write, int, const void *, size_t); ssize_t m = 0; TORN(m = real(fd, b, n / 2)) return m < 0 ? m : m + real(fd, (const char *)b + m, n - m); }
 ssize_t pwrite64(int fd, const void *b, size_t n, off64_t o) { REAL(ssize_t, pwrite64, int, const void *, size_t, off64_t); TORN(real(fd, b, n / 2, o)) return real(fd, b, n, o); }
 ssize_t pwrite(int fd, const void *b, size_t n, off_t o) { REAL(ssize_t, pwrite, int, const void *, size_t, off_t); TORN(real(fd, b, n / 2, o)) return real(fd, b, n, o); }
 int fsync(int fd) { REAL(int, fsync, int); BEFORE(opened(fd)); return real(fd); }

@@ -1,10 +1,10 @@
 """Engines by the hundred: everything heavy is imported once, and each engine is a fork, which begins in milliseconds.
 
 Started as a program it obeys requests, a JSON object a line: {"config", "log", "acknowledged", "root", "hold", "at", "eager",
-"freeing"}. It forks an engine that runs `config`, is stopped before it does the `hold`-th thing to files below `root`, is killed
-in the middle of the `at`-th (-1: never; counted from the beginning, or from where it frees weights), and notes each event that
-was acknowledged. It answers at once with the engine's process number, and at its end with its status and how often it touched
-its files.
+"freeing"}. It forks an engine that runs `config`, is stopped before it does the `hold`-th thing to files below `root` (0: in the
+middle of each), is killed in the middle of the `at`-th (-1: never; counted from the beginning, or from where it frees weights),
+and notes each event that was acknowledged. It answers at once with the engine's process number, whenever the engine was stopped,
+and at its end with its status and how often it touched its files.
 """
 
 from __future__ import annotations
@@ -85,6 +85,11 @@ def engine(request: dict, shim: ctypes.CDLL, counted: int) -> None:
 def serve(shim: ctypes.CDLL) -> None:
     """Obey requests until there are no more."""
     answers = os.fdopen(os.dup(1), "w")
+
+    def answer(**said: object) -> None:
+        answers.write(json.dumps(said) + "\n")
+        answers.flush()
+
     for line in sys.stdin:
         request = json.loads(line)
         reader, writer = os.pipe()
@@ -95,12 +100,11 @@ def serve(shim: ctypes.CDLL) -> None:
             finally:
                 os._exit(99)
         os.close(writer)
-        answers.write(json.dumps({"pid": pid}) + "\n")
-        answers.flush()
-        _, status = os.waitpid(pid, 0)
+        answer(pid=pid)
+        while os.WIFSTOPPED(status := os.waitpid(pid, os.WUNTRACED)[1]):
+            answer(stopped=True)
         with os.fdopen(reader) as counted:
-            answers.write(json.dumps({"status": os.waitstatus_to_exitcode(status), "count": counted.read()}) + "\n")
-            answers.flush()
+            answer(status=os.waitstatus_to_exitcode(status), count=counted.read())
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,8 @@ class Forks:
     server: subprocess.Popen[str]
     running: int = 0
     """The process number of the engine whose end is still to be told."""
+    last: dict[str, Any] = field(default_factory=dict)
+    """What was told last."""
 
     def ask(self, **request: Any) -> int:
         """Have an engine forked: its process number."""
@@ -68,9 +70,16 @@ class Forks:
         self.running = int(self._answer()["pid"])
         return self.running
 
+    def held(self) -> bool:
+        """Wait until the engine is stopped; False where it came to its end."""
+        self.last = self._answer()
+        return "stopped" in self.last
+
     def end(self) -> dict[str, Any]:
         """Wait for the engine: its exit status, and how often it has touched its files."""
-        answer, self.running = self._answer(), 0
+        while "status" not in self.last:
+            self.last = self._answer()
+        answer, self.last, self.running = self.last, {}, 0
         return answer
 
     def _answer(self) -> dict[str, Any]:
@@ -113,8 +122,8 @@ class Places:
 
 class Fork:
     """An engine that is a fork: begins in milliseconds, notes each event that was acknowledged, may be stopped before it does the
-    `hold`-th thing to its files, and may be killed in the middle of the `at`-th, counted from where it frees weights or else from
-    its beginning."""
+    `hold`-th thing to its files (0: in the middle of each), and may be killed in the middle of the `at`-th, counted from where it
+    frees weights or else from its beginning."""
 
     def __init__(
         self,
@@ -132,6 +141,10 @@ class Fork:
         paths = {name: str(place / path) for name, path in request.items()}
         self.pid = forks.ask(**paths, hold=hold, at=at, eager=eager, freeing=freeing)
         self.touched = 0
+
+    def held(self) -> bool:
+        """Wait until it is stopped where it was to be; False where it came to its end."""
+        return self.forks.held()
 
     def wait_until(self, condition: Callable[[int], bool]) -> None:
         """Until something is true of its process, or it is over."""
@@ -177,11 +190,6 @@ class Process:
     def end(self) -> int:
         """Wait for it: its exit status, -9 where it was killed."""
         return self.child.wait()
-
-
-def stopped(pid: int) -> bool:
-    """Whether a process is held."""
-    return psutil.Process(pid).status() == psutil.STATUS_STOPPED
 
 
 def waits_for_a_lock(pid: int) -> bool:

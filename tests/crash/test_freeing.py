@@ -12,7 +12,7 @@ import pytest
 from gradts_engine.runtime.artifacts import MODEL, Artifact, ArtifactStore
 from gradts_engine.runtime.cleaning import Removable, remove
 from gradts_engine.runtime.store import Store
-from tests.crash.places import Fork, log, stopped, waits_for_a_lock
+from tests.crash.places import Fork, log, waits_for_a_lock
 
 SERVER = multiprocessing.get_context("forkserver")  # its processes begin at once
 SERVER.set_forkserver_preload([__name__])
@@ -127,7 +127,7 @@ def test_a_run_that_is_killed_while_it_frees_what_another_run_needs(forks, other
     for hold in range(1 + part, min(whole.touched - 4, 20), 2):
         place = beside(short)
         first = Fork(forks, place, hold + 1 + hold // 2 % 3, hold=hold, freeing=True)
-        first.wait_until(stopped)
+        assert first.held()
         second = Fork(others, place, config="other.toml")
         second.wait_until(waits_for_a_lock)
         waited += waits_for_a_lock(second.pid)
