@@ -66,20 +66,14 @@ def init(
       gradts-engine init data --primary reviews --budget quick --yes
       gradts-engine init --text reviews=title,body --label reviews=stars --type reviews=regression
     """
-    from gradts_engine.wizard import BUDGETS, Answers, look, write
+    from gradts_engine.wizard import BUDGETS, Answers, write
 
     path = out or folder / "tasks.toml"
     if path.exists() and not force:
         raise UsageError(f"{path} is there already: choose another --out, or --force to replace it")
     said = {what: _by_task(f"--{what}", given) for what, given in (("text", texts), ("label", labels), ("type", types))}
     ask = not yes and sys.stdin.isatty()
-    found, problems = look(folder, **said)
-    for problem in problems:
-        say(f"warning: {problem}", err=True)
-    chosen = _chosen(found, tasks, folder, said)
-    say(f"{len(chosen)} tasks in {folder.absolute()}:")
-    for task in chosen:
-        say(f"  {task.name}: {task.described}")
+    chosen = _chosen(folder, tasks, said)
     answers = Answers(
         tasks=tuple(replace(task, files=_relative(task.files, folder, path.parent)) for task in chosen),
         primary=_primary([task.name for task in chosen], primary, ask),
@@ -128,10 +122,14 @@ def _by_task(option: str, given: Iterable[str]) -> dict[str, str]:
     return {task: value for task, _, value in pairs}
 
 
-def _chosen(found: Sequence[Guess], tasks: str | None, folder: Path, said: Mapping[str, Mapping[str, str]]) -> list[Guess]:
-    """The tasks to use; errors name what is missing."""
+def _chosen(folder: Path, tasks: str | None, said: Mapping[str, Mapping[str, str]]) -> list[Guess]:
+    """The tasks to use of those in `folder`, which are shown; errors name what is missing."""
     from gradts_engine.nearest import unknown
+    from gradts_engine.wizard import look
 
+    found, problems = look(folder, **said)
+    for problem in problems:
+        say(f"warning: {problem}", err=True)
     names = [task.name for task in found]
     wanted = tasks.split(",") if tasks is not None else names
     for name in [*wanted, *(task for given in said.values() for task in given)]:
@@ -140,7 +138,11 @@ def _chosen(found: Sequence[Guess], tasks: str | None, folder: Path, said: Mappi
     if len(wanted) < 2:
         has = f"only {', '.join(names)}" if names else "no data files"
         raise UsageError(f"{folder.absolute()} has {has}: expected files of two tasks or more, as in reviews.csv and topics.csv")
-    return [task for task in found if task.name in wanted]
+    chosen = [task for task in found if task.name in wanted]
+    say(f"{len(chosen)} tasks in {folder.absolute()}:")
+    for task in chosen:
+        say(f"  {task.name}: {task.described}")
+    return chosen
 
 
 def _primary(names: Sequence[str], primary: str | None, ask: bool) -> str:

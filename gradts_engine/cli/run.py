@@ -202,24 +202,12 @@ def confirm(
       gradts-engine confirm --primary rte --auxiliaries mrpc,mnli --yes
       gradts-engine confirm --keep 0.25 --detach
     """
-    from gradts_engine.runtime.inbox import Confirm, send
+    from gradts_engine.runtime.inbox import send
 
     kept = open_store(store)
     folder = kept.run(run)
     view = folder.view()
-    if auxiliaries is not None:
-        if alone:
-            raise UsageError("--auxiliaries and --alone exclude each other")
-        primary = primary or _only(view)
-    if (keep is not None) + (threshold is not None) + alone > 1:
-        raise UsageError("--keep, --threshold and --alone exclude each other")
-    if (keep is not None or threshold is not None) and view.started and "importance" not in view.started.needs:
-        raise UsageError(f"run {folder.id} has no tau to cut instances by: add tau to [selection] predictors, and run it again")
-    names = () if alone else _candidates(view, primary, auxiliaries) if auxiliaries is not None else None
-    commands = [
-        Confirm(primary=p, digest=view.proposals[p].digest, auxiliaries=names, keep=keep, threshold=threshold)
-        for p in _to_decide(folder, view, primary)
-    ]
+    commands = _confirmations(folder, view, primary, auxiliaries, alone, keep, threshold)
     config = Path(view.started.config if view.started else "tasks.toml")
     if not folder.engine():
         _check_unchanged(folder, config)
@@ -234,6 +222,33 @@ def confirm(
         start_detached(config, kept)
     elif not engine:
         say(f"sent to run {folder.id}; go on with: gradts-engine run {shlex.quote(str(config))}{_named(store)}")
+
+
+def _confirmations(
+    folder: RunFolder,
+    view: RunView,
+    primary: str | None,
+    auxiliaries: str | None,
+    alone: bool,
+    keep: float | None,
+    threshold: float | None,
+) -> list[Confirm]:
+    """What is to be sent, one for each primary that is decided on; errors name options that make no sense."""
+    from gradts_engine.runtime.inbox import Confirm
+
+    if auxiliaries is not None:
+        if alone:
+            raise UsageError("--auxiliaries and --alone exclude each other")
+        primary = primary or _only(view)
+    if (keep is not None) + (threshold is not None) + alone > 1:
+        raise UsageError("--keep, --threshold and --alone exclude each other")
+    if (keep is not None or threshold is not None) and view.started and "importance" not in view.started.needs:
+        raise UsageError(f"run {folder.id} has no tau to cut instances by: add tau to [selection] predictors, and run it again")
+    names = () if alone else _candidates(view, primary, auxiliaries) if auxiliaries is not None else None
+    return [
+        Confirm(primary=p, digest=view.proposals[p].digest, auxiliaries=names, keep=keep, threshold=threshold)
+        for p in _to_decide(folder, view, primary)
+    ]
 
 
 def _in_words(command: Confirm, view: RunView) -> str:

@@ -146,28 +146,16 @@ def pairs(
     from gradts_engine.console import Display
     from gradts_engine.hooks.catalog import load_catalog
     from gradts_engine.runtime.control import Control
-    from gradts_engine.studies import predicted
-    from gradts_engine.studies.pairs import cells, gains, read_some
-    from gradts_engine.studies.sweep import candidates_of, sweep
-    from gradts_engine.studies.truth import truth
+    from gradts_engine.studies import figures
 
     catalog, control = load_catalog(), Control()
     asked = chosen_predictors(names, catalog.predictors)
     experiment = load_experiment(config, catalog)
     path, kept = out or config.with_name("pairs.csv"), open_store(store, config)
-    candidates = candidates_of(experiment)
     with Display(plain=True) as display, Signals(control, display, "the same command"):
-        if from_elsewhere:
-            rows = [row for row in read_some(path) if row.cell in {*cells(candidates, seeds)}]
-        else:
-            rows = sweep(experiment, catalog, kept, path, seeds, control, display.say, train=not as_is)
-        found = truth(rows, candidates, seeds)
-        if asked:
-            said = predicted.say(experiment, catalog, kept, asked, seeds, rows, control, display)
-            costs = {name: catalog.predictors[name].cost for name in asked}
-            found["predictors"] = predicted.rows(costs, said.values, gains(rows, candidates, seeds), candidates)
-            found["evidence seconds"] = {stage: round(seconds, 1) for stage, seconds in said.seconds.items()}
-            predicted.write(path, found["predictors"], said.values)
+        found = figures.of_experiment(
+            experiment, catalog, kept, path, seeds, asked, control, display, train=not as_is, elsewhere=from_elsewhere
+        )
     show(found, as_json, lambda: tables.truth(found))
 
 
@@ -188,19 +176,9 @@ def agreement(table: Path, values: Path | None, as_json: bool) -> None:
     """
     from gradts_engine import tables
     from gradts_engine.hooks.catalog import load_catalog
-    from gradts_engine.studies import predicted
-    from gradts_engine.studies.pairs import candidates_in, gains, read_some
-    from gradts_engine.studies.truth import truth
+    from gradts_engine.studies import figures
 
-    rows = read_some(table)
-    candidates, seeds = candidates_in(rows), 1 + max(row.seed for row in rows)
-    found = truth(rows, candidates, seeds)
-    beside = table.with_name(f"{table.stem}-values.csv")
-    if values or beside.exists():
-        said = predicted.read_values(values or beside)
-        known, table_of = load_catalog().predictors, gains(rows, candidates, seeds)
-        costs = {name: known[name].cost if name in known else "" for name in said}
-        found["predictors"] = predicted.rows(costs, said, table_of, candidates)
+    found = figures.of_tables(table, values, load_catalog().predictors)
     show(found, as_json, lambda: tables.truth(found))
 
 
