@@ -1,7 +1,7 @@
 """What jobs cost: operations by the formulas of docs/speed.md, seconds by the pace of earlier jobs, disk, memory.
 
-A pace is in seconds an operation. It is that of an encoder on a kind of device in a number format, as runs of the store have
-told; where none has, `probe` measures it for a moment.
+A pace is what a kind of job takes to begin and end, and seconds an operation. It is that of an encoder on a kind of device in a
+number format, as runs of the store have told; where none has, `probe` measures it for a moment.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ FEW, MARGIN = 5, 0.3
 """With fewer jobs than that the range is their pace and so much more or less, as it is at least with more."""
 PROBE = 2.0
 """Seconds of a probe."""
+APART = 2.0
+"""By this factor the largest of the jobs has to differ from the smallest, to tell what they take to begin and end."""
 GUESS = 2.0
 """A probe is one step again and again: the range is this factor to both sides."""
 
@@ -65,8 +67,25 @@ class Range:
 
 
 NOTHING = Range(0.0, 0.0, 0.0)
-Pace = Mapping[str, Range]
-"""Seconds an operation, by stage."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """A job takes `start` seconds, whatever its size, and so many more for `each` operation; from `low` to `high` times that."""
+
+    start: float
+    each: float
+    low: float
+    high: float
+
+    def seconds(self, count: float) -> Range:
+        """Of a job of so many operations."""
+        middle = self.start + self.each * count
+        return Range(self.low * middle, middle, self.high * middle)
+
+
+Paces = Mapping[str, Pace]
+"""By stage."""
 
 
 def layers_of(config: Any) -> int:
@@ -144,9 +163,9 @@ def sampled(prepared: Prepared) -> dict[str, float]:
     return found
 
 
-def learnt(views: Iterable[RunView], encoder: str, device: str, precision: Mapping[str, str]) -> Pace:
+def learnt(views: Iterable[RunView], encoder: str, device: str, precision: Mapping[str, str]) -> Paces:
     """The pace of each stage in earlier runs with the same encoder, kind of device and number formats."""
-    paces: dict[str, list[float]] = {}
+    done: dict[str, list[tuple[float, float]]] = {}
     for view in views:
         started = view.started
         if started is None or started.encoder != encoder or dict(started.precision) != dict(precision):
@@ -155,8 +174,8 @@ def learnt(views: Iterable[RunView], encoder: str, device: str, precision: Mappi
             continue
         for stage in view.stages.values():
             if stage.state == "done" and stage.operations and stage.seconds:
-                paces.setdefault(stage.name, []).append(stage.seconds / stage.operations)
-    return {stage: _range(found) for stage, found in paces.items()}
+                done.setdefault(stage.name, []).append((stage.operations, stage.seconds))
+    return {stage: _pace(*np.array(found).T) for stage, found in done.items()}
 
 
 def _kind(device: str) -> str:
@@ -164,17 +183,22 @@ def _kind(device: str) -> str:
     return device.partition(" ")[0].partition(":")[0]
 
 
-def _range(paces: Sequence[float]) -> Range:
-    low, middle, high = np.quantile(paces, [0.1, 0.5, 0.9]).tolist()
-    few = len(paces) < FEW
-    return Range(
-        middle * (1 - MARGIN) if few else min(low, middle * (1 - MARGIN)),
-        middle,
-        middle * (1 + MARGIN) if few else max(high, middle * (1 + MARGIN)),
-    )
+def _pace(counts: np.ndarray, times: np.ndarray) -> Pace:
+    """Of jobs with so many operations, and the seconds that each has taken [N]: by least squares of the relative error, so that
+    a short one counts as much as a long one."""
+    from scipy.optimize import nnls
+
+    start, each = 0.0, float(np.median(times / counts))
+    if counts.max() >= APART * counts.min():
+        unit = counts.mean()
+        (start, each), _ = nnls(np.stack([1 / times, counts / unit / times], 1), np.ones(len(times)))
+        each /= unit
+    low, middle, high = np.quantile(times / (start + each * counts), [0.1, 0.5, 0.9])
+    low, high = (1.0, 1.0) if len(times) < FEW else (low / middle, high / middle)
+    return Pace(float(start * middle), float(each * middle), min(float(low), 1 - MARGIN), max(float(high), 1 + MARGIN))
 
 
-def probe(prepared: Prepared, tokens: Mapping[str, float], device: str) -> Pace:
+def probe(prepared: Prepared, tokens: Mapping[str, float], device: str) -> Paces:
     """The pace of a training, by forward and backward passes over a batch of texts of mean length."""
     import torch
 
@@ -196,14 +220,13 @@ def probe(prepared: Prepared, tokens: Mapping[str, float], device: str) -> Pace:
             torch.cuda.synchronize(device)
         times.append(time.monotonic() - began)
         module.zero_grad(set_to_none=True)
-    middle = float(np.median(times)) / work
-    return {"tune": Range(middle / GUESS, middle, middle * GUESS)}
+    return {"tune": Pace(0.0, float(np.median(times)) / work, 1 / GUESS, GUESS)}
 
 
-def seconds(job: Job, pace: Pace, count: float) -> Range | None:
+def seconds(job: Job, paces: Paces, count: float) -> Range | None:
     """What a job of so many operations takes; None where no pace is known."""
-    known = next((pace[stage] for stage in (job.stage, *LIKE.get(job.stage, ()), "tune", "trial") if stage in pace), None)
-    return known * count if known else None
+    known = next((paces[stage] for stage in (job.stage, *LIKE.get(job.stage, ()), "tune", "trial") if stage in paces), None)
+    return known.seconds(count) if known else None
 
 
 class Spending:
@@ -214,11 +237,11 @@ class Spending:
         self.facts = prepared.facts
         self.config = prepared.encoder.config
         self.device = device
-        self.pace = learnt(_views(store), prepared.encoder.name, device, self.facts.precision)
+        self.paces = learnt(_views(store), prepared.encoder.name, device, self.facts.precision)
 
     def probe(self) -> None:
         """Measure for a moment what no earlier run has told."""
-        self.pace = self.pace or probe(self.prepared, self.tokens, self.device)
+        self.paces = self.paces or probe(self.prepared, self.tokens, self.device)
 
     @cached_property
     def tokens(self) -> Mapping[str, float]:
@@ -233,7 +256,7 @@ class Spending:
     def seconds(self, job: Job) -> Range | None:
         """What a job takes; None where no pace is known."""
         layers, hidden = layers_of(self.config), self.prepared.encoder.hidden_size
-        return seconds(job, self.pace, operations(job, self.facts, self.tokens.__getitem__, layers, hidden))
+        return seconds(job, self.paces, operations(job, self.facts, self.tokens.__getitem__, layers, hidden))
 
     def trial(self) -> Range | None:
         """What a trial with all candidates takes, the mean over primaries."""

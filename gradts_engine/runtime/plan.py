@@ -98,7 +98,7 @@ def expected(prepared: Prepared, catalog: Catalog, store: Store, run: RunView, d
     if run.started:
         return None
     spending = Spending(prepared, store, device)
-    if not spending.pace:
+    if not spending.paces:
         return None
     table = spending.table(Wanted.of(prepared, catalog, store).left, trials_of(prepared.experiment, catalog), 0)
     times = {stage: (row["low"], row["high"]) for stage, row in table.items() if row["high"] is not None}

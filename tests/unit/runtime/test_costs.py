@@ -70,23 +70,50 @@ def test_the_pass_costs_less_than_an_epoch_of_training():
     assert cost(Embed(task="b")) < cost(Score(task="b")) < cost(Tune(task="b")) / 3
 
 
-def view(paces, encoder="minilm", device="cpu", **precision) -> RunView:
+def view(jobs, encoder="minilm", device="cpu", **precision) -> RunView:
+    """A run whose tunings had so many operations, and took so many seconds."""
     started = RunStarted("r", "c", encoder, (), (), (device,), {}, {}, precision={"training": "fp32"} | precision)
-    stages = {str(i): Stage("done", str(i), "tune", seconds=p * 1e6, operations=1e6) for i, p in enumerate(paces)}
+    stages = {str(i): Stage("done", str(i), "tune", seconds=s, operations=n) for i, (n, s) in enumerate(jobs)}
     return RunView(started=started, stages={**stages, "found": Stage("cached", "found", "tune", operations=1.0)})
+
+
+def tuned(*views):
+    """The pace of tunings."""
+    return learnt(views, "minilm", "cpu", {"training": "fp32"})["tune"]
 
 
 def test_a_pace_is_that_of_the_same_encoder_device_and_format():
     paces = np.linspace(1.0, 5.0, 21)
-    others = [view([99.0], encoder="other"), view([99.0], device="cuda:0"), view([99.0], training="bf16"), RunView()]
-    pace = learnt([view(paces), *others], "minilm", "cpu", {"training": "fp32"})["tune"]
-    assert (pace.low, pace.middle, pace.high) == pytest.approx(tuple(np.quantile(paces, [0.1, 0.5, 0.9])))
-    few = learnt([view([2.0] * (FEW - 1))], "minilm", "cpu", {"training": "fp32"})["tune"]
+    wrong = [(1e6, 99e6)]
+    others = [view(wrong, encoder="other"), view(wrong, device="cuda:0"), view(wrong, training="bf16"), RunView()]
+    found = tuned(view([(1e6, pace * 1e6) for pace in paces]), *others).seconds(1.0)
+    assert (found.low, found.middle, found.high) == pytest.approx(tuple(np.quantile(paces, [0.1, 0.5, 0.9])))
+    few = tuned(view([(1e6, 2e6)] * (FEW - 1))).seconds(1.0)
     assert (few.low, few.middle, few.high) == pytest.approx((2 * (1 - MARGIN), 2, 2 * (1 + MARGIN)))
 
 
+def test_what_jobs_take_to_begin_and_end_does_not_grow_with_their_size():
+    """Of jobs of different sizes, each up to a tenth longer or shorter than that."""
+    rng = np.random.default_rng(0)
+    counts = rng.uniform(1e9, 20e9, 60)
+    found = tuned(view((n, (3 + 2e-9 * n) * rng.uniform(0.9, 1.1)) for n in counts))
+    for many in (1e9, 1e11):
+        told = found.seconds(many)
+        assert told.middle == pytest.approx(3 + 2e-9 * many, rel=0.1)
+        assert told.low <= 0.7 * told.middle <= 1.3 * told.middle <= told.high
+    alike = tuned(view([(1e9, 5.0), (1.5e9, 5.1)]))  # too near each other to tell
+    assert alike.seconds(3e9).middle == pytest.approx(3e9 * np.median([5e-9, 3.4e-9]))
+
+
+def test_no_job_is_told_to_take_less_than_nothing():
+    shrinking = tuned(view([(1e9, 5.0), (2e9, 4.0), (4e9, 3.0)]))
+    assert shrinking.start >= 0 <= shrinking.each
+    steep = tuned(view([(1e9, 1.0), (2e9, 4.0), (4e9, 16.0)]))
+    assert steep.start >= 0 < steep.each
+
+
 def test_a_stage_without_a_pace_takes_that_of_a_like_one():
-    pace = learnt([view([2.0])], "minilm", "cpu", {"training": "fp32"})
+    paces = learnt([view([(1e6, 2e6)])], "minilm", "cpu", {"training": "fp32"})
     for job in (Tune(task="a"), Trial(primary="a"), Score(task="a"), Embed(task="a")):
-        assert seconds(job, pace, 10.0).middle == pytest.approx(20.0)
+        assert seconds(job, paces, 10.0).middle == pytest.approx(20.0)
     assert seconds(Tune(task="a"), {}, 10.0) is None
