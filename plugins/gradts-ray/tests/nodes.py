@@ -85,12 +85,12 @@ class Node(Space):
 
     def __init__(self, outer: Space, number: int, core: int | None) -> None:
         super().__init__(*outer.inside("unshare", "--net", "--mount", "--uts"))
-        self.outer, self.link, self.address = outer, f"cable{number}", f"10.201.7.{number}"
+        self.outer, self.name, self.link, self.address = outer, f"node{number}", f"cable{number}", f"10.201.7.{number}"
         self.ray: subprocess.Popen[bytes] | None = None
         self.on = [] if core is None else ["taskset", "--cpu-list", str(core)]
         outer.run("ip", "link", "add", self.link, "type", "veth", "peer", "name", "eth0", "netns", str(self.holder.pid))
         outer.run("ip", "link", "set", self.link, "master", "bridge0", "up")
-        self.run("hostname", f"node{number}")
+        self.run("hostname", self.name)
         self.run("ip", "address", "add", f"{self.address}/24", "dev", "eth0")
         self.run("ip", "link", "set", "eth0", "up")
         self.run("ip", "link", "set", "lo", "up")
@@ -235,7 +235,7 @@ def until(happens: Callable[[], object], what: str, seconds: float = READY) -> f
 def fill(disk: Path) -> Path:
     """A file that takes the last byte of it."""
     path = disk / "full"
-    with suppress(OSError), path.open("wb", buffering=0) as file:
+    with path.open("xb", buffering=0) as file:
         for size in (1 << 20, 1 << 12):
             with suppress(OSError):
                 while True:

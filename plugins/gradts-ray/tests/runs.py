@@ -6,7 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from gradts_engine import events
@@ -36,6 +36,22 @@ def happened(store: Path) -> list[events.Event]:
     return [event for run in Store(store).runs() for _, _, event in read_events(run.events)]
 
 
+def lost(told: Iterable[events.Event]) -> int:
+    """How many workers the engine has given up."""
+    return sum(isinstance(event, events.Warned) and "a worker was lost" in event.message for event in told)
+
+
+def at_work(told: Iterable[events.Event], place: str) -> bool:
+    """Whether a worker of that place has begun what is not finished."""
+    begun: dict[str, str] = {}
+    for event in told:
+        if isinstance(event, events.StageStarted):
+            begun[event.key] = event.device
+        elif isinstance(event, events.StageFinished):
+            begun.pop(event.key, "")
+    return any(place in device for device in begun.values())
+
+
 def places(store: Path) -> set[str]:
     """The devices that have computed something."""
     return {event.device for event in happened(store) if isinstance(event, events.StageStarted) and event.device}
@@ -50,13 +66,14 @@ def artifacts(store: Path) -> dict[str, str]:
     return keys | {str(p.relative_to(store)): hashlib.sha256(p.read_bytes()).hexdigest() for p in kept}
 
 
-def check_once(store: Path) -> None:
-    """Nothing that was finished was begun again, or finished twice."""
+def check_once(told: Iterable[events.Event]) -> set[str]:
+    """Nothing that was finished was begun again, or finished twice; the keys of what was finished."""
     finished: set[str] = set()
-    for event in happened(store):
+    for event in told:
         if isinstance(event, events.StageStarted):
             assert event.key not in finished, f"{event} of what was finished"
-        elif isinstance(event, events.StageFinished) and not event.cached:
-            assert event.key not in finished, f"{event} for the second time"
+        elif isinstance(event, events.StageFinished):
+            assert event.cached or event.key not in finished, f"{event} for the second time"
             finished.add(event.key)
     assert finished
+    return finished

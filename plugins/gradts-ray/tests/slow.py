@@ -1,11 +1,12 @@
 """A worker for tests of faults: a job takes a moment, says that it is begun and how far it is, and stores a small result."""
 
 import json
+import os
 import time
 from pathlib import Path
 
 from gradts_engine import events
-from gradts_engine.contracts import Order, Say
+from gradts_engine.contracts import PLACE, Device, Order, Say
 from gradts_engine.runtime.artifacts import ArtifactStore
 from gradts_engine.runtime.jobs import Outcome, Task
 
@@ -24,9 +25,10 @@ class Slow:
 
     def work(self, task: str, device: str, say: Say) -> str:
         """Say, wait, store."""
+        where = Device(device, place=os.environ.get(PLACE, ""))
         given = Task.model_validate_json(task)
         job = given.job
-        say(given.record(events.StageStarted(job.stage, job.words, given.key, job.about, device)))
+        say(given.record(events.StageStarted(job.stage, job.words, given.key, job.about, where.shown)))
         for step in range(1, STEPS + 1):
             time.sleep(self.seconds / STEPS)
             say(given.record(events.StageProgress(job.stage, job.words, step, STEPS, 0.5, given.key)))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 import pytest
-from runs import artifacts, check_once, command, places, run
+from runs import artifacts, check_once, command, happened, places, run
 
 from gradts_engine.testing import toy_run
 
@@ -41,6 +41,6 @@ def test_a_run_whose_driver_was_killed_goes_on_and_leaves_no_process(tmp_path: P
     assert artifacts(store) == artifacts(threads)
     assert len(places(store)) == 1
     assert " on " in places(store).pop()
-    check_once(store)
+    check_once(happened(store))
     _, alive = psutil.wait_procs(children, timeout=240)  # Ray's agents end two minutes after their node
     assert not alive, [p.cmdline()[:3] for p in alive if p.is_running()]
