@@ -43,7 +43,7 @@ os.environ |= {name: value for name, value in (SETTINGS if os.environ.get(ADDRES
 
 import ray  # noqa: E402
 
-__all__ = ["cluster", "ray"]
+__all__ = ["cluster", "line", "ray"]
 
 
 @contextmanager
@@ -59,17 +59,17 @@ def cluster() -> Iterator[None]:
     with ExitStack() as stack:
         where = {"address": address} if address else _alone(stack)
         stack.callback(ray.shutdown)
-        for left in range(0 if address else TRIES - 1, -1, -1):
+        left = TRIES
+        while not ray.is_initialized():
             try:
                 ray.init(**where, **quiet)
-                break
             except Exception as error:  # Ray raises all kinds, bare ones too
                 ray.shutdown()
-                reason = " ".join(str(error).split())[:200]
+                left -= 1
                 if address:
-                    raise UsageError(f"no Ray cluster at {address}: {reason}") from error
+                    raise UsageError(f"no Ray cluster at {address}: {line(error)}") from error
                 if not left:
-                    raise RunError(f"Ray cannot be started on this machine: {reason}") from error
+                    raise RunError(f"Ray cannot be started on this machine: {line(error)}") from error
         yield
 
 
@@ -87,6 +87,11 @@ def _alone(stack: ExitStack) -> dict[str, Any]:
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
     here = {"address": "local", "_node_ip_address": "127.0.0.1", "_temp_dir": str(folder / "ray")}
     return here | {"object_store_memory": OBJECTS, "include_dashboard": False}
+
+
+def line(error: Exception) -> str:
+    """What Ray says, in one."""
+    return " ".join(str(error).split())[:300]
 
 
 def sweep() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from gradts_engine.errors import RunError, UsageError, WorkerLost
 from gradts_engine.runtime.artifacts import awaited
 from gradts_engine.runtime.executors import ThreadExecutor, native_formats
 from gradts_ray.actor import Actor
-from gradts_ray.cluster import cluster, ray
+from gradts_ray.cluster import cluster, line, ray
 
 SILENCE = 30.0
 """Seconds without a word from an actor at work after which it is taken for dead, and killed."""
@@ -31,7 +31,7 @@ OPTIONS = {"max_restarts": 0, "max_task_retries": 0, "concurrency_groups": {"ord
 
 
 class RayExecutor(ThreadExecutor):
-    """A thread looks after each actor. `held` is given back in the end."""
+    """A thread looks after each actor. `held` is what is given back in the end."""
 
     held: ExitStack
 
@@ -46,18 +46,12 @@ def connect(setup: Setup, count: int | None = None) -> RayExecutor:
     with ExitStack() as stack:
         stack.enter_context(cluster())
         device, count, needs = _devices(setup.devices, count)
-        workers = [RayWorker(setup, needs) for _ in range(count)]
-        try:
-            with ThreadPoolExecutor(count) as pool:  # now, so that what cannot be is known before the run begins
-                list(pool.map(lambda worker: worker.ready(threading.Event()), workers))
-        except BaseException:
-            for worker in workers:
-                worker.close()
-            raise
+        workers = [stack.enter_context(closing(RayWorker(setup, needs))) for _ in range(count)]
+        with ThreadPoolExecutor(count) as pool:  # now, so that what cannot be is known before the run begins
+            list(pool.map(lambda worker: worker.ready(threading.Event()), workers))
         executor = RayExecutor([replace(device, place=worker.place) for worker in workers], setup, workers)
         executor.held = stack.pop_all()
-        return executor
-    raise AssertionError("the stack swallows no error")
+    return executor
 
 
 def _devices(wanted: tuple[str, ...], workers: int | None) -> tuple[Device, int, dict[str, Any]]:
@@ -103,7 +97,7 @@ class RayWorker:
                 self._make(closed, until)
             except ray.exceptions.RayError as error:
                 if not self.place or time.monotonic() > until:
-                    raise RunError(f"no worker can be made on the Ray cluster: {_line(error)}") from error
+                    raise RunError(f"no worker can be made on the Ray cluster: {line(error)}") from error
                 closed.wait(1)
 
     def work(self, task: str, device: str, say: Say) -> str:
@@ -118,7 +112,7 @@ class RayWorker:
                     say(record)
             reason = f"nothing was heard of it for {SILENCE:.0f} s"
         except ray.exceptions.RayError as error:
-            reason = _line(error)
+            reason = line(error)
         with self._lock:
             actor, self._actor = self._actor, None
         ray.kill(actor)  # so that two attempts never work at one task for long
@@ -132,7 +126,7 @@ class RayWorker:
                 _order(self._actor, order)
 
     def close(self) -> None:
-        """End the actor. All that it said was heard, so that its files go, too."""
+        """End the actor. All that it said was heard, so that its files go, too. May be called twice."""
         if self._actor:
             ray.kill(self._actor)
         for path in self._files:
@@ -165,7 +159,3 @@ class RayWorker:
 
 def _order(actor: Any, order: Order) -> None:
     actor.order.options(concurrency_group="orders").remote(order)
-
-
-def _line(error: Exception) -> str:
-    return " ".join(str(error).split())[:300]
