@@ -54,6 +54,11 @@ def open_store(folder: Path | None, beside: Path | None = None) -> Store:
     return store.open_store(folder, beside)
 
 
+def names_in(text: str) -> tuple[str, ...]:
+    """Names between commas, each once."""
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+
+
 def say(text: str, *, err: bool = False) -> None:
     """Print a line, whatever names and messages it holds."""
     _print(printable(text) + "\n", err=err)

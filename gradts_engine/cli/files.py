@@ -65,11 +65,12 @@ def cache() -> None:
 def cache_list(store: Path | None, as_json: bool) -> None:
     """Number and size of the stored results of each stage."""
     from gradts_engine import tables
+    from gradts_engine.runtime.cleaning import removable
 
     kept = open_store(store)
     sizes: dict[str, list[int]] = {}
     for artifact in kept.artifacts:
-        sizes.setdefault(artifact.stage, []).append(sum(p.stat().st_size for p in artifact.folder.iterdir()))
+        sizes.setdefault(artifact.stage, []).append(removable(artifact.folder, "result").size)
     rows = [{"stage": s, "results": len(n), "MB": round(sum(n) / 1e6, 2)} for s, n in sorted(sizes.items())]
     show(rows, as_json, lambda: tables.records(rows) if rows else tables.label(f"nothing stored in {kept.root}"))
 

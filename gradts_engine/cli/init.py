@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradts_engine.cli.base import cli, say, store_option
+from gradts_engine.cli.base import cli, names_in, say, store_option
 from gradts_engine.cli.completing import complete_encoder
 from gradts_engine.cli.plan import plan
 from gradts_engine.errors import UsageError
@@ -131,7 +131,7 @@ def _chosen(folder: Path, tasks: str | None, said: Mapping[str, Mapping[str, str
     for problem in problems:
         say(f"warning: {problem}", err=True)
     names = [task.name for task in found]
-    wanted = tasks.split(",") if tasks is not None else names
+    wanted = names_in(tasks) if tasks is not None else names
     for name in [*wanted, *(task for given in said.values() for task in given)]:
         if name not in names:
             raise UsageError(f"{unknown('task', name, names)} (a task that was found in {folder.absolute()})")

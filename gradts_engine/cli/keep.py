@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from gradts_engine.cli.base import cli, open_store, say, store_option
 from gradts_engine.cli.completing import complete_run
+
+if TYPE_CHECKING:
+    from gradts_engine.runtime.store import RunFolder, Store
 
 names_argument = click.argument("names", metavar="RUN...", nargs=-1, required=True, shell_complete=complete_run)
 yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
@@ -35,7 +39,7 @@ def remove(names: Sequence[str], dry_run: bool, yes: bool, store: Path | None) -
     from gradts_engine.runtime.shelving import own, remove_runs
 
     kept = open_store(store)
-    folders = list({run.id: run for run in map(kept.run, names)}.values())
+    folders = _named(kept, names)
     results = own(kept, folders)
     for run in folders:
         models = len(list(run.models.glob("*")))
@@ -66,7 +70,7 @@ def archive(names: Sequence[str], out: Path | None, keep: bool, yes: bool, store
     from gradts_engine.runtime.shelving import archive, remove_runs
 
     kept = open_store(store)
-    folders = list({run.id: run for run in map(kept.run, names)}.values())
+    folders = _named(kept, names)
     path = out or Path(f"{folders[0].id}.tar.gz")
     if not (keep or yes):
         click.confirm(f"Pack {', '.join(run.id for run in folders)} into {path} and remove what only they hold?", abort=True)
@@ -74,3 +78,8 @@ def archive(names: Sequence[str], out: Path | None, keep: bool, yes: bool, store
     say(f"wrote {path}, {path.stat().st_size / 1e6:.2f} MB")
     if not keep:
         say(f"freed {remove_runs(kept, folders) / 1e6:.2f} MB")
+
+
+def _named(store: Store, names: Sequence[str]) -> list[RunFolder]:
+    """The runs with these names, each once."""
+    return list({run.id: run for run in map(store.run, names)}.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
@@ -75,21 +76,12 @@ def import_mtdnn(definition: Path, data: Path, out: Path, encoder: str, as_json:
       gradts-engine import-mtdnn glue_task_def.yml canonical_data imported
       gradts-engine run imported/tasks.toml
     """
-    from rich.console import Group
-
-    from gradts_engine import tables
     from gradts_engine.hooks.catalog import load_catalog
     from gradts_engine.published import mtdnn
 
     metrics = {name: spec.metrics for name, spec in load_catalog().task_types.items()}
     found = mtdnn.import_mtdnn(definition, data, out, metrics, encoder)
-    facts = {"written": str(out), "tasks": found.rows, "not carried over": found.lost}
-    rows = [{"task": task, **splits} for task, splits in found.rows.items()]
-    columns = list(dict.fromkeys(key for row in rows for key in row))
-    table = tables.records([{column: row.get(column, "") for column in columns} for row in rows])
-    lost = [tables.label(line) for line in found.lost]
-    show(facts, as_json, lambda: Group(table, *([tables.label("not carried over:", "bold"), *lost] if lost else [])))
-    say(f"wrote {out / 'tasks.toml'}", err=True)
+    _show_imported(out, found.rows, found.lost, as_json)
     if found.damaged:
         left_out = "1 task was" if found.damaged == 1 else f"{found.damaged} tasks were"
         raise UsageError(f"{left_out} left out because of rows that cannot be read, see above; the others are written")
@@ -111,16 +103,23 @@ def import_machamp(configuration: Path, data: Path, out: Path, encoder: str, as_
       gradts-engine import-machamp configs/glue.json . imported
       gradts-engine plan imported/tasks.toml
     """
-    from rich.console import Group
-
-    from gradts_engine import tables
     from gradts_engine.hooks.catalog import load_catalog
     from gradts_engine.published import machamp
 
     metrics = {name: spec.metrics for name, spec in load_catalog().task_types.items()}
     found = machamp.import_machamp(configuration, data, out, metrics, encoder)
-    facts = {"written": str(out), "tasks": found.files, "not carried over": found.lost}
-    table = tables.records([{"task": task, **files} for task, files in found.files.items()])
-    lost = [tables.label(line) for line in found.lost]
-    show(facts, as_json, lambda: Group(table, *([tables.label("not carried over:", "bold"), *lost] if lost else [])))
+    _show_imported(out, found.files, found.lost, as_json)
+
+
+def _show_imported(out: Path, tasks: Mapping[str, Mapping[str, object]], lost: Sequence[str], as_json: bool) -> None:
+    """What was written of each task, by split, and what could not be."""
+    from rich.console import Group
+
+    from gradts_engine import tables
+
+    facts = {"written": str(out), "tasks": tasks, "not carried over": lost}
+    splits = dict.fromkeys(split for of in tasks.values() for split in of)
+    table = tables.records([{"task": task} | {split: of.get(split, "") for split in splits} for task, of in tasks.items()])
+    lines = [tables.label(line) for line in lost]
+    show(facts, as_json, lambda: Group(table, *([tables.label("not carried over:", "bold"), *lines] if lines else [])))
     say(f"wrote {out / 'tasks.toml'}", err=True)

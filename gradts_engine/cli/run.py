@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradts_engine.cli.base import cli, executor_options, open_store, run_argument, say, show_results, store_option
+from gradts_engine.cli.base import cli, executor_options, names_in, open_store, run_argument, say, show_results, store_option
 from gradts_engine.cli.engine import order
 from gradts_engine.errors import GradTSError, Interrupted, UsageError
 from gradts_engine.nearest import unknown
@@ -159,15 +159,10 @@ def _ask(store: Store, folder: RunFolder, primary: str, display: Display, contro
                 raise Interrupted("interrupted; the proposal is kept") from None
             if answer.lower() in ("y", "yes", "l", "later", "a", "alone"):
                 return {"y": proposed, "a": [], "l": None}[answer[0].lower()]
-            names = _names(answer)
+            names = names_in(answer)
             if all(name in candidates for name in names):
                 return names
             console.print(printable(f"candidates are: {', '.join(candidates)}"), style="yellow")
-
-
-def _names(text: str) -> tuple[str, ...]:
-    """Names between commas, each once."""
-    return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
 
 
 @cli.command()
@@ -281,7 +276,7 @@ def _check_unchanged(folder: RunFolder, config: Path) -> None:
 def _candidates(view: RunView, primary: str | None, text: str) -> tuple[str, ...]:
     """The candidates of a primary that are named between commas."""
     tasks = [t for t in view.started.tasks if t != primary] if view.started else []
-    names = _names(text)
+    names = names_in(text)
     for name in names:
         if name not in tasks:
             raise UsageError(unknown("candidate", name, tasks))

@@ -76,7 +76,7 @@ def test_a_folder_becomes_a_run_that_can_be_planned(folder):
         (["--primary", "reviews", "--text", "reviews=nothing"], "no column 'nothing'"),
         (["--primary", "reviews", "--label", "reviews"], "expected TASK=VALUE"),
         (["--primary", "reviews", "--tasks", "reviews"], "expected files of two tasks"),
-        (["--primary", "reviews", "--encoder", "minilm-l7"], "no encoder or folder 'minilm-l7'"),
+        (["--primary", "reviews", "--tasks", "names, reviews", "--encoder", "minilm-l7"], "no encoder or folder 'minilm-l7'"),
     ],
 )
 def test_what_is_wrong_is_said_in_a_line_and_nothing_is_written(folder, arguments, words):
