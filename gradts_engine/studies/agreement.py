@@ -34,17 +34,20 @@ class Agreement:
     regret: Mapping[int, float]
 
 
-def spearman(x: np.ndarray, y: np.ndarray) -> float:
-    """Spearman's rank correlation of the entries that both have; NaN for fewer than three, or where either does not vary."""
+def spearman(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Spearman's rank correlation [...] of the entries that both [..., C] have; NaN for fewer than three, or where either does
+    not vary."""
     from scipy.stats import rankdata
 
     both = np.isfinite(x) & np.isfinite(y)
-    if both.sum() < 3:
-        return math.nan
-    a, b = rankdata(x[both]), rankdata(y[both])
-    a, b = a - a.mean(), b - b.mean()
-    size = math.sqrt(float(a @ a) * float(b @ b))
-    return float(a @ b) / size if size else math.nan
+    count = both.sum(-1, keepdims=True)
+    # What is left out is given the last ranks, which moves none of the others.
+    ranks = [np.where(both, rankdata(np.where(both, values, np.inf), axis=-1), 0.0) for values in (x, y)]
+    a, b = (np.where(both, rank - rank.sum(-1, keepdims=True) / np.maximum(count, 1), 0.0) for rank in ranks)
+    size = np.sqrt((a * a).sum(-1) * (b * b).sum(-1))
+    found: np.ndarray = np.full(size.shape, np.nan)
+    np.divide((a * b).sum(-1), size, out=found, where=(size > 0) & (count[..., 0] >= 3))
+    return found
 
 
 def reliability(gains: np.ndarray) -> float:
@@ -82,7 +85,7 @@ def regret(values: np.ndarray, gains: np.ndarray, first: int) -> float:
 def agreement(predicted: Prediction, truth: Prediction, *, first: tuple[int, ...] = (1, 3), resamples: int = 1000) -> Agreement:
     """Compare a prediction with a truth."""
     means = _gains(predicted, truth)
-    rhos = {p: spearman(predicted[p], means[p]) for p in predicted}
+    rhos = {p: float(spearman(predicted[p], means[p])) for p in predicted}
     rho = _mean([*rhos.values()])
     ceiling = _mean([math.sqrt(reliability(truth[p])) for p in predicted if math.isfinite(rhos[p])])
     low, high = _interval(lambda p, rows: spearman(predicted[p][rows], means[p][rows]), means, resamples)
@@ -95,23 +98,37 @@ def lead(first: Prediction, second: Prediction, truth: Prediction, *, resamples:
     candidates that are the same for both. Primaries of which one of them knows nothing do not count."""
     means = _gains(first, truth)
 
-    def difference(p: str, rows: np.ndarray | slice) -> float:
-        return spearman(first[p][rows], means[p][rows]) - spearman(second[p][rows], means[p][rows])
+    def between(p: str, rows: np.ndarray | slice) -> np.ndarray:
+        difference: np.ndarray = spearman(first[p][rows], means[p][rows]) - spearman(second[p][rows], means[p][rows])
+        return difference
 
-    return _mean([difference(p, slice(None)) for p in first]), *_interval(difference, means, resamples)
+    return _mean([float(between(p, slice(None))) for p in first]), *_interval(between, means, resamples)
 
 
 def _gains(predicted: Prediction, truth: Prediction) -> Prediction:
     return {p: np.array([Repeats(tuple(row)).mean for row in truth[p]]) for p in predicted}
 
 
-def _interval(statistic: Callable[[str, np.ndarray], float], gains: Prediction, resamples: int) -> tuple[float, float]:
-    """95% percentile interval of the mean of a statistic: primaries are drawn with replacement, and then candidates of each."""
-    draw, primaries, found = np.random.default_rng(0), list(gains), []
-    for _ in range(resamples):
-        drawn = [primaries[i] for i in draw.choice(len(primaries), len(primaries))]
-        found.append(_mean([statistic(p, draw.choice(len(gains[p]), len(gains[p]))) for p in drawn]))
-    low, high = np.nanquantile(found, (0.025, 0.975)) if np.isfinite(found).any() else (math.nan, math.nan)
+def _interval(statistic: Callable[[str, np.ndarray], np.ndarray], gains: Prediction, resamples: int) -> tuple[float, float]:
+    """95% percentile interval of the mean of a statistic, which answers for all draws [R, C] of a primary at once: primaries are
+    drawn with replacement, and then candidates of each."""
+    draw, primaries = np.random.default_rng(0), list(gains)
+    drawn: dict[str, list[tuple[int, np.ndarray]]] = {p: [] for p in primaries}
+    for resample in range(resamples):
+        for i in draw.choice(len(primaries), len(primaries)):
+            rows = draw.choice(len(gains[primaries[i]]), len(gains[primaries[i]]))
+            drawn[primaries[i]].append((resample, rows))
+    sums, counts = np.zeros(resamples), np.zeros(resamples)
+    for p, of in drawn.items():
+        if of:
+            at, rows = (np.array(each) for each in zip(*of, strict=True))
+            values = statistic(p, rows)
+            known = np.isfinite(values)
+            np.add.at(sums, at[known], values[known])
+            np.add.at(counts, at[known], 1)
+    if not counts.any():
+        return math.nan, math.nan
+    low, high = np.quantile(sums[counts > 0] / counts[counts > 0], (0.025, 0.975))
     return float(low), float(high)
 
 

@@ -17,6 +17,12 @@ def test_spearman_is_scipys():
     x[3] = np.nan
     assert spearman(x, y) == pytest.approx(spearmanr(np.delete(x, 3), np.delete(y, 3)).statistic)
     assert math.isnan(spearman(np.ones(5), np.arange(5.0)))
+    many = np.random.default_rng(1).integers(0, 6, (2, 50, 7)).astype(float)  # at once, with ties and entries that are missing
+    many[0][many[0] == 5] = np.nan
+    found = spearman(*many)
+    assert found == pytest.approx([float(spearman(x, y)) for x, y in zip(*many, strict=True)], nan_ok=True)
+    both = np.isfinite(many[0, 0])
+    assert found[0] == pytest.approx(spearmanr(many[0, 0][both], many[1, 0][both]).statistic)
 
 
 def test_reliability_is_the_squared_correlation_with_the_truth():
