@@ -10,10 +10,12 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor
+from torch.func import functional_call
 
 from gradts_engine.contracts import ClassScores, Label, Rules, TextAnswers
 from gradts_engine.errors import TrainingDiverged
 from gradts_engine.learning.batches import Encoded, Plan, Step, token_batches
+from gradts_engine.learning.casting import cast_weights
 from gradts_engine.learning.memory import Patience
 from gradts_engine.learning.metrics import METRICS
 from gradts_engine.learning.model import MultiTaskModel
@@ -61,22 +63,28 @@ def seed_device(seed: int, device: str) -> None:
         torch.default_generator.manual_seed(seed)
 
 
+SHORT = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
 def short(precision: str, device: str, *, cache: bool = True) -> AbstractContextManager[Any]:
     """Within: products are computed in bf16 or fp16, from weights that stay in float32. With a `cache` a weight is cast at its
     first use and not again before the end, however many batches there are."""
-    if precision not in ("bf16", "fp16"):
+    if precision not in SHORT:
         return nullcontext()
-    return torch.autocast(device.partition(":")[0], torch.bfloat16 if precision == "bf16" else torch.float16, cache_enabled=cache)
+    return torch.autocast(device.partition(":")[0], SHORT[precision], cache_enabled=cache)
 
 
 def whole(precision: str, device: str) -> AbstractContextManager[Any]:
     """Within `short`: numbers are computed in the format that they have, as losses, sums and backward passes are."""
-    return torch.autocast(device.partition(":")[0], enabled=False) if precision in ("bf16", "fp16") else nullcontext()
+    return torch.autocast(device.partition(":")[0], enabled=False) if precision in SHORT else nullcontext()
 
 
-def logits_of(model: MultiTaskModel, task: str, inputs: Mapping[str, Tensor]) -> Tensor:
-    """What a model says, in float32 at least: losses and softmax are no place for short formats."""
-    logits: Tensor = model(task, inputs)
+def logits_of(
+    model: MultiTaskModel, task: str, inputs: Mapping[str, Tensor], weights: Mapping[str, Tensor] | None = None
+) -> Tensor:
+    """What a model says, with some `weights` in place of its own, in float32 at least: losses and softmax are no place for short
+    formats."""
+    logits: Tensor = functional_call(model, dict(weights), (task, inputs)) if weights else model(task, inputs)
     return logits.to(torch.promote_types(logits.dtype, torch.float32))
 
 
@@ -249,11 +257,12 @@ def _backward(state: TrainingState, data: Mapping[str, Encoded], step: Step, pre
     """Accumulate the gradients of one step; its loss, a scalar on the device."""
     loss = torch.zeros((), device=state.device)
     with short(precision, state.device):
+        weights = cast_weights(state.model, SHORT.get(precision))
         for batch in step:
             parts = np.array_split(batch.rows, min(state.parts, len(batch.rows)))
             outputs = _outputs(state, data[batch.task], parts, precision) if len(parts) > 1 else None
             for rows in parts:
-                sums, counts = _losses(state, data[batch.task], rows, precision)
+                sums, counts = _losses(state, data[batch.task], rows, precision, weights)
                 with whole(precision, state.device):
                     micro = sums.sum() / (counts.sum() if outputs is None else outputs) / len(step)
                     state.scaler.scale(micro).backward()
@@ -261,9 +270,11 @@ def _backward(state: TrainingState, data: Mapping[str, Encoded], step: Step, pre
     return loss
 
 
-def _losses(state: TrainingState, data: Encoded, rows: np.ndarray, precision: str) -> tuple[Tensor, Tensor]:
+def _losses(
+    state: TrainingState, data: Encoded, rows: np.ndarray, precision: str, weights: Mapping[str, Tensor] | None = None
+) -> tuple[Tensor, Tensor]:
     inputs, targets = data.batch(rows, state.device)
-    logits = logits_of(state.model, data.task, inputs)
+    logits = logits_of(state.model, data.task, inputs, weights)
     with whole(precision, state.device):
         return data.type.loss(logits, targets)
 

@@ -6,10 +6,12 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradts_engine.errors import Interrupted
+from gradts_engine.learning import training
 from gradts_engine.learning.batches import Batch
+from gradts_engine.learning.casting import cast_weights
 from gradts_engine.learning.training import Dev, train
 from gradts_engine.learning.watch import Progress
-from tests.unit.learning.training.toy import Kept, Settings, plan_of, quiet, weights
+from tests.unit.learning.training.toy import Kept, Settings, differ, plan_of, quiet, weights
 
 
 def test_in_bfloat16_weights_optimiser_and_losses_stay_in_float32(run, model, data):
@@ -34,13 +36,15 @@ def test_in_bfloat16_weights_optimiser_and_losses_stay_in_float32(run, model, da
 
 def test_in_bfloat16_a_step_casts_each_weight_once(model, data, monkeypatch):
     """However many batches it has; and a checkpoint holds float32 alone."""
-    casts: list[int] = []
+    casts: list[str] = []
     weight = next(p for name, p in model.encoder.named_parameters() if name.endswith("query.weight"))
 
     class Counting(TorchDispatchMode):
         def __torch_dispatch__(self, function, types, args=(), kwargs=None):
             if function is torch.ops.aten._to_copy.default and args[0] is weight:
-                casts.append(1)
+                casts.append("alone")
+            if function is torch.ops.aten._foreach_copy_.default and any(source is weight for source in args[1]):
+                casts.append("with others")
             return function(*args, **(kwargs or {}))
 
     keeper = Kept(stop=1)
@@ -56,5 +60,35 @@ def test_in_bfloat16_a_step_casts_each_weight_once(model, data, monkeypatch):
             seed=0,
             keeper=keeper,
         )
-    assert len(casts) == 1
+    assert casts == ["with others"]
     assert {value.dtype for value in keeper.kept.tensors.values() if value.is_floating_point()} == {torch.float32}
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp32"])
+def test_weights_that_are_cast_together_change_no_bit(run, model, data, monkeypatch, precision):
+    """Against autocast, which casts each by itself: over steps of several batches and tasks, with dropout."""
+    plan, start = plan_of(data, "classes", "numbers", "words"), weights(model)
+    run(plan, Settings(precision=precision))
+    together = weights(model)
+    assert differ(start, together)
+    model.load_state_dict(start)
+    monkeypatch.setattr(training, "cast_weights", lambda model, dtype: {})
+    run(plan, Settings(precision=precision))
+    assert not differ(together, weights(model))
+
+
+def test_shared_weights_and_encoders_of_others_are_left_to_autocast(model):
+    names = [*cast_weights(model, torch.bfloat16)]
+    assert names
+    assert all(name.endswith((".weight", ".bias")) for name in names)
+    layer = model.encoder.encoder.layer[0]
+    layer.output.dense.bias = layer.attention.output.dense.bias
+    layer.attention.self.query.weight.requires_grad_(False)
+    left = {name for name in names if name not in cast_weights(model, torch.bfloat16)}
+    assert left == {
+        f"encoder.encoder.layer.0.{x}"
+        for x in ("output.dense.bias", "attention.output.dense.bias", "attention.self.query.weight")
+    }
+    model.encoder = torch.nn.Sequential(model.encoder)
+    assert cast_weights(model, torch.bfloat16) == {}
+    assert cast_weights(model, None) == {}
