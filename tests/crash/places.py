@@ -146,19 +146,13 @@ class Fork:
         """Wait until it is stopped where it was to be; False where it came to its end."""
         return self.forks.held()
 
-    def wait_until(self, condition: Callable[[int], bool]) -> None:
-        """Until something is true of its process, or it is over."""
-        with suppress(psutil.NoSuchProcess):
-            while psutil.Process(self.pid).status() != psutil.STATUS_ZOMBIE and not condition(self.pid):
-                time.sleep(0.01)
-
     def go_on(self) -> None:
         """After it was stopped."""
         os.kill(self.pid, signal.SIGCONT)
 
     def kill(self, after: float) -> None:
-        """Send SIGKILL after so many seconds."""
-        time.sleep(after)
+        """Send SIGKILL once it has had so many seconds of a processor."""
+        wait_until(self.pid, lambda pid: busy(pid) >= after)
         with suppress(ProcessLookupError):  # it was done
             os.kill(self.pid, signal.SIGKILL)
 
@@ -180,16 +174,29 @@ class Process:
             self.child = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=ENVIRONMENT)
 
     def kill(self, after: float) -> None:
-        """Send SIGKILL so many seconds after it began to write."""
-        while self.child.poll() is None and len(journal(self.place)) == self.before:
-            time.sleep(0.05)
-        time.sleep(after)
+        """Send SIGKILL once it has had so many seconds of a processor since it began to write."""
+        wait_until(self.child.pid, lambda _: len(journal(self.place)) > self.before)
+        began = busy(self.child.pid)
+        wait_until(self.child.pid, lambda pid: busy(pid) >= began + after)
         acknowledge(self.place, journal(self.place)[self.before :])
         self.child.kill()
 
     def end(self) -> int:
         """Wait for it: its exit status, -9 where it was killed."""
         return self.child.wait()
+
+
+def wait_until(pid: int, condition: Callable[[int], bool]) -> None:
+    """Until something is true of a process, or it is over."""
+    with suppress(psutil.NoSuchProcess):
+        while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE and not condition(pid):
+            time.sleep(0.01)
+
+
+def busy(pid: int) -> float:
+    """Seconds of a processor that a process has had: on a busy machine it has done as much in them as on any other."""
+    times = psutil.Process(pid).cpu_times()
+    return float(times.user + times.system)
 
 
 def waits_for_a_lock(pid: int) -> bool:

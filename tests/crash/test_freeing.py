@@ -12,7 +12,7 @@ import pytest
 from gradts_engine.runtime.artifacts import MODEL, Artifact, ArtifactStore
 from gradts_engine.runtime.cleaning import Removable, remove
 from gradts_engine.runtime.store import Store
-from tests.crash.places import Fork, log, waits_for_a_lock
+from tests.crash.places import Fork, log, wait_until, waits_for_a_lock
 
 SERVER = multiprocessing.get_context("forkserver")  # its processes begin at once
 SERVER.set_forkserver_preload([__name__])
@@ -129,7 +129,7 @@ def test_a_run_that_is_killed_while_it_frees_what_another_run_needs(forks, other
         first = Fork(forks, place, hold + 1 + hold // 2 % 3, hold=hold, freeing=True)
         assert first.held()
         second = Fork(others, place, config="other.toml")
-        second.wait_until(waits_for_a_lock)
+        wait_until(second.pid, waits_for_a_lock)
         waited += waits_for_a_lock(second.pid)
         first.go_on()
         assert first.end() == -signal.SIGKILL, log(place)
