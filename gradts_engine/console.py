@@ -21,7 +21,7 @@ def describe(event: Event) -> str:
     """An event in a line, or nothing for one that is not worth a line."""
     match event:
         case events.RunStarted(run, encoder=encoder, tasks=tasks, devices=devices):
-            return f"run {run}: {len(tasks)} tasks, encoder {encoder}, on {', '.join(devices)}"
+            return f"run {run}: {len(tasks)} tasks, encoder {encoder}, on {words.devices(devices)}"
         case events.TaskRead(task, kind, metric, sizes, skipped, judged_by=judged_by):
             left_out = f", {sum(skipped.values())} bad rows skipped" if any(skipped.values()) else ""
             return (

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 
 UNITS = ((86400, "d", 3600, "h"), (3600, "h", 60, "m"), (60, "m", 1, "s"))
 
@@ -85,6 +86,11 @@ def count(number: int, what: str) -> str:
 def gain(value: float | None, alone: float | None) -> str:
     """How far a score lies above another; nothing where one of them is missing."""
     return "" if value is None or alone is None else f"{value - alone:+.4f}"
+
+
+def devices(names: Iterable[str]) -> str:
+    """`cuda:0, 3 x cuda:1`: a device is named once, with the number of its workers."""
+    return ", ".join(device if count == 1 else f"{count} x {device}" for device, count in Counter(names).items())
 
 
 def formats(precision: Mapping[str, str]) -> str:

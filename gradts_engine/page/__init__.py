@@ -51,6 +51,7 @@ def page(store: Store, run: RunFolder) -> str:
         "score": words.score,
         "gain": words.gain,
         "duration": words.duration,
+        "devices": words.devices,
         "moment": _moment,
         "class_line": tables.class_line,
     }

@@ -76,7 +76,7 @@ def plan(found: Mapping[str, Any]) -> RenderableType:
     counts = found.get("evidence", {}).items()
     evidence = ", ".join(f"{n['jobs']} {stage}" + (f" ({n['found']} found)" if n["found"] else "") for stage, n in counts)
     each = found["trial seconds"]
-    where = ", ".join(found["devices"]) + words.formats(found["precision"])
+    where = words.devices(found["devices"]) + words.formats(found["precision"])
     made = f", {found['trials found']} of them found" if found["trials found"] else ""
     trials = f"trials: at most {found['trials']}{made}" + ("" if each is None else f", about {each:.0f} s each")
     return Group(

@@ -181,7 +181,7 @@ def run_facts(run: RunState) -> list[tuple[str, str]]:
         ("engine", run.engine or "none"),
         ("config", started.config),
         ("encoder", started.encoder),
-        ("devices", ", ".join(started.devices)),
+        ("devices", words.devices(started.devices)),
         ("tasks", ", ".join(started.tasks)),
         ("primaries", ", ".join(started.primaries)),
         ("strategy", str(selection.get("strategy", ""))),

@@ -47,7 +47,7 @@ def title(app: App[object], snapshot: Snapshot | None, run: RunState | None) -> 
         since = snapshot.now - run.view.last if run.engine and run.state != "paused" else 0.0
         parts.append(Text(f"{words.duration(run.worked + since)} of work", "dim"))
     if started:
-        parts.append(tables.label(f"{started.encoder.rstrip('/').rpartition('/')[2]} on {', '.join(started.devices)}", "dim"))
+        parts.append(tables.label(f"{started.encoder.rstrip('/').rpartition('/')[2]} on {words.devices(started.devices)}", "dim"))
     while len(parts) > FIRST and first.cell_len + sum(part.cell_len + 2 for part in parts) > app.size.width:
         parts.pop()
     return first.append_text(Text("  ").join(parts))

@@ -179,3 +179,16 @@ def test_a_terminal_that_lacks_letters_gets_their_codes(tmp_path):
         child = subprocess.run(arguments, capture_output=True, timeout=60, check=False, env=environment)
         assert b"Traceback" not in child.stderr
         assert (child.stdout + child.stderr).isascii()
+
+
+@pytest.mark.parametrize(
+    ("devices", "shown"),
+    [
+        (("cpu",), "on cpu"),
+        (("cpu", "cpu"), "on 2 x cpu"),
+        (("cuda:0", "cuda:1", "cuda:0", "cuda:1"), "on 2 x cuda:0, 2 x cuda:1"),
+    ],
+)
+def test_a_device_that_workers_share_is_named_once(devices, shown):
+    started = events.RunStarted("r", "c", "minilm", ("a",), ("a",), devices, {}, {}, precision={})
+    assert describe(started) == f"run r: 1 tasks, encoder minilm, {shown}"
