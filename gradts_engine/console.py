@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from rich import console as rich_console
@@ -12,9 +12,13 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from gradts_engine import events, words
 from gradts_engine.events import Event
 from gradts_engine.printing import let_go, printable
+from gradts_engine.repeats import Repeats
 
 PLAIN_INTERVAL = 10.0
 """Seconds between two progress lines of a stage where there are no bars."""
+
+BEST = 3
+"""Candidates that are named when they are ranked."""
 
 
 def describe(event: Event) -> str:
@@ -41,6 +45,10 @@ def describe(event: Event) -> str:
             return f"{stage} {subject}: FAILED: {reason}"
         case events.EpochScored(stage, subject, epoch, metric, score):
             return f"{stage} {subject}: epoch {epoch}, dev {metric} {words.score(score)}"
+        case events.Predicted(primary, predictor, values):
+            return f"ranked for {primary} by {predictor}: {_best(values.get(predictor, {}))}; all of it: gradts-engine results"
+        case events.Judged(primary, auxiliaries, verdict, gain, low, high):
+            return f"verdict on {' + '.join((primary, *auxiliaries))}: {verdict}, {words.points(gain, low, high)}"
         case events.Proposed(primary, _, auxiliaries):
             return f"proposed for {primary}: {_names(auxiliaries)}"
         case events.Confirmed(primary, _, auxiliaries, by):
@@ -58,6 +66,14 @@ def describe(event: Event) -> str:
         case events.Warned(message):
             return f"warning: {message}"
     return ""
+
+
+def _best(values: Mapping[str, tuple[float, ...]]) -> str:
+    """The first candidates by their mean."""
+    means = {task: number for task, of in values.items() if (number := Repeats(tuple(of)).mean) == number}
+    best = sorted(means, key=lambda task: -means[task])
+    more = f" and {len(best) - BEST} more" if len(best) > BEST else ""
+    return ", ".join(f"{task} ({words.score(means[task])})" for task in best[:BEST]) + more
 
 
 def _names(auxiliaries: object) -> str:

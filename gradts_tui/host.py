@@ -9,9 +9,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
-from textual import on
+from textual import events, on
 from textual.app import App, SuspendNotSupported
 from textual.message import Message
+from textual.widgets import Input
 
 from gradts_engine.printing import printable
 from gradts_engine.runtime.store import Store
@@ -51,6 +52,18 @@ class Host(App[int]):
         self.source = source
         self.shelf = Shelf(lambda: self.post_message(self.Read()))
         self.desk = Desk(store, Evidence(store, self.shelf), preferences or Preferences(), run)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Do what keys ask for in the order in which they are pressed. Textual hands each to the widget with the focus, and does
+        it when that hands it back: what a busy screen still has then overtakes what was pressed later, on the next one."""
+        if isinstance(event, events.Key) and self.app_focus and not event.is_forwarded and not isinstance(self.focused, Input):
+            active = self.screen.active_bindings.get(event.key)
+            if active and active.enabled:
+                if isinstance(self.screen, Page):
+                    self.screen.notice(event.key)
+                if await self.run_action(active.binding.action, active.node):
+                    return
+        await super().on_event(event)
 
     def remember(self, **changes: Any) -> None:
         """Remember a choice of the user."""

@@ -79,6 +79,7 @@ def page(store: Store, run: RunFolder) -> str:
         drawing=drawing,
         expected=report.expected,
         to_know=report.to_know,
+        without_verdict=report.without_verdict,
     )
 
 

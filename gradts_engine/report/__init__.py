@@ -1,6 +1,6 @@
 """The results of a run, from its events and artifacts alone: typed records, which tables, JSON and pages render."""
 
-from gradts_engine.report.answer import answer, expected, to_know
+from gradts_engine.report.answer import NO_FINALIST, answer, expected, to_know, without_verdict
 from gradts_engine.report.arrays import (
     BINS,
     Heads,
@@ -34,6 +34,7 @@ from gradts_engine.report.results import results, results_of
 
 __all__ = [
     "BINS",
+    "NO_FINALIST",
     "THRESHOLDS",
     "Chosen",
     "Comparison",
@@ -68,4 +69,5 @@ __all__ = [
     "selected_instances",
     "task_tau",
     "to_know",
+    "without_verdict",
 ]

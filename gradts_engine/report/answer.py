@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 from gradts_engine import words
-from gradts_engine.report.records import Chosen, Expected, Judgement, PrimaryResults
+from gradts_engine.report.records import Chosen, Expected, Judgement, PrimaryResults, Trial
 
 FEW = 100
 """Judging rows below which that is said: the share of right answers then has a standard error of up to 5 points."""
+
+NO_FINALIST = "not a finalist"
+"""Why a trial has no verdict where others have one."""
+
+NAMED = 3
+"""Such trials that are named in a sentence."""
 
 
 def answer(primary: str, found: PrimaryResults) -> str:
@@ -96,3 +104,35 @@ def expected(e: Expected) -> str:
 def _few(found: PrimaryResults) -> list[str]:
     rows = min((v.rows for v in found.verdicts.values() if v.rows), default=FEW)
     return [f"Only {rows} dev rows judged: small gains cannot be seen on so few."] if rows < FEW else []
+
+
+def unjudged(trials: Iterable[Trial], judged: Iterable[str]) -> dict[str, str]:
+    """Why what was tried is not among the `judged` (names, several as `a + b`), where anything is; the best on its first seed
+    comes first, as it is the one that is missed."""
+    known = {frozenset(name.split(" + ")) for name in judged}
+    scores: dict[tuple[str, ...], list[float | None]] = {}
+    for trial in trials:
+        if trial.auxiliaries and known and frozenset(trial.auxiliaries) not in known:
+            scores.setdefault(trial.auxiliaries, []).append(trial.score)
+    order = sorted(scores, key=lambda names: (scores[names][0] is None, -(scores[names][0] or 0.0)))
+    return {" + ".join(names): f"{NO_FINALIST}: {_seen(scores[names])}" for names in order}
+
+
+def _seen(scores: list[float | None]) -> str:
+    """What trials of several seeds came to."""
+    valid = [score for score in scores if score is not None]
+    if len(valid) < len(scores):
+        return "a trial failed"
+    return f"dev {words.score(sum(valid) / len(valid))} on {words.count(len(valid), 'seed')}"
+
+
+def without_verdict(unjudged: Mapping[str, str]) -> str:
+    """A sentence on them; empty where there is none."""
+    if not unjudged:
+        return ""
+    named = [f"{name} ({why.partition(': ')[2]})" for name, why in list(unjudged.items())[:NAMED]]
+    more = [f"{len(unjudged) - NAMED} more"] if len(unjudged) > NAMED else []
+    return (
+        f"No verdict on {', '.join([*named, *more])}: only finalists are judged, "
+        "which are the best by mean dev score of those that were tried on most seeds."
+    )

@@ -182,6 +182,8 @@ class PrimaryResults:
     """Of what is confirmed, or else proposed."""
     answer: str = ""
     """What to train the primary with, in words."""
+    unjudged: Mapping[str, str] = field(default_factory=dict)
+    """What was tried and has no verdict, where others have one, the best first: why it has none."""
     places: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """How likely each candidate is to gain most, second most, ..., by a predictor that tells; empty where none was asked."""
 

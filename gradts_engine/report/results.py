@@ -10,7 +10,7 @@ import numpy as np
 
 from gradts_engine.events import Confirmed, Judged, Proposed, TaskRead, TrialScored
 from gradts_engine.repeats import Repeats
-from gradts_engine.report.answer import answer
+from gradts_engine.report.answer import answer, unjudged
 from gradts_engine.report.arrays import artifact, count_kept, instance_tau
 from gradts_engine.report.history import history
 from gradts_engine.report.records import (
@@ -116,7 +116,7 @@ def _primary(
         expected=_expected(view, primary, decision or proposal),
         places=view.predicted[primary].places if primary in view.predicted else {},
     )
-    return replace(found, answer=answer(primary, found))
+    return replace(found, answer=answer(primary, found), unjudged=unjudged(found.trials, found.verdicts))
 
 
 def _judgement(view: RunView, judged: Judged) -> Judgement:

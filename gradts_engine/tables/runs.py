@@ -144,7 +144,7 @@ def pilots(found: Mapping[str, Sequence[Trial]]) -> Table:
 
 def primary_results(primary: str, found: PrimaryResults, settings: Mapping[str, Any]) -> RenderableType:
     """Ranking, trials, verdicts, choice and gain of one primary."""
-    from gradts_engine.report import expected
+    from gradts_engine.report import expected, without_verdict
 
     parts: list[RenderableType] = [label(f"{primary} ({found.judged_by or found.metric})", "bold")]
     if found.ranking:
@@ -156,6 +156,8 @@ def primary_results(primary: str, found: PrimaryResults, settings: Mapping[str, 
         parts += [Text(f"trials, best dev score of each at {equal}:"), trials(found)]
     if found.verdicts:
         parts += [Text("gains in points on fresh seeds and dev rows that no choice was made on:"), verdicts(found.verdicts)]
+    if found.unjudged:
+        parts += [label(without_verdict(found.unjudged), "dim"), Text()]
     chosen = {a.task: found.kept[a.task] for a in found.proposed or () if a.task in found.kept}
     if settings["selection"]["strategy"] == "fine-grained" and chosen:
         parts += [Text("instances that a threshold would keep:"), thresholds(chosen)]
@@ -261,7 +263,7 @@ def comparison(found: Comparison) -> RenderableType:
         chosen, ranks = found.chosen[primary], {p.name: p for p in found.ranks[primary]}
         parts.append(label(primary, "bold"))
         rows = [
-            {"candidate": p.name, "rank A": ranks[p.name].first, "rank B": ranks[p.name].second}
+            {"candidate": p.name, "rank A": ranks[p.name].first or "-", "rank B": ranks[p.name].second or "-"}
             | {"tau A": words.score(p.first), "tau B": words.score(p.second)}
             for p in found.tau[primary]
         ]

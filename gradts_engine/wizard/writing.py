@@ -10,12 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradts_engine.errors import UsageError
-from gradts_engine.wizard.looking import Guess
+from gradts_engine.wizard.looking import ROWS, Guess
 
 BUDGETS: Mapping[str, tuple[str, Mapping[str, Mapping[str, object]]]] = {
     "quick": (
-        "a first impression: few rows, short trainings",
-        {"data": {"train_limit": 500, "dev_limit": 500}, "training": {"epochs": 2}, "multitask": {"epochs": 2}},
+        "a first impression in minutes: few rows, short trainings, and no verdict on what is proposed",
+        {
+            "selection.halving": {"seeds": 0},
+            "data": {"train_limit": 500, "dev_limit": 500},
+            "training": {"epochs": 2},
+            "multitask": {"epochs": 2},
+        },
     ),
     "normal": (
         "up to 5000 rows of each task",
@@ -26,12 +31,16 @@ BUDGETS: Mapping[str, tuple[str, Mapping[str, Mapping[str, object]]]] = {
 """What each budget means, and the settings that make it."""
 
 COMMENTS = {
+    "seeds": "fresh ones for a verdict: 3 or more tell what helps, and take most of the time",
     "train_limit": "use so many train rows of each task",
     "dev_limit": "and so many dev rows",
     "training": "each task is first fine-tuned alone",
     "multitask": "the trials and the final training",
     "epochs": "passes over the train rows",
 }
+
+DEV = 100
+"""Rows to judge by that are wanted where dev rows are cut from the train rows."""
 
 
 @dataclass(frozen=True)
@@ -84,12 +93,18 @@ def _table(task: Guess, *, primary: bool) -> list[str]:
     lines = [f"[tasks.{name}]", f"type = {_quoted(task.type)}{ordered}"]
     lines += [f"{split} = {_quoted(path)}" for split, path in task.files.items()]
     if "dev" not in task.files:
-        lines.append("dev_fraction = 0.1    # no dev file: a tenth of the train rows, the same ones each time")
+        fraction = _dev_fraction(task.rows)
+        lines.append(f"dev_fraction = {fraction}    # no dev file: so much of the train rows, the same ones each time")
     if primary and "test" not in task.files:
         lines.append('# test = "..."    # rows that choose nothing: without them, the score of the final model is too high')
     lines.append(f"text = {text}")
     lines.append(f"label = {_quoted(task.label)}    # {_comment(task.answers)}")
     return [*lines, ""]
+
+
+def _dev_fraction(rows: int) -> float:
+    """A tenth; of small files more, up to three tenths, so that `DEV` rows judge: each of 20 is worth 5 points."""
+    return 0.1 if rows >= ROWS else round(min(max(DEV / max(rows, 1), 0.1), 0.3), 2)
 
 
 def _quoted(text: str) -> str:

@@ -6,7 +6,6 @@ import time
 from typing import ClassVar
 
 from rich.text import Text
-from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 
@@ -65,10 +64,9 @@ class Log(Page):
         self.post_message(Prefer(level=(self.desk.preferences.level + 1) % len(LEVELS)))
         self.refresh_run()
 
-    def on_key(self, event: events.Key) -> None:
+    def notice(self, key: str) -> None:
         """Whoever looks up is not taken back to the end."""
-        super().on_key(event)
-        if event.key in ("up", "pageup", "home"):
+        if key in ("up", "pageup", "home"):
             self.query_one(Lines).follow = False
             self.refresh_run()
 

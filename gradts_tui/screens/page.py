@@ -146,6 +146,9 @@ class Page(Screen[None]):
             self.query_one("#asked").display = bool(event.value)
             self.back_to_body()
 
+    def notice(self, key: str) -> None:
+        """A key is about to do something."""
+
     def on_key(self, event: events.Key) -> None:
         """Escape drops the filter."""
         asked = self.query_one("#asked")

@@ -120,7 +120,7 @@ class Plan(Page):
             parts.append(Text())
         if self.problem:
             lines = self.problem.splitlines()
-            parts += [Text(f"{self.config.name} cannot run yet:", "bold"), Text(), *map(tables.label, lines), Text()]
+            parts += [Text(f"{self.config.name} cannot run yet:", "bold red"), Text(), *map(tables.label, lines), Text()]
             parts.append(Text("Put it right, then press k to check again.", "dim"))
         elif self.planned:
             parts += [self.hint(self.planned), Text(), tables.plan(self.planned)]  # which may be longer than the screen

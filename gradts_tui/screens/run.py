@@ -62,6 +62,11 @@ class Run(Page):
             self.post_message(Prefer(side=side))
         self.query_one("#side").styles.width = f"{side}%"
 
+    def notice(self, key: str) -> None:
+        """Whoever moves the cursor is not taken to what runs."""
+        if key in ("up", "down", "pageup", "pagedown", "home", "end"):
+            self.query_one(Stages).follow = False
+
     def action_follow(self) -> None:
         """Keep what runs under the cursor again."""
         self.query_one(Stages).follow = True

@@ -10,15 +10,15 @@ from textual.binding import Binding, BindingType
 from textual.widgets import DataTable
 
 from gradts_engine import tables, words
-from gradts_engine.report import PrimaryResults, RunResults
+from gradts_engine.report import PrimaryResults, RunResults, without_verdict
 from gradts_tui.choice import Candidate, Choice, candidates, same_trial, takes
 from gradts_tui.desk import Desk
 from gradts_tui.messages import Send
 from gradts_tui.screens.ask import Ask
 from gradts_tui.screens.page import Page
 from gradts_tui.state import RunState
-from gradts_tui.widgets.candidates import both_alone, columns, cost, heading, row, summary
-from gradts_tui.widgets.outcome import verdict
+from gradts_tui.widgets.candidates import WIDER, both_alone, columns, cost, heading, row, summary
+from gradts_tui.widgets.outcome import said_of, verdict
 from gradts_tui.widgets.say import Say
 from gradts_tui.widgets.table import Table
 
@@ -98,7 +98,7 @@ class Select(Page):
             self.state(run, result, choice) if choice else Text("No proposal yet: trials go on.", "dim")
         )
         tuned = next((t.dev_score for t in results.data if t.task == self.primary), None)
-        notes = [both_alone(result.alone, tuned, results.settings), results.caveat]
+        notes = [both_alone(result.alone, tuned, results.settings), without_verdict(result.unjudged), results.caveat]
         self.query_one("#caveat", Say).say("\n".join(filter(None, notes)))
         if proposal is None:
             self.choices.pop(self.primary, None)
@@ -132,7 +132,8 @@ class Select(Page):
     def cells(self, run: RunState, result: PrimaryResults, candidate: Candidate, choice: Choice | None) -> list[Text]:
         """A row of the table."""
         place = self.order.index(candidate.name)
-        ranked, said = (place + 1, result.ranking[place]), result.verdicts.get(candidate.name)
+        ranked = (place + 1, result.ranking[place])
+        said = said_of(candidate.name, result, interval=self.size.width >= WIDER)
         count = self.count(run, candidate.name, choice)
         return row(self.columns, candidate, ranked, said, choice, count, self.size.width)
 

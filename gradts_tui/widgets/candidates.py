@@ -45,12 +45,12 @@ def row(
     columns: Sequence[str],
     candidate: Candidate,
     ranked: tuple[int, Ranked],
-    said: Judgement | None,
+    said: Text,
     choice: Choice | None,
     count: int | None,
     width: int,
 ) -> list[Text]:
-    """A candidate in a table so wide: its rank and what speaks for it, the verdict on it, how many of its instances would be
+    """A candidate in a table so wide: its rank and what speaks for it, what is said of it, how many of its instances would be
     taken (None: not known yet)."""
     chosen = choice is not None and candidate.name in choice.names
     proposed = choice is not None and candidate.name in choice.proposal.auxiliaries
@@ -65,7 +65,7 @@ def row(
         OWN: Text(words.score(candidate.tau), justify="right"),
         "dev": Text(words.score(tried.score) if tried else "", "" if fresh else "dim", justify="right").append(at),
         "gain": _gain(tried, fresh),
-        "verdict": verdict(said, interval=width >= WIDER) if said else Text(),
+        "verdict": said,
         "rows": Text("?" if count is None else str(count), justify="right"),
         "took": Text(words.duration(tried.seconds if tried else None), justify="right"),
         "why": Text(candidate.reason, "dim"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.text import Text
 
 from gradts_engine import tables, words
-from gradts_engine.report import Final, Judgement, PrimaryResults
+from gradts_engine.report import NO_FINALIST, Final, Judgement, PrimaryResults
 
 INKS = {"helps": "green", "hurts": "red", "undecided": "yellow"}
 """Of verdicts."""
@@ -27,6 +27,13 @@ def verdict(said: Judgement | Final, *, interval: bool = True) -> Text:
     if interval and said.gain is not None:
         text.append(f" {words.points(said.gain, said.low, said.high)}", "dim")
     return text
+
+
+def said_of(name: str, result: PrimaryResults, *, interval: bool) -> Text:
+    """The verdict on a candidate, or why it has none where it was tried."""
+    if judged := result.verdicts.get(name):
+        return verdict(judged, interval=interval)
+    return Text(NO_FINALIST if name in result.unjudged else "", "dim")
 
 
 def outcome(primary: str, result: PrimaryResults) -> Text:

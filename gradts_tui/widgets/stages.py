@@ -122,11 +122,6 @@ class Stages(Tree[Branch | Leaf]):
         """Lines are cut to the new width."""
         self._invalidate()
 
-    def on_key(self, event: events.Key) -> None:
-        """Whoever moves the cursor is not taken to what runs."""
-        if event.key in ("up", "down", "pageup", "pagedown", "home", "end"):
-            self.follow = False
-
 
 def _leaf(tree: Stages, leaf: Leaf, now: float) -> Text:
     stage = leaf.stage

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from rich.cells import cell_len
 from rich.text import Text
+from textual.geometry import Size
 from textual.widgets import DataTable
 
 
@@ -20,6 +21,11 @@ class Table(DataTable[Text]):
     def on_resize(self) -> None:
         """Columns are made anew: they may have become narrower."""
         self.heads = {}
+
+    def get_content_height(self, container: Size, viewport: Size, width: int) -> int:
+        """Lines of the rows that it has now: Textual counts them when nothing else is to be done, and may lay out the screen
+        before, with none."""
+        return self.row_count + (self.header_height if self.show_header else 0)
 
     @property
     def chosen(self) -> str | None:

@@ -51,13 +51,14 @@ def test_a_folder_becomes_a_run_that_can_be_planned(folder):
     settings = tomllib.loads((folder / "tasks.toml").read_text())
     assert settings["run"]["primary"] == ["reviews"]
     assert settings["data"]["train_limit"] == 500
+    assert settings["selection"]["halving"] == {"seeds": 0}  # minutes, and no verdict
     expected = {
         "reviews": {"type": "classification", "train": "reviews.csv", "text": "review", "label": "sentiment"},
         "names": {"type": "token_classification", "train": "names-train.jsonl", "text": "tokens", "label": "ner_tags"},
     }
     tasks = settings["tasks"]
     for name, table_ in expected.items():
-        assert tasks[name] == table_ | {"dev_fraction": 0.1}
+        assert tasks[name] == table_ | {"dev_fraction": 0.3}  # of 40 rows and of 30
     pairs = next(task for task in tasks.values() if task["type"] == "regression")
     assert pairs["text"] == ["sentence1", "sentence2"]
     assert set(pairs) == {"type", "train", "dev", "text", "label"}

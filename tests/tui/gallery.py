@@ -26,9 +26,11 @@ from gradts_engine.runtime.store import Store
 from gradts_tui import preferences
 from gradts_tui.app import GradTS
 from gradts_tui.preferences import Preferences
+from gradts_tui.screens.plan import Plan
 from gradts_tui.state import Snapshot
 from tests.tui.conftest import FakeReader, settle, snapshot_of
 from tests.tui.invented import RUN, make
+from tests.tui.test_plan import GOOD, PLANNED
 
 SIZES = ((80, 24), (120, 40), (200, 60))
 LOOKS = {  # theme, COLORTERM, TERM
@@ -65,6 +67,11 @@ STATES: dict[str, tuple[str, str]] = {  # phase, keys
     "log": ("failed", "6"),
     "runs": ("runs", "down space"),
     "runs-none": ("none", ""),
+    "runs-delete": ("runs", "down space D"),
+    "plan": ("plan", ""),
+    "plan-reading": ("plan", ""),
+    "plan-problem": ("plan", ""),
+    "commands": ("done", "ctrl+p"),
     "help": ("done", "4 question_mark"),
     "compare": ("runs", "space down space c"),
 }
@@ -76,7 +83,7 @@ def app_of(phase: str, theme: str, folder: Path) -> GradTS:
     store = Store(folder / phase / ".gradts")
     source = {"died": "running", "runs": "done"}.get(phase, phase)
     clock = time.time()
-    if phase != "none":
+    if phase not in ("none", "plan"):
         run = make(store, source)
         clock = run.clock
         if not store.runs():
@@ -87,9 +94,13 @@ def app_of(phase: str, theme: str, folder: Path) -> GradTS:
     snapshot = snapshot_of(store, clock, phase)
     if phase == "died":
         snapshot = replace(snapshot, runs=(replace(snapshot.runs[0], engine="", state="died"),))
-    if phase == "none":
+    if phase in ("none", "plan"):
         snapshot = Snapshot(Path("/home/ada/experiments/.gradts"), clock)
-    app = GradTS(store, FakeReader(), None if phase in ("runs", "none") else RUN, Preferences(theme=theme))
+    config = folder / "tasks.toml" if phase == "plan" else None
+    if config:
+        (folder / "planted").mkdir(exist_ok=True)
+        config.write_text(GOOD, encoding="utf-8")
+    app = GradTS(store, FakeReader(), None if phase in ("runs", "none", "plan") else RUN, Preferences(theme=theme), config)
     app.first = snapshot  # type: ignore[attr-defined]  # as the tests have it
     return app
 
@@ -103,6 +114,10 @@ async def picture(state: str, look: str, size: tuple[int, int], folder: Path) ->
     async with app.run_test(size=size) as pilot:
         app.show(app.first)  # type: ignore[attr-defined]
         await settle(app, pilot)
+        if state == "plan":
+            app.screen.found(PLANNED, "")  # type: ignore[attr-defined]
+        if state == "plan-problem":
+            app.screen.found(None, "tasks.toml:3: run.sede: unknown key 'sede'")  # type: ignore[attr-defined]
         for key in keys.split():
             await pilot.press(key)
             await settle(app, pilot)
@@ -156,6 +171,7 @@ def main(folder: Path, words: list[str]) -> None:
     sheets: dict[str, list[str]] = {}
     with tempfile.TemporaryDirectory() as made:
         preferences.config_folder = lambda: Path(made) / "config"
+        Plan.read = lambda self: None  # type: ignore[method-assign]  # what the data hold is given here
         for state, look, size in names(words):
             name = f"{state}-{look}-{size[0]}x{size[1]}.svg"
             (folder / name).write_text(asyncio.run(picture(state, look, size, Path(made))), encoding="utf-8")

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.text import Text
 
 from gradts_engine import events
 from gradts_engine.report import Prediction, PrimaryResults, Ranked, count_kept
@@ -57,7 +58,7 @@ async def test_a_run_without_tau_shows_the_predictor_that_it_has(ui):
     async with app.run_test(size=(80, 24)):
         (candidate,) = candidates(app.first.runs[0].view, "rte", shown.ranking)
         assert candidate.reason == "best trial"
-        told = row(columns(shown, 80), candidate, (1, shown.ranking[0]), None, None, 600, 80)
+        told = row(columns(shown, 80), candidate, (1, shown.ranking[0]), Text(), None, 600, 80)
         assert [str(cell) for cell in told[2:5]] == ["1", "0.5000", "0.6823"]
 
 

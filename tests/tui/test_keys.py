@@ -1,5 +1,6 @@
 """Every key of every screen."""
 
+import asyncio
 import json
 
 import pytest
@@ -54,6 +55,25 @@ async def test_letters_that_come_fast_after_a_slash_are_typed(ui):
         await settle(app, pilot)
         assert app.is_running
         assert app.screen.query_one("#filter", Input).value == "qXp/"
+
+
+async def test_no_key_overtakes_another(ui, monkeypatch):
+    """One that a busy screen still has comes before what is pressed on the next."""
+
+    async def late(self, event: Key) -> bool:
+        await asyncio.sleep(0.3 if event.key == "3" else 0)
+        return False
+
+    app = ui("done")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot)
+        monkeypatch.setattr(Stages, "handle_key", late)
+        app.post_message(Key("2", "2"))
+        app.post_message(Key("3", "3"))
+        await pilot.pause(0.1)
+        app.post_message(Key("4", "4"))
+        await pilot.pause(0.5)
+        assert app.screen.NAME == "select"
 
 
 async def test_keys_of_the_importance_screen(ui, monkeypatch, tmp_path):

@@ -4,15 +4,24 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.text import Text
+from textual.geometry import Size
 
-from gradts_engine import events
+from gradts_engine import events, report, tables
+from gradts_engine.page import page as page_of
 from gradts_engine.report import Ranked
 from gradts_engine.runtime.inbox import Confirm
+from gradts_engine.runtime.store import Store
+from gradts_tui.app import GradTS
 from gradts_tui.choice import candidates
+from gradts_tui.preferences import Preferences
 from gradts_tui.screens.ask import Ask
+from gradts_tui.screens.page import plain
 from gradts_tui.screens.select import Select
 from gradts_tui.state import advance
-from tests.tui.conftest import approve, same, screen_text, select, settle, told
+from gradts_tui.widgets.table import Table
+from tests.tui.conftest import FakeReader, approve, same, screen_text, select, settle, snapshot_of, told
+from tests.tui.invented import RUN, make
 
 pytestmark = pytest.mark.anyio
 
@@ -189,6 +198,35 @@ async def test_predictors_and_verdicts_stand_beside_tau_dev_and_gain(ui):
         assert "helps +4.1 points (95%: +1.2 to +6.9)" in line
         assert line.count("\N{PLUS-MINUS SIGN}") == 2  # of main-effect and of probe
         assert "probe" in screen_text(app)
+
+
+async def test_the_best_trial_says_why_it_has_no_verdict(tmp_path):
+    """In the same words wherever results are shown."""
+    store = Store(tmp_path / ".gradts")
+    run = make(store, "judged")
+    for score in (0.7411, 0.6011):
+        run.add(events.TrialScored("rte", {"stsb": 350}, score, "f" * 64, repeat=int(score < 0.7)))
+    folder = run.write()
+    found = report.results(store, folder)
+    assert list(found.primaries["rte"].unjudged.items()) == [
+        ("stsb", "not a finalist: dev 0.6711 on 2 seeds"),
+        ("mnli + qnli + mrpc", "not a finalist: dev 0.6931 on 1 seed"),
+    ]
+    why = report.without_verdict(found.primaries["rte"].unjudged)
+    assert why.startswith("No verdict on stsb (dev 0.6711 on 2 seeds), mnli + qnli + mrpc (dev 0.6931 on 1 seed): only finalists")
+    assert why in page_of(store, folder)
+    app = GradTS(store, FakeReader(), RUN, Preferences())
+    app.first = snapshot_of(store, run.clock)
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        page = await select(app, pilot)
+        text = screen_text(app)
+        line = next(line for line in text.splitlines() if "[ ]  stsb" in line)
+        assert line.split()[-5:] == ["+0.1166", "not", "a", "finalist", "350"]
+        assert why in " ".join(text.split())
+        table = page.query_one(Table)  # which has its room before anything else happens
+        table.fill({"a": "a"}, {str(i): [Text("x")] for i in range(9)})
+        assert table.get_content_height(Size(80, 24), Size(80, 24), 80) == 10
+    assert why in " ".join(plain(tables.run_results(found)).split())
 
 
 async def test_the_dialog_says_what_was_never_tried_together_and_what_it_costs(with_inbox, launched):
