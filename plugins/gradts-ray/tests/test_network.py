@@ -28,16 +28,16 @@ pytestmark = [pytest.mark.torture, pytest.mark.timeout(3600)]
 SEED = 7
 KINDS = Counter(
     {
-        "worker killed": 12,
+        "worker killed": 15,
         "worker hangs": 3,
         "worker pauses": 6,
-        "node killed": 4,
-        "node hangs": 3,
+        "node killed": 3,
+        "node hangs": 2,
         "node pauses": 4,
-        "cable out": 3,
+        "cable out": 2,
         "cable out for a moment": 4,
-        "packets lost": 3,
-        "packets lost for a moment": 3,
+        "packets lost": 2,
+        "packets lost for a moment": 4,
         "node's disk full": 2,
         "engine killed": 2,
         "head killed": 1,
