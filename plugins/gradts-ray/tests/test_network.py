@@ -59,16 +59,16 @@ class Faults:
     noticed: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """Seconds until the engine knew of it, by kind."""
 
-    def told(self) -> list[events.Event]:
-        """All that was told so far."""
-        return [event for _, _, event in read_events(self.folder / "events.db")]
+    def told(self, after: int = 0) -> list[events.Event]:
+        """All that was told so far, but for the first ones."""
+        return [event for _, _, event in read_events(self.folder / "events.db", after)]
 
     def deal(self, kind: str) -> None:
         """One fault, once there is somebody at work to hit."""
         what, _, how = kind.partition(" ")
         second = self.nodes.second
         node = self.rng.choice(self.nodes.all) if what == "worker" else second
-        until(lambda: at_work(self.told()[self.before :], node.name), f"work on {node.name}")
+        until(lambda: at_work(self.told(self.before), node.name), f"work on {node.name}")
         time.sleep(self.rng.uniform(0, serving.JOB))
         hit = node.processes("ray::Actor" if what == "worker" else "")
         match kind:
@@ -98,7 +98,7 @@ class Faults:
             self.nodes.begin()
         elif (what == "node" and how != "pauses") or kind in ("cable out", "packets lost"):
             self.nodes.add()
-        self.before = len(self.told())
+        self.before += len(self.told(self.before))
 
     def during(self, kind: str, begin: Callable[[], object], end: Callable[[], object]) -> None:
         """A fault that lasts for a moment, or until it is noticed and a while longer."""
@@ -113,9 +113,9 @@ class Faults:
     def wait_for(self, kind: str, begin: Callable[[], object]) -> None:
         """Until the engine knows of it, or has ended, since it was the third worker that a job has lost."""
         assert self.engine
-        engine, before = self.engine, lost(self.told())
+        engine, before = self.engine, lost(self.told(self.before))
         begin()
-        took = until(lambda: lost(self.told()) > before or engine.poll() is not None, f"{kind} is noticed")
+        took = until(lambda: lost(self.told(self.before)) > before or engine.poll() is not None, f"{kind} is noticed")
         if engine.poll() is None:
             self.noticed[kind].append(round(took, 1))
 
