@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from gradts_engine.errors import Interrupted, TrainingDiverged
+from gradts_engine.learning import training
 from gradts_engine.learning.batches import plan_epochs
 from gradts_engine.learning.model import MultiTaskModel, make_head
 from gradts_engine.learning.state import Checkpoint
@@ -81,6 +82,14 @@ def test_a_stopped_training_goes_on_with_the_same_bytes(device, encoder, data, p
         resumed, told = trained(encoder, data, device, chosen, keeper=keeper)
         assert told == said
         assert same(straight, resumed)
+
+
+@pytest.mark.parametrize("precision", ["bf16", "fp16"])
+def test_weights_that_are_cast_together_change_no_bit(device, encoder, data, monkeypatch, precision):
+    together, _ = trained(encoder, data, device, settings(precision), epochs=1)
+    monkeypatch.setattr(training, "cast_weights", lambda model, dtype: {})
+    alone, _ = trained(encoder, data, device, settings(precision), epochs=1)
+    assert same(together, alone)
 
 
 @pytest.mark.parametrize("precision", PRECISIONS)
