@@ -59,20 +59,31 @@ async def test_letters_that_come_fast_after_a_slash_are_typed(ui):
 
 async def test_no_key_overtakes_another(ui, monkeypatch):
     """One that a busy screen still has comes before what is pressed on the next."""
+    gate = asyncio.Event()
 
     async def late(self, event: Key) -> bool:
-        await asyncio.sleep(0.3 if event.key == "3" else 0)
+        if event.key == "3":
+            await gate.wait()
+        return False
+
+    async def seen(name: str) -> bool:
+        for _ in range(100):
+            await asyncio.sleep(0.02)
+            if name == app.screen.NAME and app.screen.is_mounted and not app.shelf.busy:
+                return True
         return False
 
     app = ui("done")
     async with app.run_test(size=(120, 40)) as pilot:
         await shown(app, pilot)
         monkeypatch.setattr(Stages, "handle_key", late)
-        app.post_message(Key("2", "2"))
-        app.post_message(Key("3", "3"))
-        await pilot.pause(0.1)
+        for key in "23":
+            app.post_message(Key(key, key))
+        assert await seen("importance") or app.screen.NAME == "correlation"
         app.post_message(Key("4", "4"))
-        await pilot.pause(0.5)
+        assert await seen("select")
+        gate.set()
+        await settle(app, pilot)
         assert app.screen.NAME == "select"
 
 
