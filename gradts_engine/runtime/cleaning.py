@@ -33,7 +33,10 @@ class Removable:
 
 def sweep(store: Store, run: RunFolder | None = None) -> None:
     """Remove half-written results of engines that were killed, unless another engine than that of `run` is at work: it may be
-    writing them. What is listed before it is known that nobody is at work belongs to nobody."""
+    writing them; and half-written predictions of `run`, on which nobody else works. What is listed before it is known that nobody
+    is at work belongs to nobody."""
+    for half in run.predictions.glob(".*") if run else ():
+        half.unlink(missing_ok=True)
     left = list(_folders(store.artifacts.root / UNFINISHED))
     if left and not _others(store, run):
         for folder in left:

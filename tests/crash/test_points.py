@@ -73,7 +73,7 @@ def test_killed_at_every_point(forks, others, short, record_property, part):
             points += 1
             if new:
                 tried += 1
-                go_on(others, short, shutil.copytree(place, short.folder / "copy"))
+                go_on(others, short, shutil.copytree(place, short.folder / f"{place.name}-{at}"))
     record_property("points of a crash", points)
     record_property("points of a crash with files of their own, gone on from, all identical", tried)
     assert points > 1300 / PARTS

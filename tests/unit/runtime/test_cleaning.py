@@ -76,9 +76,12 @@ def test_what_a_live_run_uses_or_writes_stays(store):
     with run.locked():
         found = garbage(store, older_than=0.0)
         assert names(found) == ["damaged tune-abc", "result k1", "result k2"]
+        run.predictions.mkdir()
+        (run.predictions / ".host-1-half").touch()
         sweep(store)
         assert (store.artifacts.root / "unfinished" / "tune-abc").exists()
         sweep(store, run)  # the engine of that run itself: nobody else is at work
+        assert not list(run.predictions.iterdir())
         assert not (store.artifacts.root / "unfinished" / "tune-abc").exists()
     assert "result k3" in names(garbage(store, older_than=0.0))
 
