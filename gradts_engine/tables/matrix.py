@@ -80,8 +80,10 @@ class Matrix:
         yield self.table(ramp_of(console))
 
     def scale(self, ramp: Ramp = VIRIDIS) -> Text:
-        """What the steps of the ramp stand for: the value at which each begins."""
+        """What the steps of the ramp stand for: the value at which each begins; nothing where all cells would read alike."""
         low, high = self.bounds or bounds(self.values.values())
+        if digits(low) == digits(high):
+            return Text()
         starts = [low + (high - low) * (i + 0.001) / len(ramp) for i in range(len(ramp))]
         return Text().join(Text(f"{digits(x):>4} ", cell(x, low, high, ramp).style) for x in starts)
 

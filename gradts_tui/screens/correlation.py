@@ -164,8 +164,9 @@ class Correlation(Page):
         width = max(self.query_one("#side").scrollable_content_region.width, 12)
         chart.say(Text().append("\n".join(bars(counts.tolist(), width, HIGH if self.has_class("-tall") else LOW)), "blue"))
         left, right = f"{low:.2f}", f"{high:.2f}"
-        highest = f"highest bar {int(counts.max(initial=0))}"
-        self.query_one("#axis", Say).say(Text(f"{left}{highest:^{max(width - len(left) - len(right), 0)}}{right}", "dim"))
+        top, room = int(counts.max(initial=0)), max(width - len(left) - len(right), 0)
+        highest = next((text for text in (f"highest bar {top}", f"top {top}") if len(text) + 2 <= room), "")
+        self.query_one("#axis", Say).say(Text(f"{left}{highest:^{room}}{right}", "dim"))
         settings = run.view.started.settings.get("selection", {}) if run.view.started else {}
         self.query_one("#kept", Say).say(kept(instances, settings))
 
