@@ -36,7 +36,7 @@ def events() -> Measured:
     heard: list[tuple[float, str]] = []
     with TemporaryDirectory() as folder:
         setup = Setup(("cpu",), PUPPET, "", lambda record: heard.append((perf_counter(), record)), folder=Path(folder))
-        with closing(connect(setup, 1)) as executor:
+        with closing(connect(setup)) as executor:
             executor.submit(json.dumps([["say", n] for n in range(RECORDS)])).result()
     if [json.loads(record) for _, record in heard] != [*range(RECORDS)]:
         raise AssertionError("records were lost, or came in another order")

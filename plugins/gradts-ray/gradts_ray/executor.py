@@ -41,11 +41,12 @@ class RayExecutor(ThreadExecutor):
         self.held.close()
 
 
-def connect(setup: Setup, count: int | None = None) -> RayExecutor:
-    """An executor for the GPUs of the cluster, or for one CPU worker a node (`count` in all)."""
+def connect(setup: Setup) -> RayExecutor:
+    """An executor for the GPUs of the cluster, or for its nodes' CPUs where it has none: with a worker each, or as many as
+    `Setup.workers` says."""
     with ExitStack() as stack:
         stack.enter_context(cluster())
-        device, count, needs = _devices(setup.devices, count)
+        device, count, needs = _devices(setup.devices, setup.workers or 1)
         workers = [stack.enter_context(closing(RayWorker(setup, needs))) for _ in range(count)]
         with ThreadPoolExecutor(count) as pool:  # now, so that what cannot be is known before the run begins
             list(pool.map(lambda worker: worker.ready(threading.Event()), workers))
@@ -54,9 +55,9 @@ def connect(setup: Setup, count: int | None = None) -> RayExecutor:
     return executor
 
 
-def _devices(wanted: tuple[str, ...], workers: int | None) -> tuple[Device, int, dict[str, Any]]:
-    """A device, how many of its kind there are, and what an actor for one asks of Ray: which would wait for ever, without a word,
-    for what no node has."""
+def _devices(wanted: tuple[str, ...], workers: int) -> tuple[Device, int, dict[str, Any]]:
+    """A device, how many actors there are to be if so many share each of its kind, and what an actor asks of Ray, which would
+    wait for ever, without a word, for what no node has."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     gpus, cpus = (sum(int(node.get(kind, 0)) for node in nodes) for kind in ("GPU", "CPU"))
     if not set(wanted) <= {"auto", "cpu", "cuda"}:
@@ -64,10 +65,10 @@ def _devices(wanted: tuple[str, ...], workers: int | None) -> tuple[Device, int,
     if "cuda" in wanted and not gpus:
         raise UsageError("run.devices: the Ray cluster has no GPU")
     if gpus and "cpu" not in wanted:
-        needs: dict[str, Any] = {"num_gpus": 1, "num_cpus": 0}
+        needs: dict[str, Any] = {"num_gpus": 1 / workers, "num_cpus": 0}
         formats = ray.get(ray.remote(**needs)(native_formats).remote("cuda:0"), timeout=PLACING)
-        return Device("cuda:0", formats), gpus, needs
-    count = workers or sum(node.get("CPU", 0) >= 1 for node in nodes)
+        return Device("cuda:0", formats), gpus * workers, needs
+    count = workers * sum(node.get("CPU", 0) >= 1 for node in nodes)
     if not 0 < count <= cpus:
         raise UsageError(f"the Ray cluster has {cpus} CPUs, and not the {max(count, 1)} that are asked for")
     return Device("cpu"), count, {"num_cpus": 1, "scheduling_strategy": "SPREAD"}

@@ -74,7 +74,7 @@ def main(folder: Path, address: str) -> None:
     worker = json.dumps({"store": str(folder / "artifacts"), "seconds": JOB})
     with Journal(folder / "events.db") as journal:
         setup = Setup(("cpu",), f"slow:{Slow.__name__}", worker, lambda record: driver.hear(record), folder=folder)
-        with closing(executor.connect(setup, 2)) as connected:
+        with closing(executor.connect(setup)) as connected:
             known = facts([f"task{i}" for i in range(10_000)])
             driver = Driver(known, connected, ArtifactStore(folder / "artifacts"), journal.emit, Control())
             with driver:

@@ -6,6 +6,7 @@ import queue
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, suppress
+from dataclasses import replace
 from pathlib import Path
 
 import gradts_ray
@@ -38,7 +39,7 @@ class TestExecutor(ExecutorContract):
     spec = SPEC
 
     def load(self, setup: Setup, devices: int) -> Executor:
-        return connect(setup, devices)
+        return connect(replace(setup, workers=devices))
 
 
 def test_nobody_outside_this_machine_can_reach_it() -> None:
@@ -58,7 +59,7 @@ def worker() -> int:
 
 def test_what_workers_say_is_in_a_file_of_each_while_the_run_lasts(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """Also of one that was killed, which Ray does not mention in the terminal."""
-    with closing(connect(Setup(("cpu",), PUPPET, "", lambda record: None, folder=tmp_path), 1)) as executor:
+    with closing(connect(Setup(("cpu",), PUPPET, "", lambda record: None, folder=tmp_path))) as executor:
         with pytest.raises(WorkerLost):
             executor.submit(json.dumps([["say", "begins"], ["die"]])).result(LONG)
         executor.submit(json.dumps([["say", "begins"]])).result(LONG)
@@ -76,7 +77,7 @@ def test_a_worker_that_is_stopped_is_replaced_and_what_it_says_later_is_not_hear
     monkeypatch.setattr(executor_module, "SILENCE", 2.0)
     heard: queue.Queue[str] = queue.Queue()
     go_on = tmp_path / "go on"
-    with closing(connect(Setup(("cpu",), PUPPET, "", heard.put), 1)) as executor:
+    with closing(connect(Setup(("cpu",), PUPPET, "", heard.put))) as executor:
         task = executor.submit(json.dumps([["say", "begins"], ["wait", str(go_on)], ["say", "ends"]]))
         assert heard.get(timeout=LONG) == '"begins"'
         stopped = psutil.Process(worker())
@@ -95,7 +96,7 @@ def test_a_store_that_a_worker_does_not_share_is_refused_before_the_run(tmp_path
     monkeypatch.setattr(artifacts, "LATE", 0.5)
     monkeypatch.chdir(tmp_path)
     with pytest.raises(UsageError, match=r"writes to /proc/self/cwd/workers is not seen here: the store has to be"):
-        connect(Setup(("cpu",), PUPPET, "", lambda record: None, folder=Path("/proc/self/cwd")), 1)
+        connect(Setup(("cpu",), PUPPET, "", lambda record: None, folder=Path("/proc/self/cwd")))
     assert not list(tmp_path.glob("workers/*"))
 
 
@@ -113,4 +114,4 @@ def test_folders_of_killed_engines_are_removed_and_no_others(tmp_path: Path, mon
 @pytest.mark.parametrize(("devices", "workers", "message"), [(("cuda",), None, "has no GPU"), (("cpu",), 10_000, "has .* CPUs")])
 def test_more_than_there_is_is_refused_at_once(devices: tuple[str, ...], workers: int | None, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        connect(Setup(devices, PUPPET, "", lambda record: None), workers)
+        connect(Setup(devices, PUPPET, "", lambda record: None, workers=workers))
