@@ -56,7 +56,9 @@ class Host(App[int]):
     async def on_event(self, event: events.Event) -> None:
         """Do what keys ask for in the order in which they are pressed. Textual hands each to the widget with the focus, and does
         it when that hands it back: what a busy screen still has then overtakes what was pressed later, on the next one."""
-        if isinstance(event, events.Key) and self.app_focus and not event.is_forwarded and not isinstance(self.focused, Input):
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            self.app_focus = True  # as Textual does with the first key: a page in a browser has it from then on
+        if isinstance(event, events.Key) and not event.is_forwarded and not isinstance(self.focused, Input):
             active = self.screen.active_bindings.get(event.key)
             if active and active.enabled:
                 if isinstance(self.screen, Page):

@@ -77,6 +77,7 @@ async def test_no_key_overtakes_another(ui, monkeypatch):
     async with app.run_test(size=(120, 40)) as pilot:
         await shown(app, pilot)
         monkeypatch.setattr(Stages, "handle_key", late)
+        app.app_focus = False  # as in a browser, up to the first key
         for key in "23":
             app.post_message(Key(key, key))
         assert await seen("importance") or app.screen.NAME == "correlation"
