@@ -166,7 +166,7 @@ def test_confirm_goes_on_with_the_run_by_itself(ran):
     ran.write()
     launched = launch(ran.config, ran.store.root)
     assert ran("attach", launched.run).code == 3
-    assert ran.latest.engine() == ""  # nobody waits: no process, no memory
+    until(lambda: not ran.latest.engine())  # nobody waits: no process, no memory
     result = ran("confirm --alone --yes --detach")
     assert result.code == 0, result.err
     assert json.loads(result.out.splitlines()[-1])["run"] == launched.run

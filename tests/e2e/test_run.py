@@ -67,6 +67,7 @@ def shape_of_a_primary(thresholds):
         "confirmed": selection,
         "expected": expected,
         "answer": "str",
+        "unjudged": {},
         "places": {},
         "final": {
             "score": "float",
