@@ -46,8 +46,8 @@ def page(store: Store, run: RunFolder) -> str:
         lstrip_blocks=True,
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
-    environment.filters |= {"signed": lambda value: "-" if value is None else f"{value:+.4f}"}
     environment.filters |= {
+        "signed": lambda value: "-" if value is None else f"{value:+.4f}",
         "score": words.score,
         "gain": words.gain,
         "duration": words.duration,
