@@ -69,6 +69,7 @@ def _follow(folder: RunFolder, plain: bool) -> RunEnded:
                 display(event)
                 seen = seq
                 if isinstance(event, events.RunEnded):
+                    _let_go(folder)
                     return event
             engine = folder.engine()
             news = [(seq, event) for seq, _, event in read_events(folder.events, seen)]
@@ -80,6 +81,13 @@ def _follow(folder: RunFolder, plain: bool) -> RunEnded:
             if not news:
                 time.sleep(INTERVAL)
     raise click.exceptions.Exit(128 + signal.SIGPIPE)
+
+
+def _let_go(folder: RunFolder) -> None:
+    """Wait for an engine that has said its last word to be gone: it would refuse what it is asked next."""
+    engine, deadline = folder.engine(), time.monotonic() + PATIENCE
+    while engine and folder.engine() == engine and time.monotonic() < deadline:
+        time.sleep(INTERVAL)
 
 
 def _as_error(folder: RunFolder, ended: RunEnded) -> GradTSError:

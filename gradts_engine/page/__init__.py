@@ -6,13 +6,16 @@ import time
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gradts_engine import __version__, report, tables, words
 from gradts_engine.errors import UsageError
 from gradts_engine.page import drawing
 from gradts_engine.printing import printable
 from gradts_engine.runtime.store import RunFolder, Store
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 STAGES = {
     "embed": "mean states of texts",
@@ -32,12 +35,46 @@ STAGES = {
 
 def page(store: Store, run: RunFolder) -> str:
     """The page of a run, as far as it has come; what stored results are gone is said on it."""
-    from jinja2 import Environment, PackageLoader, StrictUndefined
-
     view = run.view()
     found, problems = report.results(store, run), list[str]()
     heads = dict(read_heads(store, run, problems))
     tau = report.task_tau(heads)
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            found=found,
+            history=report.history(view),
+            answers={p: primary.answer for p, primary in found.primaries.items()},
+            caveat=found.caveat,
+            trials={p: drawing.trials(primary) for p, primary in found.primaries.items()},
+            predictors={p: drawing.predictors(primary.ranking) for p, primary in found.primaries.items()},
+            verdicts={p: drawing.verdicts(primary.verdicts) for p, primary in found.primaries.items()},
+            tau=drawing.grid("Kendall's tau between the tasks' head rankings", list(heads), list(heads), tau) if tau else None,
+            heads=[drawing.heads(task, h.task) for task, h in heads.items()],
+            stages=STAGES,
+            settings={name: value for name, value in report.flat(found.settings) if value is not None},
+            problems=[*found.warnings, *problems, *view.warnings],
+            repeated={
+                p: any(said.low is not None for row in primary.ranking for said in row.predictors.values())
+                for p, primary in found.primaries.items()
+            },
+            most_classes=tables.CLASSES,
+            css=_css(),
+            version=__version__,
+            most=sum(view.started.trials.values()) if view.started else 0,
+            drawing=drawing,
+            expected=report.expected,
+            to_know=report.to_know,
+            without_verdict=report.without_verdict,
+        )
+    )
+
+
+def _environment() -> Environment:
+    """What reads the page's template: all that it is given is text, and shown as such."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
     environment = Environment(
         loader=PackageLoader("gradts_engine.page", ""),
         autoescape=True,
@@ -55,32 +92,7 @@ def page(store: Store, run: RunFolder) -> str:
         "moment": _moment,
         "class_line": tables.class_line,
     }
-    return environment.get_template("page.html.j2").render(
-        found=found,
-        history=report.history(view),
-        answers={p: primary.answer for p, primary in found.primaries.items()},
-        caveat=found.caveat,
-        trials={p: drawing.trials(primary) for p, primary in found.primaries.items()},
-        predictors={p: drawing.predictors(primary.ranking) for p, primary in found.primaries.items()},
-        verdicts={p: drawing.verdicts(primary.verdicts) for p, primary in found.primaries.items()},
-        tau=drawing.grid("Kendall's tau between the tasks' head rankings", list(heads), list(heads), tau) if tau else None,
-        heads=[drawing.heads(task, h.task) for task, h in heads.items()],
-        stages=STAGES,
-        settings={name: value for name, value in report.flat(found.settings) if value is not None},
-        problems=[*found.warnings, *problems, *view.warnings],
-        repeated={
-            p: any(said.low is not None for row in primary.ranking for said in row.predictors.values())
-            for p, primary in found.primaries.items()
-        },
-        most_classes=tables.CLASSES,
-        css=_css(),
-        version=__version__,
-        most=sum(view.started.trials.values()) if view.started else 0,
-        drawing=drawing,
-        expected=report.expected,
-        to_know=report.to_know,
-        without_verdict=report.without_verdict,
-    )
+    return environment
 
 
 def read_heads(store: Store, run: RunFolder, problems: list[str]) -> Iterator[tuple[str, report.Heads]]:

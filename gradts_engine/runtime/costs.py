@@ -188,14 +188,13 @@ def _pace(counts: np.ndarray, times: np.ndarray) -> Pace:
     a short one counts as much as a long one."""
     from scipy.optimize import nnls
 
-    start, each = 0.0, float(np.median(times / counts))
+    start = 0.0
     if counts.max() >= APART * counts.min():
-        unit = counts.mean()
-        (start, each), _ = nnls(np.stack([1 / times, counts / unit / times], 1), np.ones(len(times)))
-        each /= unit
-    low, middle, high = np.quantile(times / (start + each * counts), [0.1, 0.5, 0.9])
-    low, high = (1.0, 1.0) if len(times) < FEW else (low / middle, high / middle)
-    return Pace(float(start * middle), float(each * middle), min(float(low), 1 - MARGIN), max(float(high), 1 + MARGIN))
+        (start, _), _ = nnls(np.stack([1 / times, counts / counts.mean() / times], 1), np.ones(len(times)))
+        start = min(start, times.min())  # also where the first job was slow, since everything was new to its process
+    each = float(np.median((times - start) / counts))
+    low, high = np.quantile(times / (start + each * counts), [0.1, 0.9]) if len(times) >= FEW else (1.0, 1.0)
+    return Pace(float(start), each, min(float(low), 1 - MARGIN), max(float(high), 1 + MARGIN))
 
 
 def probe(prepared: Prepared, tokens: Mapping[str, float], device: str) -> Paces:

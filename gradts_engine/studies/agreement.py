@@ -124,8 +124,8 @@ def _interval(statistic: Callable[[str, np.ndarray], np.ndarray], gains: Predict
             at, rows = (np.array(each) for each in zip(*of, strict=True))
             values = statistic(p, rows)
             known = np.isfinite(values)
-            np.add.at(sums, at[known], values[known])
-            np.add.at(counts, at[known], 1)
+            sums += np.bincount(at[known], values[known], resamples)
+            counts += np.bincount(at[known], minlength=resamples)
     if not counts.any():
         return math.nan, math.nan
     low, high = np.quantile(sums[counts > 0] / counts[counts > 0], (0.025, 0.975))

@@ -7,8 +7,10 @@ import shlex
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import pytest
 
@@ -16,6 +18,7 @@ from gradts_engine import events
 from gradts_engine.errors import RunError, UsageError
 from gradts_engine.runtime.detach import launch
 from gradts_engine.runtime.inbox import Cancel, Confirm, Pause, send
+from gradts_engine.runtime.lock import hold
 
 
 def until(what: Callable[[], object], seconds: float = 60.0) -> object:
@@ -161,12 +164,21 @@ def test_an_engine_is_not_stopped_by_what_was_sent_to_one_before_it(ran):
     assert list(ran.latest.inbox.iterdir()) == []
 
 
+def test_who_follows_an_engine_to_its_end_is_back_when_it_is_gone(ran):
+    """So that what is asked next is not asked of an engine that has said its last word."""
+    lock = ExitStack()
+    lock.enter_context(hold(ran.latest.lock, ran.latest.id))
+    threading.Timer(2, lock.close).start()
+    assert ran("attach").code == 0
+    assert ran.latest.engine() == ""
+
+
 def test_confirm_goes_on_with_the_run_by_itself(ran):
     ran.settings["selection"]["confirm"] = "ask"
     ran.write()
     launched = launch(ran.config, ran.store.root)
     assert ran("attach", launched.run).code == 3
-    until(lambda: not ran.latest.engine())  # nobody waits: no process, no memory
+    assert ran.latest.engine() == ""  # nobody waits: no process, no memory
     result = ran("confirm --alone --yes --detach")
     assert result.code == 0, result.err
     assert json.loads(result.out.splitlines()[-1])["run"] == launched.run
