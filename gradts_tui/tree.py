@@ -200,16 +200,18 @@ def _models(view: RunView, primaries: Iterable[str]) -> Branch:
 
 
 def overall(found: Iterable[Branch]) -> str:
-    """How far a run has come, by the last kind of stage that runs: `stage 3 of 6 · 45% · about 4m 00s left`; nothing where none
-    does. How many trials there will be is not known, so they are counted, and the time is that of the most."""
+    """How far a run has come, by the last kind of stage that runs: `stage 3 of 6 (45%, about 4m 00s left)`; nothing where none
+    does. What the stages after it take is not known in a first run. How many trials there will be is not known either, so
+    they are counted, and the time is that of the most."""
     found = list(found)
     at = max((i for i, branch in enumerate(found, 1) if branch.state == "running"), default=0)
     if not at:
         return ""
     branch = found[at - 1]
-    parts = [f"stage {at} of {len(found)}", f"trial {len(branch.leaves)}" if branch.most else f"{branch.share:.0%}"]
-    about = "up to" if branch.most else "about"
-    return " · ".join([*parts, *([f"{about} {duration(branch.remaining)} left"] if branch.remaining else [])])
+    parts = [f"trial {len(branch.leaves)}" if branch.most else f"{branch.share:.0%}"]
+    if branch.remaining:
+        parts.append(f"{'up to' if branch.most else 'about'} {duration(branch.remaining)} left")
+    return f"stage {at} of {len(found)} ({', '.join(parts)})"
 
 
 def progress(found: Iterable[Branch]) -> tuple[int, int]:
