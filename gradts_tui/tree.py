@@ -81,6 +81,7 @@ def branches(view: RunView, now: float, alive: bool = True) -> list[Branch]:
     if not alive:
         stopped = {key: replace(s, state="stopped") if s.state == "running" else s for key, s in view.stages.items()}
         view = replace(view, stages=stopped)
+    now = view.clock(now)
     tasks, primaries = tuple(started.tasks), tuple(started.primaries)
     heads = "importance" in started.needs
     found = [

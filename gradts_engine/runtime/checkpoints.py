@@ -6,7 +6,8 @@ import fcntl
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -37,15 +38,31 @@ MAX_LATEST = 4096
 
 @dataclass
 class Clock:
-    """How long a job takes: since it `began`, and `earlier`, before a checkpoint that it goes on from."""
+    """How long a job takes: since it `began`, without what it was `held`, and `earlier`, before a checkpoint that it goes on
+    from."""
 
     began: float = field(default_factory=time.monotonic)
     earlier: float = 0.0
+    held: float = 0.0
+
+    @property
+    def here(self) -> float:
+        """Seconds since it began."""
+        return time.monotonic() - self.began - self.held
 
     @property
     def seconds(self) -> float:
         """Up to now."""
-        return self.earlier + time.monotonic() - self.began
+        return self.earlier + self.here
+
+    @contextmanager
+    def stopped(self) -> Iterator[None]:
+        """What takes place meanwhile does not count."""
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.held += time.monotonic() - began
 
 
 def expected_size(model: nn.Module) -> int:
@@ -74,7 +91,7 @@ class Checkpoints:
         self.check = check
         self.warn = warn
         self.clock = clock
-        self.began = time.monotonic()
+        self.began = clock.here
         self.spent = 0.0
         self.cost = size / GUESS
         self.saves = control.saves
@@ -137,7 +154,7 @@ class Checkpoints:
     def _due(self) -> bool:
         asked = self.saves != self.control.saves or self.control.paused
         self.saves = self.control.saves
-        return asked or self.spent + MARGIN * self.cost <= SHARE * (time.monotonic() - self.began)
+        return asked or self.spent + MARGIN * self.cost <= SHARE * (self.clock.here - self.began)
 
     def save(self, capture: Callable[[], Checkpoint]) -> None:
         """Keep what `capture` returns, and the latest of the earlier ones. One that cannot be kept is a warning, no error."""

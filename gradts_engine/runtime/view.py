@@ -86,7 +86,7 @@ def state_of(recorded: str, engine: str) -> str:
 class RunView:
     """State of a run: starting, running, paused, or that of `RunEnded`. `stages` by key, `named` the latest key of each stage and
     subject, in the order in which they first came; `trials[primary]` and `pilots[primary]`
-    by the set of auxiliaries, in order of their scoring."""
+    by the set of auxiliaries, in order of their scoring; `held` since when it is paused, 0 where it is not."""
 
     state: str = "starting"
     reason: str = ""
@@ -108,6 +108,7 @@ class RunView:
     planned: events.Planned | None = None
     first: float = 0.0
     last: float = 0.0
+    held: float = 0.0
     failures: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def stage(self, stage: str, subject: str) -> Stage:
@@ -118,6 +119,10 @@ class RunView:
         """The latest stages of a name, each subject once in the order in which they first came; those about a task or primary."""
         found = [self.stages[key] for (name, _), key in self.named.items() if name == stage]
         return [s for s in found if task is None or (s.about.task if s.about else s.subject) == task]
+
+    def clock(self, now: float) -> float:
+        """The Unix time up to which stages were computed: it stands still in a pause."""
+        return min(now, self.held) if self.held else now
 
     def confirmed(self, primary: str) -> events.Confirmed | None:
         """The decision on a primary's present proposal, if one was made."""
@@ -137,6 +142,19 @@ def _stage(view: RunView, event: StageEvent, **changes: Any) -> RunView:
     about = getattr(event, "about", None) or before.about
     named = {**view.named, (event.stage, event.subject): key}
     return replace(view, stages={**view.stages, key: replace(before, about=about, **changes)}, named=named)
+
+
+def _later(view: RunView, seconds: float) -> RunView:
+    """After a pause of so many: what ran began as much later."""
+
+    def moved(at: tuple[float, int]) -> tuple[float, int]:
+        return (at[0] + seconds, at[1]) if at[0] else at
+
+    stages = {
+        key: replace(s, began=s.began + seconds, first=moved(s.first), latest=moved(s.latest)) if s.state == "running" else s
+        for key, s in view.stages.items()
+    }
+    return replace(view, state="running", stages=stages, held=0.0)
 
 
 def _told(view: RunView, primary: str, event: events.TrialScored | events.Judged) -> RunView:
@@ -196,13 +214,15 @@ def apply(view: RunView, event: Event, when: float = 0.0) -> RunView:
     """The view after one more event; an event that it has no use for leaves it as it is."""
     match event:
         case events.RunStarted():
-            return replace(view, state="running", reason="", started=event, proposals={}, finals={}, warnings=(), failures={})
+            return replace(
+                view, state="running", reason="", started=event, proposals={}, finals={}, warnings=(), failures={}, held=0.0
+            )
         case events.RunEnded(state, reason):
-            return replace(view, state=state, reason=reason)
+            return replace(view, state=state, reason=reason, held=0.0)
         case events.RunPaused():
-            return replace(view, state="paused")
+            return replace(view, state="paused", held=when)
         case events.RunResumed():
-            return replace(view, state="running")
+            return _later(view, when - view.held if view.held else 0.0)
         case events.TaskRead(task):
             return _with(view, "tasks", task, event)
         case events.Tokenised(task, split, truncated=count):

@@ -163,7 +163,8 @@ class Work:
 
     def check_stop(self) -> None:
         """A safe point: holds while the run is paused. Raises `Interrupted` once it is to stop."""
-        self.bench.control.check(_release_memory)
+        with self.clock.stopped():
+            self.bench.control.check(_release_memory)
 
 
 def _release_memory() -> None:

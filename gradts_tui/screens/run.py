@@ -73,7 +73,7 @@ class Run(Page):
         self.refresh_run()
 
     def draw(self, run: RunState) -> None:
-        now = self.desk.now
+        now = run.view.clock(self.desk.now)
         found = branches(run.view, now, bool(run.engine))
         tree = self.query_one(Stages)
         tree.show(found, self.wanted, now)
@@ -84,7 +84,7 @@ class Run(Page):
     def on_tree_node_highlighted(self, event: Tree.NodeHighlighted[Branch | Leaf]) -> None:
         """The facts are of the stage under the cursor."""
         if run := self.desk.run:
-            self.facts(run, self.desk.now)
+            self.facts(run, run.view.clock(self.desk.now))
 
     def facts(self, run: RunState, now: float) -> None:
         """The right pane: what is under the cursor, or the run as a whole."""

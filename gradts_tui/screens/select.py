@@ -70,7 +70,7 @@ class Select(Page):
 
     def body(self) -> ComposeResult:
         yield Say(id="head")
-        yield CandidateTable()
+        yield CandidateTable(fixed=2)
         yield Say(id="sum")
         yield Say(id="caveat")
 

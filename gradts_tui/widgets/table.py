@@ -1,20 +1,30 @@
-"""A table whose rows have names; a cell is drawn again only when it differs."""
+"""A table whose rows have names; a cell is drawn again only when it differs, and a column that does not fit is not half shown."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.cells import cell_len
+from rich.segment import Segment
 from rich.text import Text
 from textual.geometry import Size
+from textual.strip import Strip
 from textual.widgets import DataTable
+
+from gradts_engine import words
+
+BEFORE, BEHIND = "◂", "▸"
+"""There are more columns, a step of the arrow keys away."""
+
+LEAST = 12
+"""Columns that a cell has in any case."""
 
 
 class Table(DataTable[Text]):
-    """With a cursor on a row, and columns that come with the rows."""
+    """With a cursor on a row, and columns that come with the rows; the first `fixed` stay where the others are scrolled."""
 
-    def __init__(self) -> None:
-        super().__init__(id="main", cursor_type="row")
+    def __init__(self, fixed: int = 1) -> None:
+        super().__init__(id="main", cursor_type="row", fixed_columns=fixed)
         self.heads: dict[str, str] = {}
         """Names of the columns and what stands above them."""
 
@@ -36,7 +46,9 @@ class Table(DataTable[Text]):
 
     def fill(self, heads: Mapping[str, str], cells: Mapping[str, Sequence[Text]], first: str | None = None) -> None:
         """Show these rows, with the cursor on the one where it was; where it was on none, on the one named `first`. Columns are
-        as wide as what is in them: Textual would find out later, and draw cut words until then."""
+        as wide as what is in them: Textual would find out later, and draw cut words until then. What is wider than there is room
+        for is cut."""
+        cells = self.cut(cells)
         wide = {name: max([cell_len(heads[name]), *(x[i].cell_len for x in cells.values())]) for i, name in enumerate(heads)}
         known = {str(key.value): column.width for key, column in self.columns.items()}
         fresh = self.heads != heads or any(wide[name] > known[name] for name in wide)
@@ -57,3 +69,54 @@ class Table(DataTable[Text]):
             for column, cell in zip(heads, row, strict=True):
                 if self.get_cell(name, column) != cell:
                     self.update_cell(name, column, cell)
+
+    # --- columns that do not fit -------------------------------------------------------------------------------------
+
+    def cut(self, cells: Mapping[str, Sequence[Text]]) -> dict[str, list[Text]]:
+        """With what is too wide for the room beside the fixed columns cut in the middle, as names are everywhere."""
+        fixed = self.fixed_columns
+        taken = sum(max((row[i].cell_len for row in cells.values()), default=0) + 2 for i in range(fixed))
+        most = max(LEAST, self.size.width - taken - 3)  # a blank on either side, and a mark
+
+        def shortened(i: int, text: Text) -> Text:
+            return Text(words.shortened(text.plain, most), text.style) if i >= fixed and text.cell_len > most else text
+
+        return {name: [shortened(i, text) for i, text in enumerate(row)] for name, row in cells.items()}
+
+    def edges(self) -> Iterator[tuple[int, int]]:
+        """From where to where the columns that are scrolled lie, beside the fixed ones."""
+        at = 0
+        for column in self.ordered_columns[self.fixed_columns :]:
+            yield at, at + column.get_render_width(self)
+            at += column.get_render_width(self)
+
+    def action_cursor_right(self) -> None:
+        """Bring the next columns into sight."""
+        self.scroll_to(x=next((start for start, _ in self.edges() if start > self.scroll_x), self.scroll_x), animate=False)
+
+    def action_cursor_left(self) -> None:
+        """Back by a column."""
+        self.scroll_to(x=max((start for start, _ in self.edges() if start < self.scroll_x), default=0), animate=False)
+
+    def render_line(self, y: int) -> Strip:
+        strip, (width, _), at = super().render_line(y), self.size, round(self.scroll_x)
+        if self.virtual_size.width <= width:
+            return strip
+        begin = sum(column.get_render_width(self) for column in self.ordered_columns[: self.fixed_columns])
+        places = [(begin + start - at, begin + end - at) for start, end in self.edges()]
+        last = len(places) - 1
+        end = next((start for i, (start, stop) in enumerate(places) if stop - (i == last) > width), width)
+        start = min(max((stop for start, stop in places if start < begin), default=begin), end)
+        whole, before, behind = strip.crop(start, end), strip.crop(begin, start), strip.crop(end, width)
+        strip = Strip.join([strip.crop(0, begin), blank(before), whole, blank(behind)])
+        if y or not self.show_header:
+            return strip
+        for mark, place, there in ((BEFORE, begin, at > 0), (BEHIND, width - 1, end < width)):
+            if there:
+                strip = Strip.join([strip.crop(0, place), blank(strip.crop(place, place + 1), mark), strip.crop(place + 1)])
+        return strip
+
+
+def blank(strip: Strip, mark: str = " ") -> Strip:
+    """Of the same colours, but with nothing in it, or a mark in each column."""
+    return Strip([Segment(mark * cell_len(text), style) for text, style, _ in strip], strip.cell_length)

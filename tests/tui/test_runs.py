@@ -1,5 +1,6 @@
 """The list of runs: sorted, compared, packed, deleted."""
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -48,6 +49,26 @@ async def test_names_give_way_to_what_a_run_chose(ui):
         await pilot.resize_terminal(80, 24)
         await settle(app, pilot)
         assert screen_text(app).splitlines()[1:3] == [head, row]
+
+
+@pytest.mark.parametrize("width", [61, 101])
+async def test_no_column_is_half_shown(ui, width):
+    """Of what does not fit there is nothing but a mark; the arrow keys bring it, and the run's name stays."""
+    app = ui("waiting", run=None)
+    async with app.run_test(size=(400, 24)) as pilot:
+        whole = {*re.split(r"  +", " ".join((await shown(app, pilot)).splitlines()[1:3]).strip())}
+        await pilot.resize_terminal(width, 24)
+        await settle(app, pilot)
+        seen = set()
+        for _ in range(11):
+            head, row = (line.strip() for line in screen_text(app).splitlines()[1:3])
+            seen |= (now := {*re.split(r"  +", head.translate(str.maketrans("◂▸", "  ")).strip()), *re.split(r"  +", row)})
+            assert {found for found in now if "…" not in found} <= whole  # names alone are cut, in the middle
+            assert row.startswith("glue-")
+            await pilot.press("right")
+            await settle(app, pilot)
+        assert {"run", "encoder", "started ▼", "roberta-base"} <= seen
+        assert (await shown(app, pilot, *["left"] * 11)).splitlines()[1].startswith(" run")
 
 
 async def test_no_runs_yet(ui, tmp_path):

@@ -4,14 +4,14 @@ import json
 import resource
 import shutil
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
 
-from gradts_engine.errors import Cancelled
+from gradts_engine.errors import Cancelled, Interrupted
 from gradts_engine.learning.state import Checkpoint
 from gradts_engine.runtime.artifacts import ArtifactStore
 from gradts_engine.runtime.checkpoints import GUESS, LATEST, SHARE, Checkpoints, Clock
@@ -82,6 +82,19 @@ def test_the_time_before_a_kill_counts_up_to_the_checkpoint_that_is_taken(desk):
     assert desk.found() == 7.0
     desk.now += 1.0
     assert desk.clock.seconds == pytest.approx(158.0, abs=0.5)
+
+
+def test_a_pause_is_no_time_of_the_training_and_buys_no_checkpoints(desk):
+    with desk.keeper() as keeper:
+        keeper.save(partial(at, 1))  # what it takes, a hair, is 2% of a hair more
+        desk.now += 10.0
+        with suppress(Interrupted), desk.clock.stopped():
+            desk.now += 36_000.0
+            raise Interrupted("also where it ends so")
+        assert desk.clock.seconds == pytest.approx(10.0, abs=0.5)
+        keeper.spent = 1.0
+        keeper.step(partial(at, 2))
+    assert desk.found() == 1
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "delete"])

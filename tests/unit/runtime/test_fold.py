@@ -32,7 +32,7 @@ happening = st.one_of(
     ),
     stage.map(lambda s: events.StageFinished(*s, key="k", seconds=1.0, cached=False)),
     st.just(STARTED),
-    st.just(events.RunEnded("done")),
+    st.sampled_from([events.RunEnded("done"), events.RunPaused(), events.RunResumed()]),
 )
 history = st.lists(happening, max_size=60).map(lambda found: [(float(i), e) for i, e in enumerate(found, start=1)])
 
@@ -63,6 +63,17 @@ def test_loss_curve_rate_and_remaining_time():
     assert 0 < curve[0][0] < curve[-1][0] < 605
     assert stage.rate() == 1.0
     assert (stage.began, stage.remaining(700.0), stage.remaining(750.0), stage.remaining(9999.0)) == (100.0, 400.0, 350.0, 0.0)
+
+
+def test_a_pause_is_not_the_time_of_what_it_held():
+    begun = [(100.0, events.StageStarted("tune", "a", "k"))]
+    steps = [(100.0 + i, events.StageProgress("tune", "a", i, 100)) for i in range(1, 11)]
+    paused = fold([*begun, *steps, (110.0, events.RunPaused())])
+    assert (paused.clock(105.0), paused.clock(5000.0)) == (105.0, 110.0)
+    assert paused.stage("tune", "a").remaining(paused.clock(5000.0)) == 90.0
+    later = fold([(5110.0, events.RunResumed()), (5111.0, events.StageProgress("tune", "a", 11, 100))], paused)
+    stage, now = later.stage("tune", "a"), later.clock(5111.0)
+    assert (now - stage.began, stage.rate(), stage.remaining(now)) == (11.0, 1.0, 89.0)
 
 
 def test_no_rate_before_there_is_one():
