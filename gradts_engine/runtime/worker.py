@@ -8,6 +8,7 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,10 @@ from gradts_engine.runtime.workbench import Bench, Work
 
 
 def make(arguments: str) -> Worker:
-    """A worker for the run of a tasks.toml, from JSON: paths of `config` and `store`."""
+    """A worker for the run of a tasks.toml, from JSON: paths of `config` and `store`. Where it has a process of its own, that
+    imports meanwhile what every job needs: seconds in which the engine still reads data."""
+    if PLACE in os.environ:
+        threading.Thread(target=import_module, args=("transformers.modeling_utils",), daemon=True).start()
     return Worker(**json.loads(arguments))
 
 
