@@ -107,6 +107,7 @@ class Page(Screen[None]):
         self.query_one(Resources).display = self.desk.preferences.resources
         if run:
             self.draw(run)
+        self.give_keys()
 
     def refresh_keys(self) -> None:
         """Tell the footer of keys that work now and did not before, or the other way: it is made anew then, which is dear."""
@@ -162,6 +163,11 @@ class Page(Screen[None]):
     def back_to_body(self) -> None:
         """Give the keys back to what the screen shows."""
         self.set_focus(self.query_one("#main"))
+
+    def give_keys(self) -> None:
+        """To what the screen shows, where nothing has them: it may have been hidden when the screen came."""
+        if self.focused is None and self.query_one("#main").display:
+            self.back_to_body()
 
     # --- copy --------------------------------------------------------------------------------------------------------
 

@@ -91,8 +91,7 @@ class Runs(Page):
         wanted = [run for run in snapshot.runs if self.lets_through(run.id, run.state)]
         self.query_one("#empty").display = not wanted
         self.query_one("#main").display = bool(wanted)
-        if wanted and self.focused is None:  # the first run of a store has come: what is hidden cannot have the keys
-            self.back_to_body()
+        self.give_keys()
         if not wanted:
             self.query_one("#empty", Say).say(self.unmatched if snapshot.runs else nothing(snapshot))
             return

@@ -17,10 +17,10 @@ from gradts_tui.choice import candidates
 from gradts_tui.preferences import Preferences
 from gradts_tui.screens.ask import Ask
 from gradts_tui.screens.page import plain
-from gradts_tui.screens.select import Select
+from gradts_tui.screens.select import NOTHING, Select
 from gradts_tui.state import advance
 from gradts_tui.widgets.table import Table
-from tests.tui.conftest import FakeReader, approve, same, screen_text, select, settle, snapshot_of, told
+from tests.tui.conftest import FakeReader, approve, same, screen_text, select, settle, shown, snapshot_of, told
 from tests.tui.invented import RUN, make
 
 pytestmark = pytest.mark.anyio
@@ -47,6 +47,19 @@ async def test_a_proposal_is_confirmed_as_it_is(with_inbox, launched, inbox):
         digest = app.first.runs[0].view.proposals["rte"].digest
         assert same(inbox(), [Confirm(primary="rte", digest=digest)])
         assert [str(config) for config, _ in launched] == ["/home/ada/experiments/glue.toml"]
+
+
+async def test_keys_work_on_a_ranking_that_was_away(with_inbox):
+    app = with_inbox()
+    whole, run = app.first, app.first.runs[0]
+    early = replace(run.view, stages={}, named={}, predicted={}, proposals={})
+    async with app.run_test(size=(80, 24)) as pilot:
+        await select(app, pilot)
+        app.show(replace(whole, runs=(replace(run, view=early, changes=0),)))
+        await settle(app, pilot)
+        assert NOTHING in screen_text(app)
+        await shown(app, pilot, "enter")
+        assert isinstance(app.screen, Ask)
 
 
 async def test_an_edited_selection(with_inbox, launched, inbox):
