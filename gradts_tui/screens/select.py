@@ -133,8 +133,8 @@ class Select(Page):
         """A row of the table."""
         place = self.order.index(candidate.name)
         ranked = (place + 1, result.ranking[place])
-        said = said_of(candidate.name, result, interval=self.size.width >= WIDER)
         count = self.count(run, candidate.name, choice)
+        said = said_of(candidate.name, result, count, interval=self.size.width >= WIDER)
         return row(self.columns, candidate, ranked, said, choice, count, self.size.width)
 
     def count(self, run: RunState, name: str, choice: Choice | None) -> int | None:
@@ -155,7 +155,8 @@ class Select(Page):
     def state(self, run: RunState, result: PrimaryResults, choice: Choice) -> Text:
         """What was confirmed, which no edit changes, and what would be trained where that is something else."""
         decision, counts = run.view.confirmed(self.primary), self.counts(run, choice)
-        said = next((said for names, said in result.verdicts.items() if {*names.split(" + ")} == {*counts}), None)
+        judged = (said for names, said in result.verdicts.items() if {*names.split(" + ")} == {*counts})
+        said = next((said for said in judged if said.instances == sum(n or 0 for n in counts.values())), None)
         if decision is None:
             return summary(choice, counts, said)
         names = ", ".join(f"{name} ({n})" for name, n in decision.auxiliaries.items()) or "no auxiliary: the primary alone"

@@ -29,10 +29,12 @@ def verdict(said: Judgement | Final, *, interval: bool = True) -> Text:
     return text
 
 
-def said_of(name: str, result: PrimaryResults, *, interval: bool) -> Text:
-    """The verdict on a candidate, or why it has none where it was tried."""
+def said_of(name: str, result: PrimaryResults, count: int | None, *, interval: bool) -> Text:
+    """The verdict on a candidate, or why it has none where it was tried; dim where it is of other instances than the `count` that
+    would be taken now."""
     if judged := result.verdicts.get(name):
-        return verdict(judged, interval=interval)
+        text = verdict(judged, interval=interval)
+        return text if judged.instances == count else Text(f"{text.plain} at {judged.instances}", "dim")
     return Text(NO_FINALIST if name in result.unjudged else "", "dim")
 
 

@@ -75,7 +75,8 @@ class Table(DataTable[Text]):
     def cut(self, cells: Mapping[str, Sequence[Text]]) -> dict[str, list[Text]]:
         """With what is too wide for the room beside the fixed columns cut in the middle, as names are everywhere."""
         fixed = self.fixed_columns
-        taken = sum(max((row[i].cell_len for row in cells.values()), default=0) + 2 for i in range(fixed))
+        columns = zip(*(row[:fixed] for row in cells.values()), strict=True)
+        taken = sum(max(text.cell_len for text in column) + 2 for column in columns)
         most = max(LEAST, self.size.width - taken - 3)  # a blank on either side, and a mark
 
         def shortened(i: int, text: Text) -> Text:

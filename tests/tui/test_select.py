@@ -211,6 +211,10 @@ async def test_predictors_and_verdicts_stand_beside_tau_dev_and_gain(ui):
         assert "helps +4.1 points (95%: +1.2 to +6.9)" in line
         assert line.count("\N{PLUS-MINUS SIGN}") == 2  # of main-effect and of probe
         assert "probe" in screen_text(app)
+        await select(app, pilot, "m")  # half of the rows: nobody was asked about these
+        assert "fresh seeds" not in screen_text(app)
+        line = next(x for x in screen_text(app).splitlines() if "[x]  mnli" in x)
+        assert "helps +4.1 points (95%: +1.2 to +6.9) at 600" in line
 
 
 async def test_the_best_trial_says_why_it_has_no_verdict(tmp_path):
