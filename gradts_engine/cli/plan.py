@@ -18,8 +18,8 @@ def plan(config: Path, store: Path | None, as_json: bool, executor: str | None =
     """Show what `run` would compute and what it would find.
 
     Reads all data and loads the encoder, so that everything that can be wrong with them is known before a long run. Time is
-    judged by earlier runs in the store with the same encoder, else by a probe of two seconds; `results` shows afterwards what
-    was planned and what it took.
+    judged by earlier runs in the store with the same encoder, else by a probe of two seconds at most; `results` shows afterwards
+    what was planned and what it took.
 
     \b
       gradts-engine plan tasks.toml

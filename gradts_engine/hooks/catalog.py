@@ -123,8 +123,10 @@ def distribution(entry: EntryPoint) -> tuple[str, str]:
         return "?", "?"
 
 
-def versions() -> dict[str, str]:
-    """Versions of engine, torch, transformers and plugins, read from their metadata without importing them."""
+@cache
+def versions() -> Mapping[str, str]:
+    """Versions of engine, torch, transformers and plugins, read from their metadata without importing them; once, since what is
+    loaded stays as it was, whatever is installed later."""
     return {name: version(name) for name in ("gradts", "torch", "transformers")} | dict(map(distribution, installed()))
 
 

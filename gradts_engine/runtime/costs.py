@@ -31,8 +31,8 @@ RUNS = 20
 """Latest runs of a store that a pace is learnt from."""
 FEW, MARGIN = 5, 0.3
 """With fewer jobs than that the range is their pace and so much more or less, as it is at least with more."""
-PROBE = 2.0
-"""Seconds of a probe."""
+PROBE, STEPS = 2.0, 20
+"""Seconds of a probe at most, and steps whose median is steady enough: a small encoder has done them in a moment."""
 APART = 2.0
 """By this factor the largest of the jobs has to differ from the smallest, to tell what they take to begin and end."""
 GUESS = 2.0
@@ -210,7 +210,7 @@ def probe(prepared: Prepared, tokens: Mapping[str, float], device: str) -> Paces
     work = 3 * size * length * layers_of(encoder.config) * (24 * encoder.hidden_size**2 + 4 * length * encoder.hidden_size)
     times: list[float] = []
     end = time.monotonic() + PROBE
-    while not times or time.monotonic() < end:
+    while not times or (len(times) < STEPS and time.monotonic() < end):
         began = time.monotonic()
         with short(settings.precision, device):
             states = module(input_ids=ids, attention_mask=torch.ones_like(ids)).last_hidden_state

@@ -232,7 +232,7 @@ def test_several_primaries_are_decided_one_by_one(ran):
 def test_a_primary_that_is_decided_while_another_trains_goes_on_at_once(ran):
     """One engine does both: the second decision is made while the first primary's final training is held in the middle."""
     ran.settings["run"]["primary"] = ["mood", "tags"]
-    ran.settings["multitask"] |= {"steps": 200, "epochs": 20}
+    ran.settings["multitask"] |= {"steps": 40, "epochs": 20}
     ran.settings["selection"] = {"strategy": "none", "confirm": "ask"}
     ran.write()
     assert ran.run().code == 3

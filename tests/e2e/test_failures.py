@@ -7,8 +7,9 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import threading
 import time
-from contextlib import closing, contextmanager, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import replace
 
 import pytest
@@ -110,8 +111,8 @@ def test_a_disk_that_is_full(place, _ran):  # noqa: PT019
 
 @contextmanager
 def reading(path):
-    """Another program that has a transaction open."""
-    with closing(sqlite3.connect(path, isolation_level=None)) as database:
+    """As another program that has a transaction open."""
+    with closing(sqlite3.connect(path, isolation_level=None, check_same_thread=False)) as database:
         database.execute("BEGIN")
         database.execute("SELECT count(*) FROM event").fetchone()
         yield
@@ -120,11 +121,12 @@ def reading(path):
 
 def test_a_database_that_somebody_locks(ran, monkeypatch):
     """For a while: it waits. For too long: a message, and what was there is there."""
-    with reading(ran.latest.events):
-        process = ran.start("run", str(ran.config), "--store", str(ran.store.root))
-        time.sleep(8)
-        assert process.poll() is None
-    assert process.wait(timeout=60) == 0, process.stderr.read()
+    events_of_run, reader, gone = ran.latest.events, ExitStack(), threading.Event()
+    reader.enter_context(reading(events_of_run))
+    reader.callback(gone.set)
+    threading.Timer(8, reader.close).start()
+    result = ran.run()
+    assert (result.code, gone.is_set()) == (0, True), result.err
     before = len(list(read_events(ran.latest.events)))
     monkeypatch.setattr(journal, "PATIENCE", 0.3)
     with reading(ran.latest.events):

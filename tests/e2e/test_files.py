@@ -1,5 +1,5 @@
-"""People's files through the real command line, in processes of their own: what is read of them, and the one line where that
-cannot be. One plan of many tasks, since starting a process is what takes long."""
+"""People's files through the command line: what is read of them, in a process of its own, and the one line where that cannot be.
+One plan of many tasks, since starting a process is what takes long."""
 
 import json
 import os
@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from gradts_engine.__main__ import main
 
 COMMAND = [sys.executable, "-m", "gradts_engine"]
 TEXTS = [f"{a} {b} {c}" for a in ("good", "bad", "fine") for b in ("film", "book", "song", "play") for c in "abcde"]
@@ -28,8 +30,21 @@ def csv(delimiter, rows=TWO):
 
 
 def run(folder, *arguments):
+    """In a process of its own."""
     environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
     return subprocess.run([*COMMAND, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.fixture
+def here(folder, monkeypatch, capsys):
+    """A command in `folder`, in this process: its exit code, output and errors."""
+    monkeypatch.chdir(folder)
+
+    def here(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        return main([*arguments]), *capsys.readouterr()
+
+    return here
 
 
 def write(folder: Path, encoder: Path, tasks, max_length=16):
@@ -144,14 +159,14 @@ WRONG = {
 }
 
 
-def test_all_that_is_wrong_is_told_at_once(encoder, folder):
+def test_all_that_is_wrong_is_told_at_once(encoder, folder, here):
     write(folder, encoder, {name: (table, files) for name, (table, files, _) in WRONG.items()})
-    result = run(folder, "plan", "tasks.toml")
-    assert (result.returncode, result.stdout) == (2, "")
-    lines = result.stderr.splitlines()
+    code, out, err = here("plan", "tasks.toml")
+    assert (code, out) == (2, "")
+    lines = err.splitlines()
     for *_, expected in WRONG.values():
-        assert [expected in line for line in lines].count(True) == 1, (expected, result.stderr)
-    assert len(lines) == len(WRONG) + 2, result.stderr  # the second file of `json`, and what is being read
+        assert [expected in line for line in lines].count(True) == 1, (expected, err)
+    assert len(lines) == len(WRONG) + 2, err  # the second file of `json`, and what is being read
 
 
 @pytest.mark.parametrize(
@@ -162,20 +177,20 @@ def test_all_that_is_wrong_is_told_at_once(encoder, folder):
         (["data", "no.csv"], 2, "no.csv: no such file"),
     ],
 )
-def test_a_file_by_itself(folder, encoder, arguments, code, said):
+def test_a_file_by_itself(folder, encoder, here, arguments, code, said):
     (folder / "head.csv").write_text(csv(",").partition("\n")[2])
-    result = run(folder, *arguments, "--encoder", str(encoder))
-    assert result.returncode == code
+    found, out, err = here(*arguments, "--encoder", str(encoder))
+    assert found == code
     if code:
-        (line,) = result.stderr.splitlines()
+        (line,) = err.splitlines()
         assert said in line
     else:
-        assert total(json.loads(result.stdout)) == {"x": 30, "y": 30}
+        assert total(json.loads(out)) == {"x": 30, "y": 30}
 
 
-def test_more_positions_than_the_encoder_has(folder, encoder):
+def test_more_positions_than_the_encoder_has(folder, encoder, here):
     write(folder, encoder, {"a": RIGHT["same"], "b": RIGHT["semicolon"]}, max_length=100_000)
-    result = run(folder, "plan", "tasks.toml")
-    assert result.returncode == 2
-    assert "max_length" in result.stderr.splitlines()[-1]
-    assert "Traceback" not in result.stderr
+    code, _, err = here("plan", "tasks.toml")
+    assert code == 2
+    assert "max_length" in err.splitlines()[-1]
+    assert "Traceback" not in err

@@ -39,8 +39,26 @@ def essence(store: Store) -> tuple:
     return found["tau"], found["primaries"], files
 
 
-def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(slow, uninterrupted):
+def refused_beside(process: "subprocess.Popen[str]", place) -> None:
+    """A second engine of the same run, while the first is in the middle of its work for as long as we look."""
+    process.send_signal(signal.SIGSTOP)
+    try:
+        second = place.run()
+        assert second.code == 1
+        (line,) = (line for line in second.err.splitlines() if "already" in line)
+        assert line.startswith(f"run {place.latest.id} is already being worked on: process {process.pid} on ")
+        assert "Traceback" not in second.err
+        (row,) = place("status --json").json
+        assert row["state"] == "running"
+        assert row["engine"].startswith(f"process {process.pid} on ")
+        assert process.poll() is None
+    finally:
+        process.send_signal(signal.SIGCONT)
+
+
+def test_a_second_engine_is_refused_and_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(slow, uninterrupted):
     process = started(slow)
+    refused_beside(process, slow)
     began = time.monotonic()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
@@ -65,31 +83,6 @@ def test_ctrl_c_keeps_what_is_finished_and_the_same_command_goes_on(slow, uninte
     assert (resumed.stage, resumed.subject, resumed.total) == ("tune", "pair", 108)
     assert done[-1] <= resumed.done  # not a step is lost, though not each was told
     assert not (slow.store.root / "artifacts" / "work").exists() or not list((slow.store.root / "artifacts" / "work").iterdir())
-    assert essence(slow.store) == essence(uninterrupted)
-
-
-def test_an_engine_that_is_killed_and_a_second_one_beside_it(slow, uninterrupted):
-    process = started(slow)
-    process.send_signal(signal.SIGSTOP)  # so that it is in the middle of its work for as long as we look
-    try:
-        second = slow.run()
-        assert second.code == 1
-        (line,) = (line for line in second.err.splitlines() if "already" in line)
-        assert line.startswith(f"run {slow.latest.id} is already being worked on: process {process.pid} on ")
-        assert "Traceback" not in second.err
-        (row,) = slow("status --json").json
-        assert row["state"] == "running"
-        assert row["engine"].startswith(f"process {process.pid} on ")
-        assert process.poll() is None
-    finally:
-        process.kill()
-        process.communicate()
-    (row,) = slow("status --json").json
-    assert (row["state"], row["engine"]) == ("died", "")
-    slow.news()
-    computed = slow.done()
-    assert ("tune", "pair") in computed
-    assert ("tune", "mood") not in computed
     assert essence(slow.store) == essence(uninterrupted)
     assert slow("status --json").json[0]["state"] == "done"
 

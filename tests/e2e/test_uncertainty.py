@@ -25,7 +25,7 @@ def judged(place):
     return place
 
 
-def test_every_number_of_results_is_what_was_stored_says(judged):
+def test_every_number_of_results_is_what_was_stored_says_and_the_same_in_words(judged):
     found = judged("results --json").json
     mood, view = found["primaries"]["mood"], judged.latest.view()
     assert set(mood) >= {"predictor", "verdicts", "ranking", "final", "expected", "answer"}
@@ -48,6 +48,7 @@ def test_every_number_of_results_is_what_was_stored_says(judged):
             else:
                 assert [p["low"], p["high"]] == pytest.approx(limits)
     verdicts_are_as_stored(judged, mood, view)
+    words_are_as_the_numbers(judged, found)
 
 
 def importance_is_as_stored(judged, found) -> None:
@@ -114,8 +115,8 @@ def verdicts_are_as_stored(judged, mood, view) -> None:
     assert 0 <= final["expected"]["score"] <= 1
 
 
-def test_the_same_in_words(judged):
-    found, shown = judged("results --json").json, " ".join(judged("results").out.split())
+def words_are_as_the_numbers(judged, found) -> None:
+    shown = " ".join(judged("results").out.split())
     mood = found["primaries"]["mood"]
     assert found["caveat"] in shown
     assert mood["answer"] in shown
