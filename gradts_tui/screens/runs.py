@@ -138,6 +138,8 @@ class Runs(Page):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         if action == "filter":
             return bool(self.desk.snapshot and self.desk.snapshot.runs) and not self.typing
+        if action == "mark":
+            return bool(self.desk.snapshot and self.desk.snapshot.runs)
         if action in ("compare", "sort"):
             return bool(self.desk.snapshot and len(self.desk.snapshot.runs) > 1)
         if action in ("remove", "archive"):

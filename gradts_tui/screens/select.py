@@ -36,7 +36,9 @@ class CandidateTable(Table):
     ]
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return action != "select_cursor" or (isinstance(self.screen, Select) and self.screen.primary in self.screen.choices)
+        if action == "select_cursor":
+            return isinstance(self.screen, Select) and self.screen.primary in self.screen.choices
+        return super().check_action(action, parameters)
 
 
 class Select(Page):

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
 
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.text import Text
+from textual.binding import Binding, BindingType
 from textual.geometry import Size
 from textual.strip import Strip
 from textual.widgets import DataTable
@@ -23,10 +25,18 @@ LEAST = 12
 class Table(DataTable[Text]):
     """With a cursor on a row, and columns that come with the rows; the first `fixed` stay where the others are scrolled."""
 
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "cursor_left", "Columns before", show=False),
+        Binding("right", "cursor_right", "More columns", show=False),
+    ]
+
     def __init__(self, fixed: int = 1) -> None:
         super().__init__(id="main", cursor_type="row", fixed_columns=fixed)
         self.heads: dict[str, str] = {}
         """Names of the columns and what stands above them."""
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        return action not in ("cursor_left", "cursor_right") or self.virtual_size.width > self.size.width
 
     def on_resize(self) -> None:
         """Columns are made anew: they may have become narrower."""
@@ -77,7 +87,7 @@ class Table(DataTable[Text]):
         fixed = self.fixed_columns
         columns = zip(*(row[:fixed] for row in cells.values()), strict=True)
         taken = sum(max(text.cell_len for text in column) + 2 for column in columns)
-        most = max(LEAST, self.size.width - taken - 3)  # a blank on either side, and a mark
+        most = max(LEAST, self.screen.size.width - taken - 4)  # a blank on either side, a mark, and a bar to scroll by
 
         def shortened(i: int, text: Text) -> Text:
             return Text(words.shortened(text.plain, most), text.style) if i >= fixed and text.cell_len > most else text
@@ -112,7 +122,7 @@ class Table(DataTable[Text]):
         strip = Strip.join([strip.crop(0, begin), blank(before), whole, blank(behind)])
         if y or not self.show_header:
             return strip
-        for mark, place, there in ((BEFORE, begin, at > 0), (BEHIND, width - 1, end < width)):
+        for mark, place, there in ((BEFORE, begin, at > 0), (BEHIND, width - 1, places[-1][1] - 1 > width)):
             if there:
                 strip = Strip.join([strip.crop(0, place), blank(strip.crop(place, place + 1), mark), strip.crop(place + 1)])
         return strip

@@ -205,8 +205,9 @@ async def test_predictors_and_verdicts_stand_beside_tau_dev_and_gain(ui):
         assert head.split()[:8] == ["candidate", "#", "tau", "main-effect", "dev", "gain", "verdict", "rows"]
         assert line.split()[2:8] == ["5", "0.6204", "0.0414", "0.6823", "+0.0578", "helps"]
         assert "fresh seeds: helps +5.2 points (95%: +2.1 to +8.3)" in screen_text(app)  # of both together
-        await pilot.resize_terminal(200, 60)
-        await settle(app, pilot)
+    app = ui("judged")
+    async with app.run_test(size=(200, 60), notifications=True) as pilot:
+        await select(app, pilot)
         line = next(x for x in screen_text(app).splitlines() if "[x]  mnli" in x)
         assert "helps +4.1 points (95%: +1.2 to +6.9)" in line
         assert line.count("\N{PLUS-MINUS SIGN}") == 2  # of main-effect and of probe
