@@ -1,5 +1,6 @@
 """What a second node is worth: `python scaling.py [EPOCHS]` has a run computed on one node and on two, each with a core of its
-own, and prints the seconds from its first job to its last. For a machine with two idle cores and nothing else to do."""
+own, and prints the seconds from its first job to its last, and those of all its jobs together: the rest, nodes have waited.
+For a machine with two idle cores and nothing else to do."""
 
 from __future__ import annotations
 
@@ -17,12 +18,12 @@ from gradts_engine.runtime.store import Store
 from gradts_engine.testing import toy_run
 
 
-def seconds(store: Path) -> float:
-    """From the first job's begin to the last one's end."""
+def seconds(store: Path) -> tuple[float, float]:
+    """From the first job's begin to the last one's end, and of all jobs together."""
     told = [*read_events(Store(store).run(None).events)]
     begun = [time for _, time, event in told if isinstance(event, events.StageStarted) and event.device]
-    ended = [time for _, time, event in told if isinstance(event, events.StageFinished) and not event.cached]
-    return ended[-1] - begun[0]
+    ended = [(time, event) for _, time, event in told if isinstance(event, events.StageFinished) and not event.cached]
+    return ended[-1][0] - begun[0], sum(event.seconds for _, event in ended)
 
 
 def main(epochs: int) -> None:
@@ -38,7 +39,10 @@ def main(epochs: int) -> None:
             took.append(seconds(nodes.store / str(count)))
             nodes.second.stop()
             nodes.wait(1)
-        sys.stdout.write(f"one node {took[1]:.1f} s, two {took[0]:.1f} s: {took[1] / took[0]:.2f} times as fast\n")
+        (two, twos), (one, ones) = took
+        sys.stdout.write(
+            f"one node {one:.1f} s, jobs {ones:.1f} s; two {two:.1f} s, jobs {twos:.1f} s: {one / two:.2f} times as fast\n"
+        )
 
 
 if __name__ == "__main__":
