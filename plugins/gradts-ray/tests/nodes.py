@@ -50,6 +50,11 @@ READY = 240.0
 """Seconds that a node may take to start, on a busy machine."""
 
 
+def environment() -> dict[str, str]:
+    """Of what runs on a node: without what the plugin has set in this process, for a Ray of this machine alone."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("RAY_")} | SETTINGS
+
+
 class Space:
     """Namespaces that live as long as a process in them."""
 
@@ -73,7 +78,7 @@ class Space:
         return ["nsenter", "--target", str(self.holder.pid), *spaces, f"--wd={os.getcwd()}", *command]
 
     def run(self, *command: str) -> None:
-        subprocess.run(self.inside(*command), check=True, timeout=READY, env=os.environ | SETTINGS)
+        subprocess.run(self.inside(*command), check=True, timeout=READY, env=environment())
 
     def end(self) -> None:
         self.holder.kill()
@@ -106,7 +111,7 @@ class Node(Space):
                 self.inside(*self.on, *AGAIN, RAY, "start", f"--node-ip-address={self.address}", *small, *ports, *options),
                 stdout=file,
                 stderr=subprocess.STDOUT,
-                env=os.environ | SETTINGS,
+                env=environment(),
                 start_new_session=True,  # as on a machine of its own
             )
 
@@ -216,7 +221,7 @@ class Nodes:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env=os.environ | SETTINGS,
+            env=environment(),
         )
 
     def __exit__(self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None) -> None:

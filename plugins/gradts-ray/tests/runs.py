@@ -6,7 +6,7 @@ import hashlib
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from gradts_engine import events
@@ -21,10 +21,10 @@ def command(folder: Path, store: Path, *options: str) -> list[str]:
     return [PROGRAM, "run", str(folder / "tasks.toml"), "--store", str(store), "--plain", *options]
 
 
-def run(command: Sequence[str], status: int = 0, **settings: str) -> str:
+def run(command: Sequence[str], status: int = 0, environment: Mapping[str, str] = os.environ) -> str:
     """Runs it until it ends with that status; what it has said."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1"} | settings
-    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, env=environment)
+    settings = {**environment, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=900, check=False, env=settings)
     said = done.stdout + done.stderr
     assert done.returncode == status, said
     assert "raylet" not in said

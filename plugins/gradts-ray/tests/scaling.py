@@ -9,7 +9,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from nodes import SETTINGS, Nodes
+from nodes import Nodes, environment
 from runs import command, run
 
 from gradts_engine import events
@@ -35,7 +35,7 @@ def main(epochs: int) -> None:
         config.write_text(re.sub(r"(\[(training|multitask)\]\n)", r"\1seeds = 4\n", config.read_text()))  # jobs for both
         for count in (2, 1):
             on = command(folder, nodes.store / str(count), "--executor", "ray", "--address", nodes.address)
-            run(nodes.first.inside(*on), **SETTINGS)
+            run(nodes.first.inside(*on), environment=environment())
             took.append(seconds(nodes.store / str(count)))
             nodes.second.stop()
             nodes.wait(1)

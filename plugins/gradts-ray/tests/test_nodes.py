@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from nodes import SETTINGS, Nodes, fill, until
+from nodes import Nodes, environment, fill, until
 from runs import artifacts, at_work, check_once, command, happened, lost, places, run
 
 from gradts_engine.testing import toy_run
@@ -93,7 +93,7 @@ def test_a_run_whose_head_is_killed_ends_and_the_same_command_goes_on(nodes: Nod
     record_property("exit code, last line", (engine.returncode, said.splitlines()[-1]))
     assert engine.returncode not in (0, 2), said
     nodes.begin()
-    run(nodes.first.inside(*on_ray(nodes, folder, "head")), **SETTINGS)
+    run(nodes.first.inside(*on_ray(nodes, folder, "head")), environment=environment())
     assert happened(store)[: len(told)] == told
     check(store, folder)
 
@@ -114,6 +114,6 @@ def test_a_full_disk_of_a_node_is_survived_and_a_full_store_ends_the_run_in_a_li
     assert engine.returncode == 1, said
     assert said.splitlines()[-1].endswith(("No space left on device", "disk is full")), said  # of a result, or of the database
     assert "Traceback" not in said
-    run(nodes.first.inside(*on), **SETTINGS)
+    run(nodes.first.inside(*on), environment=environment())
     shutil.copytree(store / "run", folder / "small")
     check(folder / "small", folder)
