@@ -35,7 +35,7 @@ def inspect_file(
 
     Raises `UsageError` where it cannot be read, or where nobody can tell what is in it.
     """
-    name = slug(path.name.partition(".")[0])
+    name = slug(path.name.partition(".")[0], otherwise="task")
     text = tuple(said["text"].split(",")) if "text" in said else ()
     dialect = Dialect(header=tuple(said["header"].split(",")) if "header" in said else None)
     found = guess(Path(), name, {"train": str(path)}, text, said.get("label", ""), said.get("type", ""), dialect)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from pathlib import Path
 
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
@@ -17,9 +18,10 @@ def is_name(value: object) -> bool:
     return isinstance(value, str) and NAME.fullmatch(value) is not None
 
 
-def slug(text: str, length: int = 64) -> str:
-    """The name nearest to any text: lower case, every other character a '-'; `run` where nothing is left."""
-    return re.sub(r"[^a-z0-9._-]+", "-", text.lower()).strip("-._")[:length] or "run"
+def slug(text: str, length: int = 64, otherwise: str = "run") -> str:
+    """The name nearest to any text: lower case, no accents, every other character a '-'; `otherwise` where nothing is left."""
+    plain = "".join(c for c in unicodedata.normalize("NFKD", text.lower()) if not unicodedata.combining(c))
+    return re.sub(r"[^a-z0-9._-]+", "-", plain).strip("-._")[:length].strip("-._") or otherwise
 
 
 def inside(path: Path, root: Path) -> bool:

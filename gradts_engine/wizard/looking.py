@@ -7,7 +7,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +94,10 @@ def look(folder: Path, *, text: Said, label: Said, type: Said) -> tuple[list[Gue
     for name, files in _grouped(folder).items():
         try:
             columns = text[name].split(",") if name in text else ()
-            found.append(guess(folder, name, files, columns, label.get(name, ""), type.get(name, ""), of=f"{name}="))
+            task = guess(folder, name, files, columns, label.get(name, ""), type.get(name, ""), of=f"{name}=")
+            if task.type == "classification" and len(task.labels) < 2 and task.rows < ROWS:
+                raise UsageError(f"{files['train']}: all of '{task.label}' is {task.answers}: nothing to learn")
+            found.append(task)
         except UsageError as error:
             problems.append(str(error))
     return found, problems
@@ -135,17 +138,25 @@ def guess(
 
 
 def _grouped(folder: Path) -> dict[str, dict[str, str]]:
-    """Files of each task by split, relative to `folder`; one without a train file uses the one it has for that."""
-    tasks: dict[str, dict[str, str]] = {}
+    """Files of each task by split, relative to `folder`; one without a train file uses the one it has for that. Files that are
+    called alike, or nearly so, are tasks of their own."""
+    tasks: dict[tuple[str, int], dict[str, str]] = {}
     for path in islice(_files(folder), FILES):
         stem = path.name[: len(path.name) - len("".join(path.suffixes[-2:]))] if ending_of(path) != path.suffix else path.stem
         parts = re.split(r"([._-])", stem)
-        split = next((SPLITS[part.lower()] for part in reversed(parts) if part.lower() in SPLITS), "train")
         rest = "".join(part for part in parts if part.lower() not in SPLITS).strip("._-")
-        parent = path.parent.name if path.parent != folder else folder.absolute().name
-        name = slug(rest or parent)
-        tasks.setdefault(name, {}).setdefault(split, path.relative_to(folder).as_posix())
-    return {name: files if "train" in files else {"train": next(iter(files.values()))} for name, files in sorted(tasks.items())}
+        above = [part.name for part in path.absolute().parents][: len(path.relative_to(folder).parts)]  # the nearest first
+        said = [part.lower() for part in (*reversed(parts), *above[:-1]) if part.lower() in SPLITS]
+        split = SPLITS[said[0]] if said else "train"
+        title = rest or next((name for name in above if name.lower() not in SPLITS), "")
+        place = next(i for i in count() if split not in tasks.get((title, i), {}))
+        tasks.setdefault((title, place), {})[split] = path.relative_to(folder).as_posix()
+    named: dict[str, dict[str, str]] = {}
+    for title, place in sorted(tasks):
+        name, files = slug(title, otherwise="task"), tasks[title, place]
+        free = next(n for i in count(1) if (n := f"{name}-{i}" if i > 1 else name) not in named)
+        named[free] = files if "train" in files else {"train": next(iter(files.values()))}
+    return dict(sorted(named.items()))
 
 
 def _files(folder: Path) -> Iterator[Path]:
