@@ -19,10 +19,11 @@ PROGRAM = str(Path(sys.executable).with_name("gradts-tui"))
 
 
 def until(holds: Callable[[], object], seconds: float = 30) -> bool:
-    """Whether something holds in time."""
-    deadline = time.monotonic() + seconds
+    """Whether something holds in time. Who waits longer looks less often: what is waited for needs the processor."""
+    deadline, pause = time.monotonic() + seconds, 0.02
     while not (held := holds()) and time.monotonic() < deadline:
-        time.sleep(0.05)
+        time.sleep(pause)
+        pause = min(1.3 * pause, 0.4)
     return bool(held)
 
 
@@ -52,8 +53,15 @@ class Terminal:
 
     def wait(self, *words: str, seconds: float = 180) -> str:
         """Until all words are on the screen."""
-        assert until(lambda: all(word in self.text() for word in words), seconds), f"no {words}:\n{self.text()}"
-        return self.text()
+        seen = ""
+
+        def there() -> bool:
+            nonlocal seen
+            seen = self.text()
+            return all(word in seen for word in words)
+
+        assert until(there, seconds), f"no {words}:\n{seen}"
+        return seen
 
     def gone(self, seconds: float = 20) -> bool:
         """Whether the program has ended, and the pane with it."""
