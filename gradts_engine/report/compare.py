@@ -32,7 +32,10 @@ class Comparison:
 
 def compare(first: RunResults, second: RunResults) -> Comparison:
     """What two runs have in common, and what not."""
-    a, b = ({"encoder": r.encoder, "tasks": " ".join(r.tasks)} | dict(flat(r.settings)) for r in (first, second))
+    a, b = (
+        {"encoder": r.encoder, "tasks": " ".join(r.tasks), "primary": " ".join(r.primaries)} | dict(flat(r.settings))
+        for r in (first, second)
+    )
     both = [p for p in first.primaries if p in second.primaries]
     pairs = {p: (first.primaries[p], second.primaries[p]) for p in both}
     return Comparison(

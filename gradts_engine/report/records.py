@@ -214,6 +214,8 @@ class RunResults:
     precision: Mapping[str, str] = field(default_factory=dict)
     size: int | None = None
     spent: tuple[Spent, ...] = ()
+    reason: str = ""
+    """Why it failed, where it did."""
 
 
 def as_json(found: RunResults) -> dict[str, Any]:

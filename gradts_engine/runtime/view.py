@@ -120,6 +120,12 @@ class RunView:
         found = [self.stages[key] for (name, _), key in self.named.items() if name == stage]
         return [s for s in found if task is None or (s.about.task if s.about else s.subject) == task]
 
+    @property
+    def why(self) -> str:
+        """Why it ended as it did: what failed, and what was said of the run."""
+        failed = [f"{stage} {subject}: {reason}" for (stage, subject), reason in self.failures.items()]
+        return "; ".join(dict.fromkeys(filter(None, [*failed, self.reason])))
+
     def clock(self, now: float) -> float:
         """The Unix time up to which stages were computed: it stands still in a pause."""
         return min(now, self.held) if self.held else now

@@ -208,6 +208,7 @@ def run_results(found: RunResults) -> RenderableType:
     size = "" if found.size is None else f", {found.size / 1e6:.2f} MB"
     parts: list[RenderableType] = [
         label(f"run {found.run}: {found.state}, encoder {found.encoder}{words.formats(found.precision)}{size}", "bold"),
+        *([label(found.reason, "red")] if found.reason else []),
         Text(""),
     ]
     if found.data:
@@ -259,6 +260,8 @@ def comparison(found: Comparison) -> RenderableType:
         ]
     else:
         parts += [Text("no setting differs"), Text()]
+    if not found.scores:
+        parts.append(Text("they have no primary in common: there are no rankings and scores to compare"))
     for primary, scores in found.scores.items():
         chosen, ranks = found.chosen[primary], {p.name: p for p in found.ranks[primary]}
         parts.append(label(primary, "bold"))

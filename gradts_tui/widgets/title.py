@@ -94,8 +94,7 @@ def notice(run: RunState, writable: bool) -> tuple[str, str]:
         case "waiting":
             return "Decided. Press c to go on: an engine trains the final models.", "warning"
         case "failed":
-            why = "; ".join(dict.fromkeys([*failures, run.view.reason]))
-            return f"Failed. {why}\nFinished stages are kept: put the cause right, then press c to go on.", "error"
+            return f"Failed. {run.view.why}\nFinished stages are kept: put the cause right, then press c to go on.", "error"
         case "died":
             log = RunFolder(run.path).log
             text = "The engine died without a word: killed, out of memory, or a power cut.\n"

@@ -43,6 +43,8 @@ def test_a_primary_that_cannot_be_trained_fails_the_run_after_the_others_are_don
     assert found["state"] == "failed"
     assert found["primaries"]["mood"]["final"]["model"]
     assert found["primaries"]["stars"]["final"] is None
+    assert found["reason"].startswith("tune stars: the loss is not finite at step 1 of 18 (last batch: stars)")
+    assert found["reason"] in " ".join(place("results").out.split())
     (row,) = place("status --json").json
     assert row["reason"] == "no result for stars: the fine-tuning failed (see above)"
 

@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 
-from gradts_engine import events
-from gradts_engine.report import results_of
+from gradts_engine import events, tables
+from gradts_engine.report import compare, results_of
 from gradts_engine.runtime.store import Store
 from gradts_engine.runtime.view import fold
+from gradts_tui.screens.page import plain
 
 SETTINGS = {"multitask": {"length": "steps"}, "selection": {"strategy": "halving"}, "scoring": {"head_axis": "output"}}
 BEGUN = [
@@ -79,3 +80,10 @@ def test_the_best_of_several(tmp_path, how, words):
 def test_few_rows_are_said(tmp_path):
     said = answer(tmp_path, replace(judged("neutral", 0.001, -0.008, 0.009), rows=40), *chosen())
     assert "Only 40 dev rows judged: small gains cannot be seen on so few." in said
+
+
+def test_runs_of_other_primaries_have_settings_in_common_and_no_scores(tmp_path):
+    other = replace(BEGUN[0], primaries=("b",))
+    found = compare(*(results_of(Store(tmp_path), fold([(1.0, begun)]), "r", "done") for begun in (BEGUN[0], other)))
+    assert [(pair.name, pair.first, pair.second) for pair in found.settings] == [("primary", "a", "b")]
+    assert "they have no primary in common" in plain(tables.comparison(found))
