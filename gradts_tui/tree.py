@@ -151,17 +151,22 @@ def _trials(view: RunView, now: float, primary: str) -> Branch:
         repeat = leaf.stage.about.repeat if leaf.stage.about else 0
         leaves.append(replace(leaf, label=f"{label}, repeat {repeat}" if repeat else label))
     most = 0 if primary in view.proposals or view.started is None else view.started.trials.get(primary, 0)
-    left = _at_most(leaves, most, branch.remaining)
+    left = _at_most(leaves, most, branch.remaining, _workers(view))
     return replace(branch, key=f"trial {primary}", leaves=tuple(leaves), most=most, remaining=left)
 
 
-def _at_most(leaves: Sequence[Leaf], most: int, remaining: float | None) -> float | None:
-    """Seconds that `most` trials still take, as those that ended did: those that run take `remaining`."""
+def _at_most(leaves: Sequence[Leaf], most: int, remaining: float | None, workers: int) -> float | None:
+    """Seconds that `most` trials still take side by side, as those that ended did: those that run take `remaining`."""
     to_come = max(0, most - len(leaves))
     took = [leaf.stage.seconds for leaf in leaves if leaf.stage.state == "done" and leaf.stage.seconds > 0]
     if not to_come or remaining is None:
         return remaining
-    return remaining + to_come * sum(took) / len(took) if took else None
+    return remaining + to_come * sum(took) / len(took) / workers if took else None
+
+
+def _workers(view: RunView) -> int:
+    """How many jobs run side by side where there are enough of them."""
+    return max(1, len(view.started.devices)) if view.started else 1
 
 
 def _auxiliaries(stage: Stage) -> list[str]:
@@ -171,7 +176,7 @@ def _auxiliaries(stage: Stage) -> list[str]:
 
 
 def _remaining(view: RunView, leaves: Iterable[Leaf], now: float) -> float | None:
-    """Those that run at their own rate; those to come as the finished ones did, by train rows."""
+    """Seconds of all side by side: those that run at their own rate; those to come as the finished ones did, by train rows."""
     leaves = list(leaves)
     rows = {name: task.sizes.get("train", 0) for name, task in view.tasks.items()}
     measured = [leaf for leaf in leaves if leaf.stage.state == "done" and leaf.stage.seconds > 0]
@@ -183,7 +188,8 @@ def _remaining(view: RunView, leaves: Iterable[Leaf], now: float) -> float | Non
     if to_come and not seen:
         return None
     pace = sum(leaf.stage.seconds for leaf in measured) / seen if to_come else 0.0
-    return sum(s or 0.0 for s in running) + pace * sum(rows.get(leaf.task, 0) for leaf in to_come)
+    left = [s or 0.0 for s in running]
+    return max([*left, (sum(left) + pace * sum(rows.get(leaf.task, 0) for leaf in to_come)) / _workers(view)])
 
 
 def _models(view: RunView, primaries: Iterable[str]) -> Branch:

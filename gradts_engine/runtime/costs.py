@@ -197,8 +197,9 @@ def _pace(counts: np.ndarray, times: np.ndarray) -> Pace:
     return Pace(float(start), each, min(float(low), 1 - MARGIN), max(float(high), 1 + MARGIN))
 
 
-def probe(prepared: Prepared, tokens: Mapping[str, float], device: str) -> Paces:
-    """The pace of a training, by forward and backward passes over a batch of texts of mean length."""
+def probe(prepared: Prepared, tokens: Mapping[str, float], device: str, workers: int) -> Paces:
+    """The pace of a training, by forward and backward passes over a batch of texts of mean length, with the threads that each of
+    so many workers has."""
     import torch
 
     from gradts_engine.learning.training import short
@@ -208,7 +209,8 @@ def probe(prepared: Prepared, tokens: Mapping[str, float], device: str) -> Paces
     length, size = max(2, round(float(np.mean([*tokens.values()])))), settings.batch_size
     ids = torch.ones(size, length, dtype=torch.long, device=device)
     work = 3 * size * length * layers_of(encoder.config) * (24 * encoder.hidden_size**2 + 4 * length * encoder.hidden_size)
-    times: list[float] = []
+    threads, times = torch.get_num_threads(), list[float]()
+    torch.set_num_threads(max(1, threads // workers))
     end = time.monotonic() + PROBE
     while not times or (len(times) < STEPS and time.monotonic() < end):
         began = time.monotonic()
@@ -219,6 +221,7 @@ def probe(prepared: Prepared, tokens: Mapping[str, float], device: str) -> Paces
             torch.cuda.synchronize(device)
         times.append(time.monotonic() - began)
         module.zero_grad(set_to_none=True)
+    torch.set_num_threads(threads)
     return {"tune": Pace(0.0, float(np.median(times)) / work, 1 / GUESS, GUESS)}
 
 
@@ -238,9 +241,9 @@ class Spending:
         self.device = device
         self.paces = learnt(_views(store), prepared.encoder.name, device, self.facts.precision)
 
-    def probe(self) -> None:
-        """Measure for a moment what no earlier run has told."""
-        self.paces = self.paces or probe(self.prepared, self.tokens, self.device)
+    def probe(self, workers: int) -> None:
+        """Measure for a moment what no earlier run has told, where so many workers share the cores of this machine."""
+        self.paces = self.paces or probe(self.prepared, self.tokens, self.device, workers)
 
     @cached_property
     def tokens(self) -> Mapping[str, float]:

@@ -69,7 +69,7 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
         raise UsageError(nothing)
     wanted = Wanted.of(prepared, catalog, store)
     spending = Spending(prepared, store, executor.devices[0].name)
-    spending.probe()
+    spending.probe(max(1, sum(not device.place for device in executor.devices)))
     tasks = [_task(read, prepared, wanted, spending) for read in describe(experiment, prepared.types, prepared.data)]
     made, trials = _found(store, run.view(), "trial"), trials_of(experiment, catalog)
     return {

@@ -87,7 +87,7 @@ def plan(found: Mapping[str, Any]) -> RenderableType:
         *[Text(f"for predictors: {evidence}")] * bool(evidence),
         Text(f"tuning and scoring: {seconds}"),
         Text(trials),
-        *_costs(found["costs"]),
+        *_costs(found["costs"], len(found["devices"])),
         Text(f"a training takes at most {decimal(found['memory'])} of memory"),
     )
 
@@ -99,25 +99,21 @@ def _few(task: Mapping[str, Any]) -> str:
     return f"only {rows} dev rows{each}: small gains will be chance" if rows < FEW else ""
 
 
-def _costs(found: Mapping[str, Mapping[str, Any]]) -> list[RenderableType]:
-    """What is still to be computed, by stage."""
+def _costs(found: Mapping[str, Mapping[str, Any]], workers: int) -> list[RenderableType]:
+    """What is still to be computed, by stage, and how long so many workers need for it where none of them waits."""
+
+    def row(name: str, jobs: Any, low: float, high: float | None, disk: str) -> dict[str, Any]:
+        time = "?" if high is None else f"{words.duration(low)} to {words.duration(high)}"
+        return {"still to do": name, "jobs": jobs, "time": time, "disk": disk}
+
     rows = [
-        {
-            "still to do": stage,
-            "jobs": f"at most {row['jobs']}" if stage == "trial" else row["jobs"],
-            "time": "?" if row["high"] is None else f"{words.duration(row['low'])} to {words.duration(row['high'])}",
-            "disk": decimal(row["disk"]),
-        }
-        for stage, row in found.items()
+        row(stage, f"at most {c['jobs']}" if stage == "trial" else c["jobs"], c["low"], c["high"], decimal(c["disk"]))
+        for stage, c in found.items()
     ]
-    if len(rows) > 1 and all(row["high"] is not None for row in found.values()):
-        low, high = (words.duration(sum(row[end] for row in found.values())) for end in ("low", "high"))
-        rows.append(
-            {
-                "still to do": "together",
-                "jobs": "",
-                "time": f"{low} to {high}",
-                "disk": decimal(sum(row["disk"] for row in found.values())),
-            }
-        )
+    if rows and all(c["high"] is not None for c in found.values()):
+        low, high = (sum(c[end] for c in found.values()) for end in ("low", "high"))
+        if len(rows) > 1:
+            rows.append(row("together", "", low, high, decimal(sum(c["disk"] for c in found.values()))))
+        if workers > 1:
+            rows.append(row(f"by {workers} workers", "", low / workers, high / workers, ""))
     return [records(rows)] if rows else []

@@ -95,6 +95,17 @@ async def test_what_will_run_and_enter_starts_it(app, monkeypatch):
         assert app.desk.selected == "tasks-1a2b3c4d"
 
 
+async def test_several_workers_share_the_time(app):
+    async with app.run_test(size=(80, 40)) as pilot:
+        app.show(app.first)
+        await settle(app, pilot)
+        app.screen.found({**PLANNED, "devices": ["cpu", "cpu"]}, "")
+        await settle(app, pilot)
+        text = " ".join(shown(app).split())
+        assert "on 2 x cpu" in text
+        assert "together 1m 50s to 4m 10s 450.0 MB by 2 workers 55s to 2m 05s" in text
+
+
 async def test_a_run_that_has_an_engine_is_looked_at(app, monkeypatch):
     monkeypatch.setattr(engines, "launch", lambda *_, **__: pytest.fail("started a second engine"))
     async with app.run_test(size=(80, 24)) as pilot:
