@@ -18,13 +18,10 @@ from transformers.modeling_outputs import SequenceClassifierOutput
 from gradts_engine.contracts import EncoderSpec
 from gradts_engine.durable import fsync, fsync_tree, make_folder
 from gradts_engine.errors import RunError, UsageError
+from gradts_engine.learning.about import ABOUT, CARD, digests
 from gradts_engine.learning.encoders import Encoder, build_with, load_pretrained, told
 from gradts_engine.learning.families import FAMILIES
 from gradts_engine.learning.task_types import MaskedHead, SentenceHead, SpanHead, TokenHead
-
-ABOUT = "gradts.json"
-"""What a folder holds: `task` (the task type), `head`, `labels`, `max_length`, `native`, whether transformers alone can load it,
-`encoder`, the registered encoder whose plugin builds the module, if one does, and `reads`, how its rows are read and judged."""
 
 _HEADS: Mapping[str, Callable[[Any, int, int], nn.Module]] = {
     "SentenceHead": lambda encoder, hidden_size, outputs: SentenceHead(hidden_size, outputs, 0.0),
@@ -79,9 +76,10 @@ def export_model(
     folder: Path,
     card: str,
     reads: Mapping[str, Any] | None = None,
+    trial: str = "",
 ) -> bool:
     """Write a tuned encoder and one head to `folder`, with the tokenizer and `card` as README.md. `task` is the task type,
-    `reads` how its rows are read and judged (`predict` goes by it).
+    `reads` how its rows are read and judged (`predict` goes by it), `trial` the key of the training.
 
     Returns True where `AutoModelForSequenceClassification`, `...TokenClassification` or `...QuestionAnswering` loads the folder;
     False where the family's class computes something else than our head, or a plugin builds the encoder: the folder then holds
@@ -106,10 +104,12 @@ def export_model(
     about = {"format": 1, "task": task, "head": type(head).__name__, "labels": list(labels), "max_length": max_length}
     about |= {"encoder": own, "native": bool(names), "reads": dict(reads or {})}
     about |= {"outputs": head.out.out_features if isinstance(head, SentenceHead | TokenHead) else None}
-    (partial / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
-    (partial / "README.md").write_text(
+    (partial / CARD).write_text(
         f"{card.rstrip()}\n\n{_usage(task, word_level, _AUTO[type(head).__name__][1] if names else '', own)}", encoding="utf-8"
     )
+
+    about |= {"trial": trial, "files": digests(partial)}
+    (partial / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 
     if type(head).__name__ in _HEADS:
         _compare(encoder, tuned, partial, min(max_length, 16))

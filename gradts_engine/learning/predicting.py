@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from gradts_engine.contracts import ClassScores, EncoderSpec, Instance, Rules, Source, TaskData, TaskSpec, TaskType, TaskTypeSpec
 from gradts_engine.errors import ProblemsError, UsageError
+from gradts_engine.learning.about import ABOUT
 from gradts_engine.learning.batches import Encoded, encode, token_batches
 from gradts_engine.learning.encoders import told
-from gradts_engine.learning.export import ABOUT, load_model
+from gradts_engine.learning.export import load_model
 from gradts_engine.learning.instances import Reader
 from gradts_engine.learning.metrics import METRICS, span_types
 from gradts_engine.learning.training import answers, check_predicted, evaluation_tokens

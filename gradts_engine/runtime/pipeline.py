@@ -8,12 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from gradts_engine import events
 from gradts_engine.config import Experiment
 from gradts_engine.contracts import Selection, Trials
 from gradts_engine.errors import Interrupted, RunError, UsageError, WaitingForConfirmation
 from gradts_engine.hooks.catalog import Catalog
+from gradts_engine.learning.about import is_export
 from gradts_engine.runtime.answers import hand_out, span_types
 from gradts_engine.runtime.arms import Arms
 from gradts_engine.runtime.artifacts import Artifact
@@ -239,7 +241,7 @@ class Pipeline:
 
     def finish(self, primary: str, selection: Selection) -> None:
         """Train with the confirmed selection (a trial that was run before is taken as it is), compare with the primary alone, and
-        export the model."""
+        export the model where that is not there already."""
         ([before], [found]) = self.arms.trials(primary, [(), selection], [0])
         if found is None:
             raise RunError(f"the final training of {primary} failed (see above)")
@@ -256,7 +258,8 @@ class Pipeline:
         result = events.FinalModel(primary, final, folder, test, alone_test, predictions, found.key, types)
         self.journal.wait(0.0)  # the card says what was told before
         card = model_card(self.prepared, selection, result, alone, self.options.versions, self.journal.view)
-        self.driver.act(Export(primary=primary, auxiliaries=selection, folder=folder, card=card)).result()
+        if not is_export(Path(folder), found.key, card):
+            self.driver.act(Export(primary=primary, auxiliaries=selection, folder=folder, card=card)).result()
         self.emit(result)
 
     def tested(self, primary: str, selection: Selection) -> Artifact | None:

@@ -213,7 +213,8 @@ def export(work: Work, job: Export) -> None:
 
     bench, primary, folder = work.bench, job.primary, Path(job.folder)
     (before,) = needs(job)
-    model = bench.load_model(job.tasks, work.result(before))
+    found = work.result(before)
+    model = bench.load_model(job.tasks, found)
     with storing(folder):
         export_model(
             bench.encoder,
@@ -226,4 +227,5 @@ def export(work: Work, job: Export) -> None:
             folder=folder,
             card=job.card,
             reads=reads(bench.specs[primary], bench.data[primary]),
+            trial=found.key,
         )

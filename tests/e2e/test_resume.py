@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -47,18 +48,26 @@ def test_a_second_run_computes_nothing(ran):
 
 def test_nothing_left_to_do_needs_no_transformers(ran):
     """Importing it takes longer than all the rest."""
-    ran.settings["selection"] = {"strategy": "none", "confirm": "ask"}
-    ran.write()
-    assert ran.run().code == 3
     assert "transformers" in sys.modules, "the encoder of a new run is checked"
     code = f"""
 import sys
 from gradts_engine.__main__ import main
-assert main(["run", {str(ran.config)!r}, "--plain"]) == 3
+assert main(["run", {str(ran.config)!r}, "--plain"]) == 0
 print("transformers" in sys.modules)
 """
     again = subprocess.run([sys.executable, "-c", code], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=True)
     assert again.stdout.splitlines()[-1] == "False"
+
+
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:-1] + b"x"), None])
+def test_a_final_model_is_written_again_only_where_it_is_not_whole(ran, damage):
+    file = ran.latest.models / "mood" / "model.safetensors"
+    before, weights = file.stat().st_ino, file.read_bytes()
+    if damage:
+        damage(file)
+    assert ran.run().code == 0
+    assert file.read_bytes() == weights
+    assert (file.stat().st_ino == before) == (damage is None)
 
 
 def test_comments_the_order_of_keys_and_places_do_not_matter(ran, folder):
