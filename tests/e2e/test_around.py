@@ -68,10 +68,6 @@ def test_runs_are_removed_by_name(place):
     ("line", "expected"),
     [
         ("gradts-engine results ", {RUN, "other-1"}),
-        ("gradts-engine results oth", {"other-1"}),
-        ("gradts-engine results --heatmap wnu", {"wnut17"}),
-        ("gradts-engine init --encoder mini", {"minilm-l6"}),
-        ("gradts-engine study replay scores.csv --predictor ra", {"random"}),
         ("gradts-engine compl", {"completion"}),
     ],
 )

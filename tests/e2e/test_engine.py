@@ -54,23 +54,31 @@ def detached(long):
         until(lambda: not long.latest.engine())
 
 
-def test_it_has_a_session_a_log_and_a_name_of_its_own(place):
-    process = place.start("run", str(place.config), "--detach")
+def test_it_has_a_session_a_log_and_a_name_of_its_own_and_confirm_goes_on_with_the_run_by_itself(ran):
+    ran.settings["selection"]["confirm"] = "ask"
+    ran.write()
+    process = ran.start("run", str(ran.config), "--store", str(ran.store.root), "--detach")
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     launched = json.loads(out)
     assert set(launched) == {"run", "pid", "store", "log"}
-    folder = place.store.folder(launched["run"])
-    assert err.startswith(f"reading 4 tasks and loading {place.settings['run']['encoder']}\n")
-    assert launched["store"] == str(place.store.root)
+    folder = ran.store.folder(launched["run"])
+    assert err.startswith(f"reading 4 tasks and loading {ran.settings['run']['encoder']}\n")
+    assert launched["store"] == str(ran.store.root)
     if folder.engine():
         assert folder.engine().startswith(f"process {launched['pid']} on ")
         assert os.getsid(launched["pid"]) == launched["pid"] != os.getsid(0)
-    attached = place("attach", launched["run"])
+    assert ran("attach", launched["run"]).code == 3
+    assert folder.engine() == ""  # nobody waits: no process, no memory
+    result = ran("confirm --alone --yes --detach")
+    assert result.code == 0, result.err
+    assert json.loads(result.out.splitlines()[-1])["run"] == launched["run"]
+    attached = ran("attach", launched["run"])
     assert attached.code == 0
     assert "model of mood: dev " in attached.err
     assert f"run {folder.id}: done" in attached.out
     assert folder.state() == "done"
+    assert ran("results --json").json["primaries"]["mood"]["confirmed"] == []
     log = folder.log.read_text()
     assert log.startswith("reading 4 tasks")
     assert f"model of mood: dev {folder.view().finals['mood'].score:.4f}" in log
@@ -177,19 +185,6 @@ def test_who_follows_an_engine_to_its_end_is_back_when_it_is_gone(ran):
     threading.Timer(2, lock.close).start()
     assert ran("attach").code == 0
     assert ran.latest.engine() == ""
-
-
-def test_confirm_goes_on_with_the_run_by_itself(ran):
-    ran.settings["selection"]["confirm"] = "ask"
-    ran.write()
-    launched = launch(ran.config, ran.store.root)
-    assert ran("attach", launched.run).code == 3
-    assert ran.latest.engine() == ""  # nobody waits: no process, no memory
-    result = ran("confirm --alone --yes --detach")
-    assert result.code == 0, result.err
-    assert json.loads(result.out.splitlines()[-1])["run"] == launched.run
-    assert ran("attach").code == 0
-    assert ran("results --json").json["primaries"]["mood"]["confirmed"] == []
 
 
 def test_a_confirmation_is_answered_by_an_engine_at_work(ran):

@@ -32,9 +32,10 @@ def gradts_event(event):
 """
 
 
-LOOK = """
+COMMANDS = """
 from gradts_engine.__main__ import main
 for command in (
+    "run tasks.toml --plain",
     "results --json",
     "results --heatmap stars",
     "export importance stars .gradts/stars.safetensors",
@@ -43,13 +44,13 @@ for command in (
 ):
     assert main(command.split()) == 0, command
 """
-"""What one does after a run."""
+"""A run, and what one does after it."""
 
 
 @pytest.fixture
 def watched(place, tmp_path, encoder):
-    """`watched(*arguments)` runs Python with a plugin's encoder, for a user who hides nothing from others; the audit log is in
-    `watched.log`."""
+    """`watched()` gives the commands in a process with a plugin's encoder, for a user who hides nothing from others; the audit
+    log is in `watched.log`."""
     site = tmp_path / "site"
     (site / "mine-1.0.dist-info").mkdir(parents=True)
     (site / "mine-1.0.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
@@ -61,9 +62,9 @@ def watched(place, tmp_path, encoder):
     place.settings["run"]["encoder"] = "mine"
     place.write()
 
-    def run(*arguments: str) -> str:
+    def run() -> None:
         child = subprocess.run(
-            [sys.executable, "-P", *arguments],
+            [sys.executable, "-P", "-c", COMMANDS],
             cwd=place.folder,
             env=os.environ | {"PYTHONPATH": str(site), "OMP_NUM_THREADS": "1"},
             capture_output=True,
@@ -73,15 +74,13 @@ def watched(place, tmp_path, encoder):
             check=False,
         )
         assert child.returncode == 0, child.stderr
-        return child.stdout
 
     run.log = log
     return run
 
 
 def test_a_run_uses_no_pickle_and_no_network_and_is_the_users_own(watched, place):
-    watched("-m", "gradts_engine", "run", "tasks.toml", "--plain")
-    watched("-c", LOOK)
+    watched()
     assert watched.log.read_text() == ""
     found = [(place.folder / ".gradts"), *(place.folder / ".gradts").rglob("*")]
     assert len(found) > 50

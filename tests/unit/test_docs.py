@@ -70,7 +70,7 @@ def test_the_default_run_is_valid():
 
 @pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.toml")), ids=lambda path: path.name)
 def test_examples_are_valid(path, monkeypatch, data_dir):
-    """And a small one has all its data."""
+    """And the small ones have all their data."""
     from gradts_engine.runtime.prepare import read_tasks
 
     catalog = load_catalog()
@@ -78,7 +78,11 @@ def test_examples_are_valid(path, monkeypatch, data_dir):
     assert len(experiment.tasks) == int(re.search(r"[0-9]+", path.name)[0])
     assert (experiment.training.optimizer, experiment.scoring.head_axis) == ("adamax", "input")
     assert experiment.multitask.length == "epochs"
-    if "small" in path.name:
+    if path.name == "paper12-small.toml":
+        larger = load_experiment(path.with_name("paper14-small.toml"), catalog)
+        assert experiment.tasks.items() < larger.tasks.items()
+        assert experiment.data == larger.data
+    elif path.name == "paper14-small.toml":
         monkeypatch.setenv("GRADTS_DATA", str(data_dir))
         types = {name: catalog.task_types[spec.type].load() for name, spec in experiment.tasks.items()}
         data = read_tasks(experiment, catalog, types)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gradts_engine.__main__ import main
@@ -142,12 +142,13 @@ SEEDS = [
 ]
 
 
+@settings(max_examples=50)  # each is read in a process of its own
 @given(seed=st.sampled_from(SEEDS), data=st.data())
 def test_a_damaged_pickle_is_an_error_or_numbers(tmp_path_factory, seed, data):
+    path = tmp_path_factory.getbasetemp() / "damaged.pkl"
     content = bytearray(seed)
     for _ in range(data.draw(st.integers(1, 3))):
         content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
-    path = tmp_path_factory.mktemp("damaged") / "a.pkl"
     path.write_bytes(content[: data.draw(st.integers(1, len(content)))])
     try:
         found = read_pickle(path)
@@ -208,6 +209,6 @@ def test_the_examples_are_pickles():
         "bytes that are not there",
         "a byte array that is not there",
     }
-    for name, content in hostile(Path("x")).items():
+    for name, content in (hostile(Path("x")) | {"nested": nested(1_000)}).items():
         if name not in broken:
             list(pickletools.genops(content))

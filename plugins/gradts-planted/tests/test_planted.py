@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from dataclasses import replace
+from functools import cache
 from importlib.metadata import entry_points
 from itertools import islice, product
 from typing import Any, Literal
@@ -31,6 +32,13 @@ def sentences(row: dict[str, Any]) -> list[str]:
     return [" ".join(re.findall(r"\w+", text.lower())) for text in texts]
 
 
+@cache
+def made(task: str, **dials: float) -> list[dict[str, Any]]:
+    """Eight hundred train rows."""
+    return list(rows(task, "train", train_rows=800, **dials))
+
+
+@cache
 def beginning(task: str, split: Literal["dev", "test"], **dials: float) -> list[dict[str, Any]]:
     """The first hundred rows of a split."""
     return list(islice(rows(task, split, **dials), 100))
@@ -79,7 +87,7 @@ def test_classes_are_balanced(task: str) -> None:
 @pytest.mark.parametrize("noise", [0.0, 0.2, 1.0])
 @pytest.mark.parametrize("task", TASKS)
 def test_noise_is_the_share_of_wrong_labels(task: str, noise: float) -> None:
-    clean, noisy = (list(rows(task, "train", train_rows=800, noise=share)) for share in (0.0, noise))
+    clean, noisy = made(task), made(task, noise=noise)
     assert [sentences(row) for row in clean] == [sentences(row) for row in noisy]
     wrong = sum(a["label"] != b["label"] for a, b in zip(clean, noisy, strict=True)) / 800
     assert wrong == pytest.approx(noise, abs=0.04 if 0 < noise < 1 else 0)
@@ -90,12 +98,12 @@ def test_noise_is_the_share_of_wrong_labels(task: str, noise: float) -> None:
 @pytest.mark.parametrize("mix", [0.0, 0.3, 1.0])
 @pytest.mark.parametrize("task", TASKS)
 def test_mix_is_the_share_of_rows_that_carry_the_factor(task: str, mix: float) -> None:
-    mixed = list(rows(task, "train", train_rows=800, mix=mix))
+    mixed = made(task, mix=mix)
     assert sum(row["carries"] for row in mixed) / 800 == pytest.approx(mix, abs=0.05 if 0 < mix < 1 else 0)
     months = {month.lower() for month in words.MONTHS}
     for row in mixed:
         assert row["carries"] != all(any(month in sentence for month in months) for sentence in sentences(row))
-    whole = [row for row in rows(task, "train", train_rows=800) if row["carries"]]
+    whole = [row for row in made(task) if row["carries"]]
     kept = [row for row in mixed if row["carries"]]
     assert kept == whole[: len(kept)], "the dial takes rows away and changes none"
     for split in MEASURED:
