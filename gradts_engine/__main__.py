@@ -30,8 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         message = printable(error.format_message().replace("\n\t", " "))  # click lists choices in lines
         click.UsageError(message, getattr(error, "ctx", None)).show()
         return error.exit_code
-    except click.Abort:
-        return 130
+    except click.Abort as stopped:
+        if not isinstance(stopped.__context__, EOFError):
+            return 130
+        _print("")  # after the question
+        _print("nobody is there to answer: give --yes, or ask in a terminal")
+        return 2
     except GradTSError as error:
         for problem in getattr(error, "problems", [str(error)]):
             _print(problem)

@@ -125,7 +125,18 @@ class GradTS(Host):
         before, self.desk.snapshot = self.desk.snapshot, snapshot
         self.call(before, snapshot)
         self.answers(snapshot)
+        if before and before.run(self.desk.selected) and not (self.desk.run or snapshot.problem):
+            self.part()
         self.redraw()
+
+    def part(self) -> None:
+        """The run that is looked at was removed: nothing of it stays on the screen."""
+        if not isinstance(self.screen, Runs):
+            self.notify(f"{self.desk.selected} is gone: it was removed from the store, or moved.", severity="warning")
+        self.desk.selected = None
+        while not isinstance(self.screen, Page):
+            self.pop_screen()
+        self.action_runs()
 
     def call(self, before: Snapshot | None, snapshot: Snapshot) -> None:
         """Tell of runs that wait for a person or have ended, by the bell, on the desktop, and in the terminal's title (OSC 2)."""

@@ -27,6 +27,9 @@ from gradts_tui.screens.page import Page
 from gradts_tui.shelf import Shelf
 from gradts_tui.state import Snapshot
 
+LEAVES = ("leave", "quit", "help_quit")
+"""What keys do where the terminal is too small to show anything."""
+
 
 class Source(Protocol):
     """Where snapshots come from: the reader thread, or a test."""
@@ -58,6 +61,9 @@ class Host(App[int]):
         it when that hands it back: what a busy screen still has then overtakes what was pressed later, on the next one."""
         if isinstance(event, events.Key) and not event.is_forwarded:
             self.app_focus = True  # as Textual does with the first key: a page in a browser has it from then on
+            active = self.screen.active_bindings.get(event.key)
+            if isinstance(self.screen, Page) and self.screen.small and not (active and active.binding.action in LEAVES):
+                return  # whatever it did would not be seen
         if isinstance(event, events.Key) and not event.is_forwarded and not isinstance(self.focused, Input):
             active = self.screen.active_bindings.get(event.key)
             if active and active.enabled:

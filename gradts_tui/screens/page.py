@@ -101,6 +101,8 @@ class Page(Screen[None]):
         text, kind = notice(run, snapshot.writable) if run and snapshot and self.NAME != "runs" else ("", "warning")
         if run and run.waiting and self.NAME == "select":
             text = ""  # the screen itself says so
+        if snapshot and snapshot.problem and self.NAME != "runs":
+            text, kind = snapshot.problem, "error"
         if self.desk.starting:
             text, kind = self.desk.starting, "warning"
         self.query_one(Notice).show(text, kind)
@@ -124,6 +126,11 @@ class Page(Screen[None]):
         hint = f"{width} x {height} is too small.\nGradTS needs {SMALLEST[0]} x {SMALLEST[1]}.\nq leaves; the run goes on."
         self.query_one("#small", Static).update(Text(hint, justify="center"))
         self.call_after_refresh(self.refresh_run)
+
+    @property
+    def small(self) -> bool:
+        """Whether the terminal is too small for anything but a hint."""
+        return self.has_class("-small")
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         return self.FILTERS and not self.typing if action == "filter" else True

@@ -36,7 +36,7 @@ class Table(DataTable[Text]):
         """Names of the columns and what stands above them."""
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        return action not in ("cursor_left", "cursor_right") or self.virtual_size.width > self.size.width
+        return action not in ("cursor_left", "cursor_right") or self.overflows
 
     def on_resize(self) -> None:
         """Columns are made anew: they may have become narrower."""
@@ -94,6 +94,12 @@ class Table(DataTable[Text]):
 
         return {name: [shortened(i, text) for i, text in enumerate(row)] for name, row in cells.items()}
 
+    @property
+    def overflows(self) -> bool:
+        """Whether there is more than fits. (`virtual_size` says so later than this is drawn.)"""
+        whole = sum(column.get_render_width(self) for column in self.ordered_columns)
+        return whole - 1 > self.size.width  # behind the last column is a blank
+
     def edges(self) -> Iterator[tuple[int, int]]:
         """From where to where the columns that are scrolled lie, beside the fixed ones."""
         at = 0
@@ -111,7 +117,7 @@ class Table(DataTable[Text]):
 
     def render_line(self, y: int) -> Strip:
         strip, (width, _), at = super().render_line(y), self.size, round(self.scroll_x)
-        if self.virtual_size.width <= width:
+        if not self.overflows:
             return strip
         begin = sum(column.get_render_width(self) for column in self.ordered_columns[: self.fixed_columns])
         places = [(begin + start - at, begin + end - at) for start, end in self.edges()]
@@ -122,7 +128,7 @@ class Table(DataTable[Text]):
         strip = Strip.join([strip.crop(0, begin), blank(before), whole, blank(behind)])
         if y or not self.show_header:
             return strip
-        for mark, place, there in ((BEFORE, begin, at > 0), (BEHIND, width - 1, places[-1][1] - 1 > width)):
+        for mark, place, there in ((BEFORE, begin, at > 0), (BEHIND, width - 1, places[last][1] - 1 > width)):
             if there:
                 strip = Strip.join([strip.crop(0, place), blank(strip.crop(place, place + 1), mark), strip.crop(place + 1)])
         return strip

@@ -33,7 +33,9 @@ def place(tmp_path):
 def call(place: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
     settings = {**os.environ, "COLUMNS": "160", **environment}
     command = [PROGRAM, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=place, env=settings)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, cwd=place, env=settings, stdin=subprocess.DEVNULL
+    )
 
 
 def test_logs_are_a_line_an_event(place):
@@ -57,6 +59,8 @@ def test_runs_are_removed_by_name(place):
     shown = call(place, "runs", "rm", "other", "--dry-run")
     assert "other-1" in shown.stdout
     assert call(place, "runs", "rm", "nothing").returncode == 2
+    unasked = call(place, "runs", "rm", RUN)
+    assert (unasked.returncode, unasked.stderr.splitlines()[-1].partition(":")[0]) == (2, "nobody is there to answer")
     assert len(Store(place / ".gradts").runs()) == 2
     assert call(place, "runs", "archive", "other-1", "--yes").returncode == 0
     assert (place / "other-1.tar.gz").stat().st_size > 1000

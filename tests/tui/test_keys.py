@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 from textual.events import Key
@@ -12,10 +13,11 @@ from gradts_tui.screens.help import Help, explained
 from gradts_tui.screens.importance import Importance
 from gradts_tui.screens.log import Log
 from gradts_tui.screens.page import Page
+from gradts_tui.screens.runs import Runs
 from gradts_tui.widgets.lines import Lines
 from gradts_tui.widgets.matrix import MatrixView
 from gradts_tui.widgets.stages import Stages
-from tests.tui.conftest import approve, screen_text, settle, shown
+from tests.tui.conftest import approve, screen_text, settle, shown, told
 from tests.tui.invented import RUN
 
 pytestmark = pytest.mark.anyio
@@ -213,6 +215,24 @@ async def test_themes_resources_and_bell_are_remembered(ui, tmp_path):
         app.action_switch_bell()
     kept = json.loads((tmp_path / "config" / "tui.json").read_text())
     assert (kept["theme"], kept["resources"], kept["bell"]) == ("high-contrast", True, False)
+
+
+@pytest.mark.parametrize("key", ["4", "question_mark"])
+async def test_nothing_stays_of_a_run_that_is_removed_while_it_is_looked_at(ui, key):
+    app = ui("waiting")
+    async with app.run_test(size=(80, 24), notifications=True) as pilot:
+        await shown(app, pilot, key)
+        app.show(replace(app.first, runs=(), problem="the disk is away"))
+        await settle(app, pilot)
+        app.show(app.first)
+        await settle(app, pilot)
+        assert RUN in screen_text(app).splitlines()[0]  # it was only away
+        app.show(replace(app.first, runs=()))
+        await settle(app, pilot)
+        assert "No runs in" in screen_text(app)
+        assert f"{RUN} is gone" in told(app)
+        await pilot.press("1", "enter", "p")
+        assert isinstance(app.screen, Runs)
 
 
 async def test_leaving_asks_nothing(ui):

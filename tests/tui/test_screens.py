@@ -55,6 +55,7 @@ async def test_a_terminal_that_is_too_small_and_grows(ui):
     app = ui("done")
     async with app.run_test(size=(50, 12)) as pilot:
         approve("too-small.txt", await shown(app, pilot))
+        await pilot.press("2", "slash", "x", "X", "y", "p")  # what nobody sees does nothing
         await pilot.resize_terminal(80, 24)
         await settle(app, pilot)
         assert "Trials of rte" in screen_text(app)
