@@ -211,8 +211,9 @@ class Nodes:
         self.second.start(self.folder / "second", f"--address={self.address}")
 
     def wait(self, count: int) -> None:
-        """Until so many are there."""
-        self.first.run(sys.executable, "-c", COUNT, self.address, str(count))
+        """Until so many are there, also where the first one is begun again meanwhile."""
+        command = self.first.inside(sys.executable, "-c", COUNT, self.address, str(count))
+        until(lambda: not subprocess.call(command, timeout=READY, env=environment()), f"{count} nodes")
 
     def popen(self, *command: str) -> subprocess.Popen[str]:
         """A driver's process, on the first node; what it says can be read."""

@@ -68,7 +68,7 @@ class Faults:
         what, _, how = kind.partition(" ")
         second = self.nodes.second
         node = self.rng.choice(self.nodes.all) if what == "worker" else second
-        until(lambda: at_work(self.told(self.before), node.name), f"work on {node.name}")
+        until(lambda: at_work(self.told(self.before), node.name), f"work on {node.name}, for: {kind}")
         time.sleep(self.rng.uniform(0, serving.JOB))
         hit = node.processes("ray::Actor" if what == "worker" else "")
         match kind:
@@ -144,6 +144,7 @@ def test_many_faults_lose_and_double_nothing(record_property: Callable[[str, obj
         with ThreadPoolExecutor(1) as pool:
             dealing, status = pool.submit(deal), 1
             while status:
+                nodes.wait(2)  # an engine has the nodes that are there when it begins
                 faults.engine = nodes.popen(sys.executable, str(Path(serving.__file__)), str(folder), nodes.address)
                 faults.engine.communicate()
                 status = faults.engine.returncode
