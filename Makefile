@@ -6,7 +6,8 @@ PROJECTS := pyproject.toml $(wildcard plugins/*/pyproject.toml)
 PLUGINS := $(patsubst %/pyproject.toml,-e %,$(filter plugins/%,$(PROJECTS)))
 
 # Processes that the tests are spread over, a file at a time: one more than cores, since a third of their time is spent waiting.
-WORKERS := -n $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() + 1, 4))') --dist loadfile
+# In the order of pyproject.toml, not by the number of tests: files of few long tests would come last, and all wait for one.
+WORKERS := -n $(shell $(PYTHON) -c 'import os; print(min(os.cpu_count() + 1, 4))') --dist loadfile --no-loadscope-reorder
 
 .PHONY: help install demo test torture check bench docs site dist pictures clean
 
