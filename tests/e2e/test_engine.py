@@ -151,18 +151,23 @@ def test_it_is_looked_after_from_elsewhere(detached):
         assert place(command).line == f"no engine is running in {place.store.root}"
 
 
-def test_who_follows_for_nobody_leaves_and_who_follows_an_engine_that_is_killed_is_told(detached):
-    place, launched = detached
-    follower = place.start("attach", "--plain", "--store", str(place.store.root))
+def test_who_follows_for_nobody_leaves_and_a_second_signal_ends_the_engine_at_once(long):
+    """Both signals arrive while it is suspended, as from a job scheduler, so that it has not yet obeyed the first."""
+    process = long.start("run", str(long.config))
+    until(lambda: "tune mood: epoch" in process.stderr.readline())
+    follower = long.start("attach", "--plain", "--store", str(long.store.root))
     assert follower.stderr.readline().startswith("run ")
     follower.stderr.close()
     assert follower.wait(timeout=60) == 141
-    assert place.latest.state() == "running"
-    os.kill(launched.pid, signal.SIGKILL)
-    result = place("attach")
+    assert long.latest.state() == "running"
+    for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
+        process.send_signal(number)
+    process.communicate(timeout=60)
+    assert process.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
+    result = long("attach")  # who follows an engine that has not said goodbye is told
     assert result.code == 1
-    assert result.err.splitlines()[-1] == f"the engine of run {launched.run} died; give the run's command again to go on"
-    (row,) = place("status --json").json
+    assert result.err.splitlines()[-1] == f"the engine of run {long.latest.id} died; give the run's command again to go on"
+    (row,) = long("status --json").json
     assert (row["state"], row["engine"]) == ("died", "")
 
 
@@ -219,17 +224,6 @@ def test_a_signal_stops_it_after_its_step(long):
     assert process.returncode == 143
     assert err.splitlines()[-1] == "terminated"
     assert long.latest.state() == "interrupted"
-
-
-def test_a_second_signal_stops_it_at_once(long):
-    """Both arrive while it is suspended, as from a job scheduler, so that it has not yet obeyed the first."""
-    process = long.start("run", str(long.config))
-    until(lambda: "tune mood: epoch" in process.stderr.readline())
-    for number in (signal.SIGSTOP, signal.SIGINT, signal.SIGTERM, signal.SIGCONT):
-        process.send_signal(number)
-    process.communicate(timeout=60)
-    assert process.returncode in (128 + signal.SIGINT, 128 + signal.SIGTERM)
-    assert long.latest.state() == "died"
 
 
 def test_a_pipe_that_nobody_reads_stops_nothing(ran):

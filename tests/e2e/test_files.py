@@ -1,17 +1,15 @@
-"""People's files through the command line: what is read of them, in a process of its own, and the one line where that cannot be.
-One plan of many tasks, since starting a process is what takes long."""
+"""People's files through the command line: what is read of them, in one plan of many tasks, and the one line where that cannot
+be."""
 
 import json
-import os
-import subprocess
-import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
 
 from gradts_engine.__main__ import main
 
-COMMAND = [sys.executable, "-m", "gradts_engine"]
 TEXTS = [f"{a} {b} {c}" for a in ("good", "bad", "fine") for b in ("film", "book", "song", "play") for c in "abcde"]
 TWO = [{"text": text, "label": "xy"[i % 2]} for i, text in enumerate(TEXTS)]
 TAGGED = "".join(text.replace(" ", " O\n") + " B-X\n\n" for text in TEXTS)
@@ -29,15 +27,9 @@ def csv(delimiter, rows=TWO):
     return "".join(delimiter.join(row) + "\n" for row in [("text", "label"), *(r.values() for r in rows)])
 
 
-def run(folder, *arguments):
-    """In a process of its own."""
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-    return subprocess.run([*COMMAND, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)
-
-
 @pytest.fixture
 def here(folder, monkeypatch, capsys):
-    """A command in `folder`, in this process: its exit code, output and errors."""
+    """A command in `folder`: its exit code, output and errors."""
     monkeypatch.chdir(folder)
 
     def here(*arguments: str) -> tuple[int, str, str]:
@@ -88,9 +80,10 @@ def found(encoder, session_folder):
     folder = session_folder / "right"
     folder.mkdir()
     write(folder, encoder, RIGHT)
-    result = run(folder, "plan", "tasks.toml", "--json")
-    assert result.returncode == 0, result.stderr
-    return {task["task"]: task for task in json.loads(result.stdout)["tasks"]}
+    out, err = StringIO(), StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        assert main(["plan", str(folder / "tasks.toml"), "--json", "--store", str(folder / ".gradts")]) == 0, err.getvalue()
+    return {task["task"]: task for task in json.loads(out.getvalue())["tasks"]}
 
 
 def total(task):

@@ -10,10 +10,12 @@ import subprocess
 import sys
 import time
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from gradts_engine.__main__ import main
 from gradts_engine.testing import TOY_WORDS, tiny_encoder
 
 PROGRAM = str(Path(sys.executable).with_name("gradts-engine"))
@@ -39,15 +41,21 @@ def folder(tmp_path):
     return tmp_path
 
 
-def init(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [PROGRAM, "init", str(folder), "--encoder", str(folder / ".tiny"), *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, stdin=subprocess.DEVNULL)
+@pytest.fixture
+def init(folder: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """`init` of the folder, with nobody to ask: its exit code, output and errors."""
+
+    def init(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        return main(["init", str(folder), "--encoder", str(folder / ".tiny"), *arguments]), *capsys.readouterr()
+
+    return init
 
 
-def test_a_folder_becomes_a_run_that_can_be_planned(folder):
-    done = init(folder, "--primary", "reviews", "--budget", "quick")
-    assert done.returncode == 0, done.stderr
-    assert "reviews; strategy halving" in done.stdout  # of the plan
+def test_a_folder_becomes_a_run_that_can_be_planned(folder, init):
+    code, out, err = init("--primary", "reviews", "--budget", "quick")
+    assert code == 0, err
+    assert "reviews; strategy halving" in out  # of the plan
     settings = tomllib.loads((folder / "tasks.toml").read_text())
     assert settings["run"]["primary"] == ["reviews"]
     assert settings["data"]["train_limit"] == 500
@@ -63,9 +71,9 @@ def test_a_folder_becomes_a_run_that_can_be_planned(folder):
     assert pairs["text"] == ["sentence1", "sentence2"]
     assert set(pairs) == {"type", "train", "dev", "text", "label"}
     before = (folder / "tasks.toml").read_text()
-    again = init(folder, "--primary", "names")
-    assert (again.returncode, again.stderr.count("\n")) == (2, 1)
-    assert "--force" in again.stderr
+    code, _, err = init("--primary", "names")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "--force" in err
     assert (folder / "tasks.toml").read_text() == before
 
 
@@ -80,11 +88,11 @@ def test_a_folder_becomes_a_run_that_can_be_planned(folder):
         (["--primary", "reviews", "--tasks", "names, reviews", "--encoder", "minilm-l7"], "no encoder or folder 'minilm-l7'"),
     ],
 )
-def test_what_is_wrong_is_said_in_a_line_and_nothing_is_written(folder, arguments, words):
-    done = init(folder, *arguments)
-    assert done.returncode == 2
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
+def test_what_is_wrong_is_said_in_a_line_and_nothing_is_written(folder, init, arguments, words):
+    code, _, err = init(*arguments)
+    assert code == 2
+    assert words in err
+    assert "Traceback" not in err
     assert not (folder / "tasks.toml").exists()
 
 
