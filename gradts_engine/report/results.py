@@ -65,7 +65,7 @@ def results_of(store: Store, view: RunView, run: str, state: str) -> RunResults:
         precision=dict(started.precision) if started else {},
         caveat=caveat(tau, itself),
         spent=history(view).spent,
-        reason=view.why if state == "failed" else "",
+        reason="; ".join(view.causes) if state == "failed" else "",
     )
 
 

@@ -121,10 +121,10 @@ class RunView:
         return [s for s in found if task is None or (s.about.task if s.about else s.subject) == task]
 
     @property
-    def why(self) -> str:
+    def causes(self) -> list[str]:
         """Why it ended as it did: what failed, and what was said of the run."""
         failed = [f"{stage} {subject}: {reason}" for (stage, subject), reason in self.failures.items()]
-        return "; ".join(dict.fromkeys(filter(None, [*failed, self.reason])))
+        return list(dict.fromkeys(filter(None, [*failed, self.reason])))
 
     def clock(self, now: float) -> float:
         """The Unix time up to which stages were computed: it stands still in a pause."""

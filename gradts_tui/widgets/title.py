@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.style import Style
 from rich.text import Text
 from textual.app import App
@@ -28,6 +30,9 @@ NAME = 24
 
 FIRST = 3
 """Parts of the first line that are always there, cut where they have no room; the others are where they fit."""
+
+TOLD, NAMED = 2, 4
+"""Most causes that are told, and most primaries that are named."""
 
 ROOMY = 76
 """Columns from which the names of the screens stand apart."""
@@ -82,6 +87,11 @@ class Title(Say):
         self.say(text)
 
 
+def shortly(causes: Sequence[str]) -> str:
+    """The first of them, and the second where there are no more: what they come to stands above the screens."""
+    return "; ".join(causes) if len(causes) <= TOLD else f"{causes[0]}; and {len(causes) - 1} more: the log has them"
+
+
 def notice(run: RunState, writable: bool) -> tuple[str, str]:
     """What a person should know of a run, and how grave it is: `warning` or `error`."""
     if run.problem:
@@ -90,11 +100,13 @@ def notice(run: RunState, writable: bool) -> tuple[str, str]:
     match run.state:
         case "waiting" if run.waiting:
             wait = "waits" if len(run.waiting) == 1 else "wait"
-            return f"{', '.join(run.waiting)} {wait} for your decision: press 4 to look and confirm.", "warning"
+            more = f" and {len(run.waiting) - NAMED} more" if len(run.waiting) > NAMED else ""
+            return f"{', '.join(run.waiting[:NAMED])}{more} {wait} for your decision: press 4 to look and confirm.", "warning"
         case "waiting":
             return "Decided. Press c to go on: an engine trains the final models.", "warning"
         case "failed":
-            return f"Failed. {run.view.why}\nFinished stages are kept: put the cause right, then press c to go on.", "error"
+            what = "Failed. Put the cause right, then press c to go on: finished stages are kept."
+            return f"{what}\n{shortly(run.view.causes)}", "error"
         case "died":
             log = RunFolder(run.path).log
             text = "The engine died without a word: killed, out of memory, or a power cut.\n"
@@ -109,7 +121,7 @@ def notice(run: RunState, writable: bool) -> tuple[str, str]:
     if not writable:
         return "The store cannot be written: this is for looking only.", "warning"
     if failures:
-        return f"Left out: {'; '.join(failures)}", "warning"
+        return f"Left out: {shortly(failures)}", "warning"
     return "", "warning"
 
 

@@ -51,6 +51,21 @@ async def test_another_version_and_a_store_that_cannot_be_written(ui):
         approve("run-read-only.txt", await shown(app, pilot))
 
 
+@pytest.mark.parametrize(("phase", "what"), [("failed", "press c to go on"), ("waiting", "press 4 to look")])
+async def test_what_to_do_is_seen_however_much_there_is_to_say(ui, phase, what):
+    app = ui(phase)
+    run = app.first.runs[0]
+    many = [f"a-task-with-quite-a-long-name-{i:02}" for i in range(20)]
+    proposed = {name: replace(proposal, primary=name) for proposal in run.view.proposals.values() for name in many}
+    failed = {("tune", name): "the loss is not finite after 71 steps; try a lower learning_rate" for name in many}
+    view = replace(run.view, proposals=proposed, failures=failed if phase == "failed" else {})
+    app.first = replace(app.first, runs=(replace(run, view=view),))
+    async with app.run_test(size=(60, 16)) as pilot:
+        text = await shown(app, pilot)
+        assert what in " ".join(text.split())
+        assert "more" in text
+
+
 async def test_a_terminal_that_is_too_small_and_grows(ui):
     app = ui("done")
     async with app.run_test(size=(50, 12)) as pilot:
