@@ -22,11 +22,11 @@ def constant_score(data: TaskData, word_level: bool) -> tuple[float, float] | No
     """The best dev score of an answer that is always the same, and the score up to which one of so many rows cannot be told from
     it; None for tasks that have no such answer."""
     metric, gold = METRICS[data.metric], [row.label for row in data.splits["dev"]]
-    found = [metric(gold, answers, data.labels, data.rules) for answers in _constants(data, word_level, metric.scores)]
-    scores = [score for score in found if not math.isnan(score)]
     count = sum(len(row.text) for row in data.splits["dev"]) if word_level else len(gold)
     if metric.low < 0 and isinstance(gold[0], str | float):  # correlations, which a constant has none of
         return 0.0, ERRORS / math.sqrt(count)
+    found = [metric(gold, answers, data.labels, data.rules) for answers in _constants(data, word_level, metric.scores)]
+    scores = [score for score in found if not math.isnan(score)]
     if not scores:
         return None
     best = max(scores)

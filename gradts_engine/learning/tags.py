@@ -85,7 +85,7 @@ def span_f1(
     """
     from seqeval.metrics import f1_score
 
-    found = _sides(gold, predicted, labels, scheme, strict)
+    found = sides(gold, predicted, labels, scheme, strict)
     return None if found is None else float(f1_score(*found[0], average=average, zero_division=0, **found[1]))
 
 
@@ -96,7 +96,7 @@ def by_type(
     `span_f1` counts. Precision is 0 where none is predicted, recall where there is none."""
     from seqeval.metrics import classification_report
 
-    found = _sides(gold, predicted, labels, scheme, strict)
+    found = sides(gold, predicted, labels, scheme, strict)
     if found is None:
         return {}
     report = classification_report(*found[0], output_dict=True, zero_division=0, **found[1])
@@ -108,12 +108,10 @@ def by_type(
     }
 
 
-def _sides(
+def sides(
     gold: Sequence[Sequence[str]], predicted: Sequence[Sequence[str]], labels: Iterable[str], scheme: Scheme, strict: bool
 ) -> tuple[list[list[list[str]]], dict[str, Any]] | None:
     """True and predicted tags as seqeval takes them, with its options; None where neither side has a span."""
-    from seqeval import scheme as schemes
-
     spelt = spell(labels, scheme) | {"": "O"}
     unknown = f"{'I' if scheme == 'IO' else 'B' if scheme in ('IOB1', 'IOB2') else 'S'}-unknown"
     true = [[spelt.get(tag, unknown) for tag in row] for row in gold]
@@ -121,15 +119,17 @@ def _sides(
         [spelt.get(tag, "O") if of else "O" for of, tag in zip(tags, row, strict=True)]
         for tags, row in zip(gold, predicted, strict=True)
     ]
-    sides = [true, answered]
-    if all(tag == "O" for side in sides for row in side for tag in row):
+    both = [true, answered]
+    if all(tag == "O" for side in both for row in side for tag in row):
         return None
     options: dict[str, Any] = {}
     if strict and scheme != "IO":
+        from seqeval import scheme as schemes
+
         options = {"mode": "strict", "scheme": getattr(schemes, "IOBES" if scheme == "BILOU" else scheme)}
-        if not any(spans for side in sides for spans in schemes.Entities(side, options["scheme"]).entities):
+        if not any(spans for side in both for spans in schemes.Entities(side, options["scheme"]).entities):
             return None
-    return sides, options
+    return both, options
 
 
 def _split(labels: Iterable[str]) -> dict[str, tuple[str, str]] | None:

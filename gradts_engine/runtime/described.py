@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,14 @@ UNCUT = 1 << 30
 """Tokens that no text has."""
 
 
-def describe(experiment: Experiment, types: Mapping[str, TaskType], data: Mapping[str, TaskData]) -> list[events.TaskRead]:
-    """Every task of a run. Raises `ProblemsError` where texts overlap and `[data] overlap` is `stop`."""
+def describe(
+    experiment: Experiment,
+    types: Mapping[str, TaskType],
+    data: Mapping[str, TaskData],
+    before: Mapping[str, events.TaskRead] = MappingProxyType({}),
+) -> list[events.TaskRead]:
+    """Every task of a run; `before`: what was said of them when it was begun. Raises `ProblemsError` where texts overlap and
+    `[data] overlap` is `stop`."""
     from gradts_engine.learning.overlap import overlap, warnings
 
     policy, read = experiment.data.overlap, []
@@ -30,19 +37,26 @@ def describe(experiment: Experiment, types: Mapping[str, TaskType], data: Mappin
         counts = overlap(task, others)
         said = warnings(task, counts, others, policy)
         problems += [f"task '{name}': {line}" for line in said]
-        read.append(task_read(task, types[name], counts, said))
+        read.append(task_read(task, types[name], counts, said, before.get(name)))
     if problems and policy == "stop":
         raise ProblemsError([*problems, f"{experiment.path}: data.overlap is stop: correct the data, or drop or keep these rows"])
     return read
 
 
-def task_read(task: TaskData, task_type: TaskType, overlap: Mapping[str, Mapping[str, int]], said: list[str]) -> events.TaskRead:
-    """One task as it was read; `said` are warnings besides its own."""
+def task_read(
+    task: TaskData,
+    task_type: TaskType,
+    overlap: Mapping[str, Mapping[str, int]],
+    said: list[str],
+    before: events.TaskRead | None = None,
+) -> events.TaskRead:
+    """One task as it was read; `said` are warnings besides its own. What a constant answer scores is that of `before`, where the
+    same rows were read then: the libraries that compute it are slow to import."""
     from gradts_engine.learning.constants import constant_score
     from gradts_engine.learning.judging import hopeless
 
     undefined = [why for split in ("dev", "test") if split in task.splits and (why := hopeless(task, split))]
-    constant, chance = constant_score(task, task_type.word_level) or (None, None)
+    constant, chance = (before.constant, before.chance) if before else constant_score(task, task_type.word_level) or (None, None)
     sizes = {split: len(rows) for split, rows in task.splits.items()}
     if task.unlabelled:
         sizes["test"] = sizes.get("test", 0) + len(task.unlabelled)

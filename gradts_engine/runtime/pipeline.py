@@ -65,12 +65,14 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
     """
     with closing(load_executor(experiment, catalog, store.root, lambda record: driver.hear(record))) as executor:
         prepared = prepare(experiment, catalog, executor.devices)
-        described = describe(experiment, prepared.types, prepared.data)
         name, reads = run_id(prepared), needed(experiment.selection, catalog)
+        begun = store.folder(name).events.exists()
+        told_before = store.folder(name).view().tasks if begun else {}
+        described = describe(experiment, prepared.types, prepared.data, told_before)
         stored = of_others(known(store), prepared.facts, name) if "trials" in reads else ()
         if nothing := unlearnt(experiment, catalog, stored):
             raise UsageError(nothing)
-        if not store.folder(name).events.exists():  # a run that was begun was checked then, and may have nothing left to do
+        if not begun:  # or else it was checked then, and may have nothing left to do
             check(prepared)
         run = store.create(name)
         with run.locked(), Journal(run.events, options.listeners) as journal:
