@@ -124,6 +124,8 @@ def _branch(view: RunView, now: float, stage: str, label: str, subjects: Iterabl
         found = view.stage(stage, subject)
         if stage == "tune" and found is TODO and view.stage("score", subject).finished:
             found = Stage("not needed")  # its scores were there already
+        if stage == "embed" and found is TODO and view.predicted:
+            found = Stage("not needed")  # its texts are those of another task: all are embedded before candidates are ranked
         best = scores.get(found.key) if stage == "trial" else max(found.epochs, default=None)
         note = "" if number(best) is None else score(best)
         leaves.append(Leaf((stage, subject), subject, found, note, epochs(view, stage)))

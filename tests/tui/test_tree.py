@@ -22,3 +22,12 @@ def view(devices: int):
 def test_what_is_left_is_shared_but_a_job_takes_its_time(devices, left):
     (tuning,) = (branch for branch in branches(view(devices), 15.0) if branch.key == "tune")
     assert tuning.remaining == pytest.approx(left)
+
+
+def test_texts_that_two_tasks_share_are_embedded_once():
+    started = events.RunStarted("r", "t.toml", "e", ("a", "b"), ("a",), ("cpu",), {}, {}, needs=("state",))
+    told = [started, events.StageStarted("embed", "a", "k"), events.StageFinished("embed", "a", "k", 1.0, False)]
+    ranked = events.Predicted("a", "embedding", {"embedding": {"b": (1.0,)}})
+    for events_, finished in ((told, 1), ([*told, ranked], 2)):
+        (embedding,) = (b for b in branches(fold((1.0, event) for event in events_), 2.0) if b.key == "embed")
+        assert embedding.finished == finished
