@@ -255,10 +255,10 @@ def test_a_primary_that_is_decided_while_another_trains_goes_on_at_once(ran):
 
 
 def test_asked_and_not_answered(waiting, monkeypatch):
-    """`confirm` without --yes and without anybody who could answer sends nothing."""
+    """`confirm` without --yes and without anybody who could answer says so and sends nothing."""
     monkeypatch.setattr("sys.stdin", open("/dev/null"))  # noqa: SIM115
     result = waiting("confirm")
-    assert result.code == 130
+    assert (result.code, result.err.splitlines()[-1]) == (2, "nobody is there to answer: give --yes, or ask in a terminal")
     assert list(waiting.latest.inbox.iterdir()) == []
     assert json.loads(waiting("results --json").out)["state"] == "waiting"
 
