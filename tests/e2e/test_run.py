@@ -86,7 +86,7 @@ def shape_of_a_primary(thresholds):
 def test_results_as_json(ran):
     found = ran("results --json").json
     tasks = ["mood", "pair", "stars", "tags"]
-    about = {"run", "state", "encoder", "precision", "settings", "caveat", "size", "spent", "warnings"}
+    about = {"run", "state", "reason", "encoder", "precision", "settings", "caveat", "size", "spent", "warnings"}
     assert set(found) == about | {"tasks", "data", "tau", "pilots", "primaries"}
     assert (found["run"], found["state"], found["tasks"]) == (ran.latest.id, "done", tasks)
     assert found["encoder"] == ran.settings["run"]["encoder"]
