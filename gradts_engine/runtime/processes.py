@@ -22,6 +22,8 @@ from gradts_engine.errors import WorkerLost
 
 CORES = 4
 """Of each worker: with more, a small encoder gains little."""
+SIDE_BY_SIDE = 2
+"""Workers where there are fewer cores: two trainings with half of them each are faster than one after the other with all."""
 
 MEMORY = 4 * 2**30
 """Bytes of the machine for each worker: data and encoder are in the memory of each."""
@@ -30,15 +32,16 @@ MEMORY = 4 * 2**30
 def shares(workers: int | None, gpus: int = 0) -> tuple[int, int]:
     """How many workers share the CPU, or each of the GPUs, and how many threads each has.
 
-    None: one a GPU, or else one for every 4 cores and 4 GiB of memory. The cores are those that torch would use: of this
-    process's affinity, or what OMP_NUM_THREADS says.
+    None: one a GPU, or else one for every 4 cores, two at least, if there are 4 GiB of memory and a core for each. The cores
+    are those that torch would use: of this process's affinity, or what OMP_NUM_THREADS says.
     """
     import psutil
     import torch
 
     cores = torch.get_num_threads()
     if workers is None:
-        workers = 1 if gpus else max(1, min(cores // CORES, psutil.virtual_memory().total // MEMORY))
+        most = min(cores, psutil.virtual_memory().total // MEMORY)
+        workers = 1 if gpus else max(1, min(most, max(SIDE_BY_SIDE, cores // CORES)))
     return workers, max(1, cores // (workers * max(1, gpus)))
 
 

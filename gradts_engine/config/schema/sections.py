@@ -63,7 +63,7 @@ class RunSettings(Section):
     ] = Field(
         default=None,
         description="Worker processes that share the CPU's cores, or each GPU, where small encoders gain; auto, the default: one "
-        "a GPU, or one for every 4 cores and 4 GiB of memory.",
+        "a GPU, or one for every 4 cores, two at least, if there are 4 GiB of memory for each.",
     )
     notify: Annotated[tuple[Filled, ...], Field(strict=False)] = Field(
         default=(),

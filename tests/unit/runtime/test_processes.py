@@ -31,9 +31,11 @@ def workers():
 @pytest.mark.parametrize(
     ("cores", "memory", "workers", "gpus", "expected"),
     [
-        (2, 8, None, 0, (1, 2)),
-        (4, 16, None, 0, (1, 4)),
-        (7, 64, None, 0, (1, 7)),
+        (1, 64, None, 0, (1, 1)),
+        (2, 7, None, 0, (1, 2)),
+        (2, 8, None, 0, (2, 1)),
+        (4, 16, None, 0, (2, 2)),
+        (7, 64, None, 0, (2, 3)),
         (8, 64, None, 0, (2, 4)),
         (64, 256, None, 0, (16, 4)),
         (64, 9, None, 0, (2, 32)),
@@ -48,7 +50,7 @@ def workers():
         (2, 256, 2, 4, (2, 1)),
     ],
 )
-def test_a_worker_for_every_gpu_or_every_four_cores_that_there_is_memory_for(monkeypatch, cores, memory, workers, gpus, expected):
+def test_how_many_workers_there_are_by_itself(monkeypatch, cores, memory, workers, gpus, expected):
     monkeypatch.setattr(torch, "get_num_threads", lambda: cores)
     monkeypatch.setattr(psutil, "virtual_memory", lambda: type("Memory", (), {"total": memory * GIB}))
     assert shares(workers, gpus) == expected
