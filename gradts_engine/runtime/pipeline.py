@@ -250,8 +250,7 @@ class Pipeline:
         alone = float(before.result["score"]) if before else math.nan
         final = float(found.result["score"])
         self.arms.tell_expected(primary, selection, self.judge(primary))
-        tested = self.tested(primary, selection)
-        alone_tested = None if math.isnan(alone) else self.tested(primary, ())
+        tested, alone_tested = self.tested(primary, selection, None if math.isnan(alone) else ())
         test, alone_test = (of.result["score"] if of else None for of in (tested, alone_tested))
         data = self.prepared.data[primary]
         predictions = str(hand_out(self.folder.predictions.absolute(), data, tested)) if tested else ""
@@ -264,8 +263,10 @@ class Pipeline:
             self.driver.act(Export(primary=primary, auxiliaries=selection, folder=folder, card=card)).result()
         self.emit(result)
 
-    def tested(self, primary: str, selection: Selection) -> Artifact | None:
-        """What a trial's model says of the test rows; None where the task has none."""
+    def tested(self, primary: str, *selections: Selection | None) -> list[Artifact | None]:
+        """What the models of trials say of the test rows, side by side; None where the task has none, or there is no trial."""
         if self.facts.tasks[primary].digests.keys().isdisjoint(("test", "unlabelled")):
-            return None
-        return self.driver.get(Test(primary=primary, auxiliaries=selection), files=True).result()
+            return [None for _ in selections]
+        jobs = [None if chosen is None else Test(primary=primary, auxiliaries=chosen) for chosen in selections]
+        asked = [self.driver.get(job, files=True) if job else None for job in jobs]
+        return [future.result() if future else None for future in asked]
