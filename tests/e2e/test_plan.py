@@ -28,6 +28,7 @@ def test_what_a_run_left_is_found_by_the_same_run_and_its_pace_tells_of_another(
     assert (planned["run"], planned["state"], planned["seconds"]) == (ran.latest.id, "done", 0.0)
     assert set(map(tuple, found(ran).values())) == {("tune", "score")}
     ran.settings["run"]["seed"] = 4
+    ran.rows["pair"]["train"] *= 40
     ran.write()
     planned = ran("plan --json", str(ran.config)).json
     assert planned["state"] == "new"

@@ -8,7 +8,7 @@ import pytest
 
 from gradts_engine.__main__ import main
 from gradts_engine.errors import PluginError, UsageError
-from gradts_engine.hooks.catalog import load_catalog
+from gradts_engine.hooks.catalog import load_catalog, versions
 
 HEAD = "from gradts_engine import hookimpl\nfrom gradts_engine.contracts import *\n"
 
@@ -25,7 +25,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delenv("GRADTS_PLUGINS", raising=False)
     monkeypatch.delenv("GRADTS_DISABLED_PLUGINS", raising=False)
-    load_catalog.cache_clear()
+    for cached in (load_catalog, versions):
+        cached.cache_clear()
     modules = []
 
     def install(plugin: str, code: str, *, entry: str = "", group: str = "gradts.plugins.v1") -> None:
@@ -38,7 +39,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         (metadata / "entry_points.txt").write_text(f"[{group}]\n{entry or plugin} = {module}\n")
 
     yield install
-    load_catalog.cache_clear()
+    for cached in (load_catalog, versions):
+        cached.cache_clear()
     for module in modules:
         sys.modules.pop(module, None)
 
