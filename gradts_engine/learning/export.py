@@ -104,10 +104,8 @@ def export_model(
     about = {"format": 1, "task": task, "head": type(head).__name__, "labels": list(labels), "max_length": max_length}
     about |= {"encoder": own, "native": bool(names), "reads": dict(reads or {})}
     about |= {"outputs": head.out.out_features if isinstance(head, SentenceHead | TokenHead) else None}
-    (partial / CARD).write_text(
-        f"{card.rstrip()}\n\n{_usage(task, word_level, _AUTO[type(head).__name__][1] if names else '', own)}", encoding="utf-8"
-    )
-
+    usage = _usage(task, word_level, _AUTO[type(head).__name__][1] if names else "", own)
+    (partial / CARD).write_text(f"{card.rstrip()}\n\n{usage}", encoding="utf-8")
     about |= {"trial": trial, "files": digests(partial)}
     (partial / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
 

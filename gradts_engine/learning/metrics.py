@@ -87,8 +87,12 @@ def _accuracy(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules:
     return float(np.mean([true == told for true, told in zip(gold, predicted, strict=True)]))
 
 
+def _positive(labels: Sequence[str], rules: Rules) -> str:
+    return rules.positive or labels[-1]
+
+
 def _no_positive(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> str:
-    name = rules.positive or labels[-1]
+    name = _positive(labels, rules)
     return "" if name in {*gold, *predicted} else f"no true and no predicted label is '{name}'"
 
 
@@ -97,8 +101,7 @@ def _f1(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules
     """F1 of one class, the positive one: that of `positive`, or else the last of two classes."""
     from sklearn.metrics import f1_score
 
-    name = rules.positive or labels[-1]
-    return float(f1_score(gold, predicted, labels=[name], average="macro", zero_division=np.nan))
+    return float(f1_score(gold, predicted, labels=[_positive(labels, rules)], average="macro", zero_division=np.nan))
 
 
 def _no_class(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> str:
@@ -154,7 +157,7 @@ def _subset_accuracy(gold: Sequence[Any], predicted: Any, labels: Sequence[str],
 def _names(gold: Sequence[Any], labels: Sequence[str], rules: Rules) -> Sequence[str]:
     """The positive class of two, or all."""
     two = not isinstance(gold[0], tuple) and (rules.positive or len(labels) == 2)
-    return [rules.positive or labels[-1]] if two else labels
+    return [_positive(labels, rules)] if two else labels
 
 
 def _unvaried(gold: Sequence[Any], predicted: Any, labels: Sequence[str], rules: Rules) -> str:

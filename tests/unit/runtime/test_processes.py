@@ -98,3 +98,22 @@ def test_each_gpu_has_as_many_workers_as_were_asked_for(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (8, 0))
     with closing(threads(Setup(("auto",), PUPPET, "", lambda record: None, workers=2))) as executor:
         assert [device.name for device in executor.devices] == ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]
+
+
+ELSEWHERE = """
+import os, sys, threading
+from gradts_engine.contracts import PLACE
+from gradts_engine.runtime.worker import make
+arguments = '{"config": "tasks.toml", "store": "store"}'
+make(arguments)
+assert threading.active_count() == 1
+os.environ[PLACE] = "another machine"
+make(arguments)
+for thread in threading.enumerate()[1:]:
+    thread.join()
+assert "transformers.modeling_utils" in sys.modules
+"""
+
+
+def test_a_worker_elsewhere_imports_by_itself_what_jobs_need():
+    subprocess.run([sys.executable, "-c", ELSEWHERE], check=True, timeout=120)
