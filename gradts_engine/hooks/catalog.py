@@ -130,6 +130,12 @@ def versions() -> Mapping[str, str]:
     return {name: version(name) for name in ("gradts", "torch", "transformers")} | dict(map(distribution, installed()))
 
 
+def forget() -> None:
+    """Look again at what is installed when the catalog or versions are next asked for."""
+    load_catalog.cache_clear()
+    versions.cache_clear()
+
+
 def _names(variable: str) -> set[str]:
     return {name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()}
 

@@ -32,9 +32,9 @@ def isolated_catalog(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., 
         entries = [("builtin", BUILTIN), *((name.rpartition(".")[2], name) for name in names)]
         found = tuple(EntryPoint(name, module, GROUP) for name, module in entries)
         monkeypatch.setattr(catalog, "installed", lambda: found)
-        load_catalog.cache_clear()
+        catalog.forget()
         return load_catalog()
 
     yield isolate
     monkeypatch.undo()
-    load_catalog.cache_clear()
+    catalog.forget()

@@ -8,7 +8,7 @@ import pytest
 
 from gradts_engine.__main__ import main
 from gradts_engine.errors import PluginError, UsageError
-from gradts_engine.hooks.catalog import load_catalog, versions
+from gradts_engine.hooks.catalog import forget, load_catalog
 
 HEAD = "from gradts_engine import hookimpl\nfrom gradts_engine.contracts import *\n"
 
@@ -25,8 +25,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.delenv("GRADTS_PLUGINS", raising=False)
     monkeypatch.delenv("GRADTS_DISABLED_PLUGINS", raising=False)
-    for cached in (load_catalog, versions):
-        cached.cache_clear()
+    forget()
     modules = []
 
     def install(plugin: str, code: str, *, entry: str = "", group: str = "gradts.plugins.v1") -> None:
@@ -39,8 +38,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
         (metadata / "entry_points.txt").write_text(f"[{group}]\n{entry or plugin} = {module}\n")
 
     yield install
-    for cached in (load_catalog, versions):
-        cached.cache_clear()
+    forget()
     for module in modules:
         sys.modules.pop(module, None)
 
