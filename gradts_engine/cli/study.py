@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,7 +38,7 @@ def study() -> None:
     "--pilots", type=click.IntRange(1), default=3, show_default=True, help="Other targets to learn from, one seed each."
 )
 @click.option("--margin", type=click.FloatRange(0), default=1.0, show_default=True, help="A gain that is no gain, in points.")
-@click.option("--repetitions", type=click.IntRange(1), default=20, show_default=True, help="Deals of each target's seeds.")
+@click.option("--repetitions", type=click.IntRange(1), default=200, show_default=True, help="Deals of each target's seeds.")
 @click.option("--limit", type=click.IntRange(1), help="Play the first so many targets alone, for a quick look.")
 @json_option
 def replay(
@@ -88,6 +89,9 @@ def replay(
     found: dict[str, Any] = {"table": str(table), "strategy": strategy, "predictor": predictor, "budget": budget}
     found |= {"pilots": pilots, "targets": len(targets[:limit]), "repetitions": repetitions, **replays.summary(played)}
     show(found, as_json, lambda: tables.facts(found))
+    ratio, low, high = replays.of_uniform(played, repetitions)
+    if not as_json and not math.isnan(ratio):
+        say(f"regret is {ratio:.2f} of that of uniform trials ({low:.2f} to {high:.2f}, 95%, over repetitions)", err=True)
     if not as_json and not any(target.alone for target in targets):
         say("gains are against the mean source: the table has no rows whose source is the target itself", err=True)
 

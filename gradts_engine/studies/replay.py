@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 
 from gradts_engine.contracts import (
     Evidence,
@@ -218,7 +219,7 @@ def replay(
     budget: int,
     pilot_count: int,
     margin: float = 0.01,
-    repetitions: int = 20,
+    repetitions: int = 200,
     limit: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Played:
@@ -257,6 +258,19 @@ def summary(played: Played) -> dict[str, float | int | None]:
         "wrong_verdicts": round(wrong / given, 4) if given else None,
         "verdicts": given,
     }
+
+
+def of_uniform(played: Played, repetitions: int) -> tuple[float, float, float]:
+    """The strategy's regret over that of uniform trials, with its 95% interval over repetitions; NaN where there is none."""
+    ours, theirs = (
+        np.array([o.regret for o in outcomes]).reshape(-1, repetitions).mean(0) for outcomes in (played.strategy, played.uniform)
+    )
+    if not theirs.mean() or repetitions < 2:
+        return math.nan, math.nan, math.nan
+    ratio = float(ours.mean() / theirs.mean())
+    error = float(stats.sem(ours - ratio * theirs) / theirs.mean())
+    half = error * float(stats.t.ppf(0.975, repetitions - 1))
+    return ratio, ratio - half, ratio + half
 
 
 def points(values: Iterable[float]) -> float:
