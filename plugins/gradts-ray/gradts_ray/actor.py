@@ -12,8 +12,9 @@ from contextlib import suppress
 from pathlib import Path
 from pkgutil import resolve_name
 
-from gradts_engine.contracts import PLACE, Order, Worker
+from gradts_engine.contracts import PLACE, Device, Order, Worker
 from gradts_engine.durable import unique
+from gradts_engine.runtime.executors import native_formats
 
 BATCH, SECONDS = 20, 0.25
 """Records that are sent at once, and how long the first of them waits for others."""
@@ -25,7 +26,7 @@ class Actor:
     """A worker. What it says goes to the driver in batches, and, where it is more than progress, to a file of its own, too: the
     driver may die. `order` is called in a concurrency group of its own, while `work` runs."""
 
-    def __init__(self, worker: str, arguments: str, folder: str) -> None:
+    def __init__(self, worker: str, arguments: str, folder: str, device: str) -> None:
         import ray  # not above: it reads its settings when it is imported, and the driver sets them first (see `cluster`)
 
         os.umask(0o077)
@@ -35,13 +36,13 @@ class Actor:
         if self._file:
             with suppress(OSError):
                 self._file.touch()
-        self._about = os.environ[PLACE], str(self._file or "")
+        self._about = Device(device, native_formats(device), os.environ[PLACE]), str(self._file or "")
         self._worker: Worker = resolve_name(worker)(arguments)
         self._thread = ThreadPoolExecutor(1)
         self._said: queue.SimpleQueue[str | None] = queue.SimpleQueue()
 
-    def about(self) -> tuple[str, str]:
-        """The machine that it is on, as people are shown it, and its file: where the driver sees that, they share the store."""
+    def about(self) -> tuple[Device, str]:
+        """Its device, with the machine, and its file: where the driver sees that, they share the store."""
         return self._about
 
     def work(self, task: str, device: str) -> Iterator[list[str] | str]:

@@ -6,7 +6,6 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from gradts_engine.contracts import Device, Order, Say, Setup
 from gradts_engine.durable import make_folder
 from gradts_engine.errors import RunError, UsageError, WorkerLost
 from gradts_engine.runtime.artifacts import awaited
-from gradts_engine.runtime.executors import ThreadExecutor, native_formats
+from gradts_engine.runtime.executors import ThreadExecutor
 from gradts_ray.actor import Actor
 from gradts_ray.cluster import cluster, line, ray
 
@@ -47,17 +46,17 @@ def connect(setup: Setup) -> RayExecutor:
     with ExitStack() as stack:
         stack.enter_context(cluster())
         device, count, needs = _devices(setup.devices, setup.workers or 1)
-        workers = [stack.enter_context(closing(RayWorker(setup, needs))) for _ in range(count)]
+        workers = [stack.enter_context(closing(RayWorker(setup, device, needs))) for _ in range(count)]
         with ThreadPoolExecutor(count) as pool:  # now, so that what cannot be is known before the run begins
             list(pool.map(lambda worker: worker.ready(threading.Event()), workers))
-        executor = RayExecutor([replace(device, place=worker.place) for worker in workers], setup, workers)
+        executor = RayExecutor([worker.device for worker in workers], setup, workers)
         executor.held = stack.pop_all()
     return executor
 
 
-def _devices(wanted: tuple[str, ...], workers: int) -> tuple[Device, int, dict[str, Any]]:
-    """A device, how many actors there are to be if so many share each of its kind, and what an actor asks of Ray, which would
-    wait for ever, without a word, for what no node has."""
+def _devices(wanted: tuple[str, ...], workers: int) -> tuple[str, int, dict[str, Any]]:
+    """What every actor's device is called, how many actors there are to be if so many share each of its kind, and what an actor
+    asks of Ray, which would wait for ever, without a word, for what no node has."""
     nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
     gpus, cpus = (sum(int(node.get(kind, 0)) for node in nodes) for kind in ("GPU", "CPU"))
     if not set(wanted) <= {"auto", "cpu", "cuda"}:
@@ -66,20 +65,19 @@ def _devices(wanted: tuple[str, ...], workers: int) -> tuple[Device, int, dict[s
         raise UsageError("run.devices: the Ray cluster has no GPU")
     if gpus and "cpu" not in wanted:
         needs: dict[str, Any] = {"num_gpus": 1 / workers, "num_cpus": 0}
-        formats = ray.get(ray.remote(**needs)(native_formats).remote("cuda:0"), timeout=PLACING)
-        return Device("cuda:0", formats), gpus * workers, needs
+        return "cuda:0", gpus * workers, needs
     count = workers * sum(node.get("CPU", 0) >= 1 for node in nodes)
     if not 0 < count <= cpus:
         raise UsageError(f"the Ray cluster has {cpus} CPUs, and not the {max(count, 1)} that are asked for")
-    return Device("cpu"), count, {"num_cpus": 1, "scheduling_strategy": "SPREAD"}
+    return "cpu", count, {"num_cpus": 1, "scheduling_strategy": "SPREAD"}
 
 
 class RayWorker:
     """Keeps to `gradts_engine.contracts.RemoteWorker`: the worker is an actor, wherever Ray finds what it `needs`."""
 
-    def __init__(self, setup: Setup, needs: dict[str, Any]) -> None:
-        self.place = ""
-        """The machine that it is on, or was on last."""
+    def __init__(self, setup: Setup, device: str, needs: dict[str, Any]) -> None:
+        self.device = Device(device)
+        """With its machine, or the last one, and what that computes in."""
         self._setup, self._needs = setup, needs
         self._folder = setup.folder / WORKERS if setup.folder else None
         if self._folder:
@@ -97,7 +95,7 @@ class RayWorker:
             try:
                 self._make(closed, until)
             except ray.exceptions.RayError as error:
-                if not self.place or time.monotonic() > until:
+                if not self.device.place or time.monotonic() > until:
                     raise RunError(f"no worker can be made on the Ray cluster: {line(error)}") from error
                 closed.wait(1)
 
@@ -137,19 +135,19 @@ class RayWorker:
 
     def _make(self, closed: threading.Event, until: float) -> None:
         made = ray.remote(**OPTIONS | self._needs)(Actor)
-        actor = made.remote(self._setup.worker, self._setup.arguments, str(self._folder or ""))
+        actor = made.remote(self._setup.worker, self._setup.arguments, str(self._folder or ""), self.device.name)
         try:
             about = actor.about.remote()
             while not ray.wait([about], timeout=1)[0] and time.monotonic() < until and not closed.is_set():
                 pass
-            place, name = ray.get(about, timeout=0)
-            if name and not awaited(lambda: Path(name).exists() or None, [Device("cpu", place=place)]):
+            device, name = ray.get(about, timeout=0)
+            if name and not awaited(lambda: Path(name).exists() or None, [device]):
                 raise UsageError(
-                    f"what the worker on {place} writes to {self._folder} is not seen here: the store has to be on a file system "
-                    "that all machines share and can write to, at the same path; name it with --store"
+                    f"what the worker on {device.place} writes to {self._folder} is not seen here: the store has to be on a file "
+                    "system that all machines share and can write to, at the same path; name it with --store"
                 )
             with self._lock:
-                self.place, self._actor = place, actor
+                self.device, self._actor = device, actor
                 self._files += [Path(name)] if name else []
                 for order in self._orders:
                     _order(actor, order)

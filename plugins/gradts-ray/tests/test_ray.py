@@ -19,6 +19,7 @@ from gradts_ray.executor import connect
 from gradts_engine.contracts import Executor, Setup
 from gradts_engine.errors import UsageError, WorkerLost
 from gradts_engine.runtime import artifacts
+from gradts_engine.runtime.executors import native_formats
 from gradts_engine.testing import ExecutorContract
 from gradts_engine.testing.puppet import PUPPET
 
@@ -58,8 +59,9 @@ def worker() -> int:
 
 
 def test_what_workers_say_is_in_a_file_of_each_while_the_run_lasts(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """Also of one that was killed, which Ray does not mention in the terminal."""
+    """Also of one that was killed, which Ray does not mention in the terminal. The worker itself says what it computes in."""
     with closing(connect(Setup(("cpu",), PUPPET, "", lambda record: None, folder=tmp_path))) as executor:
+        assert [device.formats for device in executor.devices] == [native_formats("cpu")]
         with pytest.raises(WorkerLost):
             executor.submit(json.dumps([["say", "begins"], ["die"]])).result(LONG)
         executor.submit(json.dumps([["say", "begins"]])).result(LONG)
