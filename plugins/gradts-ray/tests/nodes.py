@@ -38,12 +38,23 @@ AGAIN = ("sh", "-c", 'until "$0" "$@"; do sleep 2; done')
 """Of a service: where it ends it is begun again. On a busy machine Ray may not be there in the 30 s that it gives itself."""
 COUNT = """
 import logging, sys, time, ray
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy as On
+
+def answers():  # the first node does not know at once of one that is gone
+    there = [node["NodeID"] for node in ray.nodes() if node["Alive"]]
+    nothing = ray.remote(num_cpus=0, max_retries=0)(lambda: None)
+    try:
+        ray.get([nothing.options(scheduling_strategy=On(node, soft=False)).remote() for node in there], timeout=10)
+    except ray.exceptions.RayError:
+        return 0
+    return len(there)
+
 while not ray.is_initialized():
     try:
         ray.init(sys.argv[1], log_to_driver=False, logging_level=logging.CRITICAL)
     except ConnectionError:  # the first node's raylet is not there yet
         time.sleep(1)
-while sum(node["Alive"] for node in ray.nodes()) != int(sys.argv[2]):
+while answers() != int(sys.argv[2]):
     time.sleep(0.2)
 """
 READY = 240.0

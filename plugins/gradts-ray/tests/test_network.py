@@ -4,6 +4,7 @@ is never computed again, and what was told stays."""
 import random
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable
@@ -16,7 +17,7 @@ from statistics import median
 import psutil
 import pytest
 import serving
-from nodes import READY, Nodes, fill, until
+from nodes import READY, Node, Nodes, fill, until
 from runs import at_work, check_once, lost
 
 from gradts_engine import events
@@ -56,6 +57,8 @@ class Faults:
     engine: "subprocess.Popen[str] | None" = None
     before: int = 0
     """Number of events until the end of the last fault."""
+    lasts: threading.Lock = field(default_factory=threading.Lock)
+    """Held while a node may be gone."""
     noticed: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
     """Seconds until the engine knew of it, by kind."""
 
@@ -65,11 +68,17 @@ class Faults:
 
     def deal(self, kind: str) -> None:
         """One fault, once there is somebody at work to hit."""
-        what, _, how = kind.partition(" ")
-        second = self.nodes.second
-        node = self.rng.choice(self.nodes.all) if what == "worker" else second
+        node = self.rng.choice(self.nodes.all) if kind.startswith("worker") else self.nodes.second
         until(lambda: at_work(self.told(self.before), node.name), f"work on {node.name}, for: {kind}")
         time.sleep(self.rng.uniform(0, serving.JOB))
+        with self.lasts:
+            self.hit(kind, node)
+        self.before += len(self.told(self.before))
+
+    def hit(self, kind: str, node: Node) -> None:
+        """Deal it to what is at work there, and bring back what is gone."""
+        what, _, how = kind.partition(" ")
+        second = self.nodes.second
         hit = node.processes("ray::Actor" if what == "worker" else "")
         match kind:
             case "worker killed":
@@ -98,7 +107,6 @@ class Faults:
             self.nodes.begin()
         elif (what == "node" and how != "pauses") or kind in ("cable out", "packets lost"):
             self.nodes.add()
-        self.before += len(self.told(self.before))
 
     def during(self, kind: str, begin: Callable[[], object], end: Callable[[], object]) -> None:
         """A fault that lasts for a moment, or until it is noticed and a while longer."""
@@ -144,7 +152,8 @@ def test_many_faults_lose_and_double_nothing(record_property: Callable[[str, obj
         with ThreadPoolExecutor(1) as pool:
             dealing, status = pool.submit(deal), 1
             while status:
-                nodes.wait(2)  # an engine has the nodes that are there when it begins
+                with faults.lasts:  # an engine has the nodes that are there when it begins
+                    nodes.wait(2)
                 faults.engine = nodes.popen(sys.executable, str(Path(serving.__file__)), str(folder), nodes.address)
                 faults.engine.communicate()
                 status = faults.engine.returncode
