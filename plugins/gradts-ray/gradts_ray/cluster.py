@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -83,10 +84,16 @@ def _alone(stack: ExitStack) -> dict[str, Any]:
     (folder / "new").rename(folder / HELD)
     token = folder / "token"
     token.touch(mode=0o600)
-    token.write_text(secrets.token_hex(32))
+    token.write_text(_token())
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(token)
     here = {"address": "local", "_node_ip_address": "127.0.0.1", "_temp_dir": str(folder / "ray")}
     return here | {"object_store_memory": OBJECTS, "include_dashboard": False}
+
+
+@cache
+def _token() -> str:
+    """One a process: Ray remembers the first that it has read."""
+    return secrets.token_hex(32)
 
 
 def line(error: Exception) -> str:

@@ -3,6 +3,8 @@
 import fcntl
 import json
 import queue
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import closing, suppress
@@ -117,3 +119,9 @@ def test_folders_of_killed_engines_are_removed_and_no_others(tmp_path: Path, mon
 def test_more_than_there_is_is_refused_at_once(devices: tuple[str, ...], workers: int | None, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         connect(Setup(devices, PUPPET, "", lambda record: None, workers=workers))
+
+
+def test_a_process_can_start_a_ray_of_its_own_again() -> None:
+    """A notebook, or a program that makes two runs."""
+    code = "from gradts_ray.cluster import cluster, ray\nfor _ in 'ab':\n with cluster():\n  assert len(ray.nodes()) == 1"
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=LONG)
