@@ -59,11 +59,12 @@ def archive(store: Store, runs: Sequence[RunFolder], path: Path) -> None:
             for run in runs:
                 locks.enter_context(run.locked())
             with tarfile.open(partial, "w:gz") as tar:
-                for folder in [
-                    *(run.path for run in runs),
-                    *(item.path for item in results_of(store, [run.view() for run in runs])),
-                ]:
-                    tar.add(folder, folder.relative_to(store.root), filter=_no_lock)
+                results = results_of(store, [run.view() for run in runs])
+                folders = [folder.relative_to(store.root) for folder in [*(run.path for run in runs), *(r.path for r in results)]]
+                for above in sorted({parent for folder in folders for parent in folder.parents[:-1]}):
+                    tar.add(store.root / above, above, recursive=False)  # so that it is made as private as it is here
+                for folder in folders:
+                    tar.add(store.root / folder, folder, filter=_no_lock)
         with partial.open("rb") as file:
             os.fsync(file.fileno())
         os.rename(partial, path)

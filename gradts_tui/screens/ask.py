@@ -12,6 +12,8 @@ from textual.containers import VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
+from gradts_engine import tables
+
 
 class Ask(ModalScreen[bool]):
     """True for `y` (or Enter, where `enter`), False for Escape or `n`."""
@@ -31,7 +33,7 @@ class Ask(ModalScreen[bool]):
 
     def compose(self) -> ComposeResult:
         with VerticalScroll():
-            yield Static(Text(self.heading, "bold"), id="heading")
+            yield Static(tables.label(self.heading, "bold"), id="heading")
             yield Static(self.body)
             yield Static(Text(f"\n{'Enter or y' if self.enter else 'y'}: yes    Esc: no", "dim"))
         yield Footer(show_command_palette=False, compact=True)

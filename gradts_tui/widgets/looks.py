@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 from rich.color import Color, ColorType
 from rich.style import Style
 from rich.text import Span, Text
 from textual.app import App
+
+from gradts_engine.printing import printable
 
 STATES = {
     "starting": ("○", "starting", "text-accent"),
@@ -42,6 +46,16 @@ def look(app: App[object], state: str, *, word: bool = True) -> Text:
     mark, name, ink = STATES.get(state, ("?", state, "text-muted"))
     style = "dim" if ink == "text-muted" else f"bold {colour(app, ink)}".strip()
     return Text(f"{mark} {name}" if word else mark, style)
+
+
+def harmless(text: Text) -> Text:
+    """With every line of it `printable`: Textual sends control characters to the terminal as they are."""
+    if text.plain.replace("\n", "").isprintable():
+        return text
+    shown = [c if c == "\n" else printable(c) for c in text.plain]
+    at = [0, *accumulate(map(len, shown))]
+    spans = [Span(at[span.start], at[min(span.end, len(shown))], span.style) for span in text.spans]
+    return Text("".join(shown), text.style, justify=text.justify, overflow=text.overflow, no_wrap=text.no_wrap, spans=spans)
 
 
 def themed(app: App[object], text: Text) -> Text:

@@ -6,7 +6,7 @@ from rich.console import RenderableType
 from rich.text import Text
 from textual.widgets import Static
 
-from gradts_tui.widgets.looks import themed
+from gradts_tui.widgets.looks import harmless, themed
 
 
 class Say(Static):
@@ -19,7 +19,7 @@ class Say(Static):
 
     def say(self, text: Text | str) -> None:
         """Say this from now on."""
-        text = themed(self.app, text) if isinstance(text, Text) else text
+        text = harmless(themed(self.app, text)) if isinstance(text, Text) else harmless(Text(text)).plain
         if text != self.said:
             moved = _lengths(text) != _lengths(self.said)
             self.said = text

@@ -14,6 +14,8 @@ from textual.strip import Strip
 from textual.widgets import DataTable
 
 from gradts_engine import words
+from gradts_engine.printing import printable
+from gradts_tui.widgets.looks import harmless
 
 BEFORE, BEHIND = "◂", "▸"
 """There are more columns, a step of the arrow keys away."""
@@ -58,7 +60,8 @@ class Table(DataTable[Text]):
         """Show these rows, with the cursor on the one where it was; where it was on none, on the one named `first`. Columns are
         as wide as what is in them: Textual would find out later, and draw cut words until then. What is wider than there is room
         for is cut."""
-        cells = self.cut(cells)
+        heads = {name: printable(head) for name, head in heads.items()}
+        cells = self.cut({name: [*map(harmless, row)] for name, row in cells.items()})
         wide = {name: max([cell_len(heads[name]), *(x[i].cell_len for x in cells.values())]) for i, name in enumerate(heads)}
         known = {str(key.value): column.width for key, column in self.columns.items()}
         fresh = self.heads != heads or any(wide[name] > known[name] for name in wide)
@@ -66,7 +69,7 @@ class Table(DataTable[Text]):
             chosen, across = self.chosen or first, self.scroll_x
             self.clear(columns=True)
             for name in heads:
-                self.add_column(heads[name], key=name, width=wide[name])
+                self.add_column(Text(heads[name]), key=name, width=wide[name])
             self.heads = dict(heads)
             for name, row in cells.items():
                 self.add_row(*row, key=name)

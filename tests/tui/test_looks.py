@@ -8,6 +8,7 @@ from threading import Event
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.color import ColorSystem
 from textual.color import Color
 
 from gradts_engine import events
@@ -78,6 +79,25 @@ def test_colours_are_those_that_a_terminal_of_256_has():
             rgb = set(Color.parse(ink).rgb)
             grey = len(rgb) == 1 and (min(rgb) - 8) % 10 == 0
             assert grey or rgb <= levels, (theme.name, ink)
+
+
+@pytest.mark.parametrize("theme", THEMES)
+async def test_words_are_readable_in_sixteen_colours(ui, theme, monkeypatch):
+    for name, value in {"COLORTERM": "", "TERM": "xterm"}.items():
+        monkeypatch.setenv(name, value)
+
+    def sixteen(colour):
+        return colour.downgrade(ColorSystem.STANDARD).get_truecolor().hex
+
+    for phase in ("failed", "judged-done"):
+        app = ui(phase, theme=theme)
+        async with app.run_test(size=(80, 24)) as pilot:
+            app.show(app.first)
+            for key in ("1", "2", "3", "4", "5", "6", "r", "slash", "escape", "question_mark", "escape", "ctrl+p"):
+                await press(app, pilot, key)
+                drawn = [s for strip in app.screen._compositor.render_strips() for s in strip if any(map(str.isalnum, s.text))]
+                pairs = {(sixteen(s.style.color), sixteen(s.style.bgcolor)): s.text for s in drawn}
+                assert {key: text for key, text in pairs.items() if contrast(*key) < 2} == {}, key
 
 
 def contrast(one: str, other: str) -> float:

@@ -1,15 +1,19 @@
 """Every screen in every state, as text, and every key."""
 
+import time
 from dataclasses import replace
 
 import pytest
 
 from gradts_engine import events
+from gradts_tui.app import GradTS
+from gradts_tui.preferences import Preferences
 from gradts_tui.state import advance
 from gradts_tui.widgets.matrix import MatrixView
 from gradts_tui.widgets.stages import Stages
-from tests.tui.conftest import approve, screen_text, settle, shown
+from tests.tui.conftest import FakeReader, approve, screen_text, settle, shown, snapshot_of
 from tests.tui.invented import RUN
+from tests.unit.test_page import told
 
 pytestmark = pytest.mark.anyio
 
@@ -159,6 +163,21 @@ async def test_text_from_outside_is_never_markup_nor_escape_codes(ui):
         assert text.count("[bold red]x[/]") == 2
         assert "\x1b" not in text
         assert "\u202e" not in text
+
+
+@pytest.mark.parametrize("size", [(80, 24), (200, 60)])
+async def test_whatever_a_run_says_sends_nothing_to_the_terminal_that_does_something(size, tmp_path):
+    store, run = told(tmp_path, "t", "[/] \x1b]52;c;aGk=\x07 \x1b]777;notify;a;b\x07 \u202e\u200b")
+    app = GradTS(store, FakeReader(), run.id, Preferences())
+    app.first = snapshot_of(store, time.time())
+    async with app.run_test(size=size) as pilot:
+        await shown(app, pilot)
+        for key in "1 down right 2 3 4 d space enter escape 5 6 r s D escape ctrl+p".split():
+            await pilot.press(key)
+            await settle(app, pilot)
+            lines = screen_text(app).splitlines()
+            assert [line for line in lines if not line.isprintable()] == [], key
+            assert key not in "123456" or "[/]" in "".join(lines), key
 
 
 async def test_the_conclusion_comes_first_and_gains_are_coloured(ui):

@@ -1,5 +1,6 @@
 """Runs that are put away take with them what only they hold."""
 
+import subprocess
 import tarfile
 
 import pytest
@@ -59,3 +60,13 @@ def test_what_was_packed_comes_back_whole(store, tmp_path):
     assert report.results(store, store.run(RUN)) == before
     assert not before.warnings
     assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".") and p.name != ".gradts"] == []
+
+
+def test_what_is_unpacked_elsewhere_is_private_there(store, tmp_path):
+    path, place = tmp_path / "packed.tar.gz", tmp_path / "elsewhere"
+    archive(store, store.runs(), path)
+    place.mkdir()
+    subprocess.run(["tar", "-xf", path, "-C", place], check=True, umask=0)
+    assert {item.name for item in place.iterdir()} == {"runs", "artifacts"}
+    assert [str(item) for item in place.rglob("*") if item.is_dir() and item.stat().st_mode & 0o077] == []
+    assert report.results(Store(place), Store(place).run(RUN)) == report.results(store, store.run(RUN))
