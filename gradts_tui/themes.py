@@ -64,7 +64,7 @@ HIGH_CONTRAST = Theme(
     primary="#ffff00",
     secondary="#00ffff",
     accent="#ffff00",
-    success="#00ff00",
+    success="#5fff5f",
     warning="#ffff00",
     error="#ff8787",
     foreground="#ffffff",
@@ -73,7 +73,7 @@ HIGH_CONTRAST = Theme(
     panel="#303030",
     dark=True,
     variables={
-        "text-success": "#00ff00",
+        "text-success": "#5fff5f",
         "text-warning": "#ffff00",
         "text-error": "#ff8787",
         "text-accent": "#ffff00",
