@@ -138,8 +138,8 @@ def _found(store: Store, view: RunView, stage: str) -> int:
 def _sum(values: Iterable[float | None]) -> float | None:
     """None where one is not known."""
     total = math.fsum(math.nan if value is None else value for value in values)
-    return None if math.isnan(total) else round(total, 1)
+    return None if math.isnan(total) else round(total, 2)
 
 
 def _middle(found: Range | None) -> float | None:
-    return None if found is None else round(found.middle, 1)
+    return None if found is None else round(found.middle, 2)

@@ -42,7 +42,7 @@ def test_out_of_memory_judges_in_smaller_batches(model, data, monkeypatch):
 
     monkeypatch.setattr(model, "forward", limited)
     room = 3
-    assert evaluate(model, dev, "cpu") == pytest.approx(score, abs=1e-6)
+    assert evaluate(model, dev, "cpu") == pytest.approx(score, abs=1e-5)
     assert max(seen[-3:]) <= room
     room = 0
     monkeypatch.setattr(memory, "WAITS", (0.0, 0.0))
