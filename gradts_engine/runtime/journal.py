@@ -17,6 +17,7 @@ from pydantic_core import from_json
 
 from gradts_engine.errors import RunError
 from gradts_engine.events import Event, StageProgress, Warned, from_record
+from gradts_engine.printing import printable
 from gradts_engine.runtime.listening import Listener, Listening
 from gradts_engine.runtime.view import RunView, fold
 
@@ -198,7 +199,8 @@ def read_events(path: Path, after: int = 0) -> Iterator[tuple[int, float, Event]
     except (sqlite3.DatabaseError, ValueError, OverflowError) as error:  # the latter two where damage is in a message of SQLite's
         if "no such table" in str(error):  # the writer is just making it
             return
-        reason = "it was written by another version of GradTS" if "no such column" in str(error) else error
+        said = printable(str(error))[:200]  # the bytes of a damaged record may be in it
+        reason = "it was written by another version of GradTS" if "no such column" in said else said
         raise RunError(f"{path} cannot be read: {reason}") from error
     for seq, when, record, crc in rows:
         if seq > after + 1:

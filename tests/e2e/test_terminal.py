@@ -34,7 +34,7 @@ def test_two_terminals_from_tasks_toml_to_the_final_model(slow, terminal, engine
     """What one does the other shows. Neither leaving nor a lost pane ends the engine, only X does. A proposal is edited, and
     decided once; nothing waits in memory."""
     slow.settings["selection"]["confirm"] = "ask"
-    slow.settings["training"]["epochs"] = 6
+    slow.settings["training"]["epochs"] = 16
     slow.write()
     store = ("--store", str(slow.store.root))
     other = Terminal(folder)
