@@ -67,6 +67,16 @@ HAPPENED: list[events.Event] = [
 ]
 
 
+def test_a_record_that_is_no_text_is_told_in_a_line(tmp_path):
+    with Journal(tmp_path / "events.db") as journal:
+        journal.emit(HAPPENED[0])
+    with sqlite3.connect(tmp_path / "events.db") as database:
+        database.execute("UPDATE event SET record = CAST(x'7b0aff0a7d' AS TEXT)")
+    with pytest.raises(GradTSError, match="cannot be read: Could not decode to UTF-8") as failed:
+        list(read_events(tmp_path / "events.db"))
+    told(failed.value)
+
+
 @effort(250, 4000)
 def test_journals(tmp_path, inputs):
     """An event that is read is the event that was written, in its place; the rest is missing, and said to be."""
