@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,11 +88,8 @@ def replay(
     found: dict[str, Any] = {"table": str(table), "strategy": strategy, "predictor": predictor, "budget": budget}
     found |= {"pilots": pilots, "targets": len(targets[:limit]), "repetitions": repetitions, **replays.summary(played)}
     show(found, as_json, lambda: tables.facts(found))
-    ratio, low, high = replays.of_uniform(played, repetitions)
-    if not as_json and not math.isnan(ratio):
-        say(f"regret is {ratio:.2f} of that of uniform trials ({low:.2f} to {high:.2f}, 95%, over repetitions)", err=True)
-    if not as_json and not any(target.alone for target in targets):
-        say("gains are against the mean source: the table has no rows whose source is the target itself", err=True)
+    for remark in [] if as_json else replays.remarks(played, targets, repetitions):
+        say(remark, err=True)
 
 
 @study.command()

@@ -197,9 +197,9 @@ def read_events(path: Path, after: int = 0) -> Iterator[tuple[int, float, Event]
                 raise
             rows = _select(path, "rw", after)  # an engine died while it wrote: SQLite undoes its half transaction first
     except (sqlite3.DatabaseError, ValueError, OverflowError) as error:  # the latter two where damage is in a message of SQLite's
-        if "no such table" in str(error):  # the writer is just making it
-            return
         said = printable(str(error))[:200]  # the bytes of a damaged record may be in it
+        if "no such table" in said:  # the writer is just making it
+            return
         reason = "it was written by another version of GradTS" if "no such column" in said else said
         raise RunError(f"{path} cannot be read: {reason}") from error
     for seq, when, record, crc in rows:

@@ -15,7 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from scipy import stats
 
 from gradts_engine.contracts import (
     Evidence,
@@ -219,7 +218,7 @@ def replay(
     budget: int,
     pilot_count: int,
     margin: float = 0.01,
-    repetitions: int = 200,
+    repetitions: int,
     limit: int | None = None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Played:
@@ -260,17 +259,26 @@ def summary(played: Played) -> dict[str, float | int | None]:
     }
 
 
-def of_uniform(played: Played, repetitions: int) -> tuple[float, float, float]:
-    """The strategy's regret over that of uniform trials, with its 95% interval over repetitions; NaN where there is none."""
+def of_uniform(played: Played, repetitions: int) -> Repeats:
+    """The strategy's regret over that of uniform trials: a value a repetition, linear in both (the ratio's delta method)."""
     ours, theirs = (
         np.array([o.regret for o in outcomes]).reshape(-1, repetitions).mean(0) for outcomes in (played.strategy, played.uniform)
     )
-    if not theirs.mean() or repetitions < 2:
-        return math.nan, math.nan, math.nan
-    ratio = float(ours.mean() / theirs.mean())
-    error = float(stats.sem(ours - ratio * theirs) / theirs.mean())
-    half = error * float(stats.t.ppf(0.975, repetitions - 1))
-    return ratio, ratio - half, ratio + half
+    if not theirs.mean():
+        return Repeats(())
+    ratio = ours.mean() / theirs.mean()
+    return Repeats(tuple(ratio + (ours - ratio * theirs) / theirs.mean()))
+
+
+def remarks(played: Played, targets: Sequence[Target], repetitions: int) -> list[str]:
+    """What a reader of `summary` should know."""
+    said, share = [], of_uniform(played, repetitions)
+    low, high = share.interval()
+    if math.isfinite(low):
+        said.append(f"regret is {share.mean:.2f} of that of uniform trials ({low:.2f} to {high:.2f}, 95%, over repetitions)")
+    if not any(target.alone for target in targets):
+        said.append("gains are against the mean source: the table has no rows whose source is the target itself")
+    return said
 
 
 def points(values: Iterable[float]) -> float:

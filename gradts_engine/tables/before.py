@@ -26,7 +26,7 @@ def class_line(classes: Mapping[str, Mapping[str, int]]) -> str:
         only = f" ({' and '.join(where)} only, {sum(counts.values())})" if where and not counts["train"] else ""
         names.append(name + (only if where else " (no row)"))
     more = f" and {len(classes) - CLASSES} more" if len(classes) > CLASSES else ""
-    return f"{len(classes)} classes: {', '.join(names)}{more}"
+    return f"{len(classes)} {'class' if len(classes) == 1 else 'classes'}: {', '.join(names)}{more}"
 
 
 def data_found(found: Mapping[str, Any]) -> RenderableType:

@@ -7,6 +7,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
 from textual.widgets import DataTable
 
 from gradts_engine import tables, words
@@ -74,7 +75,8 @@ class Select(Page):
         yield Say(id="head")
         yield CandidateTable(fixed=2)
         yield Say(id="sum")
-        yield Say(id="caveat")
+        with VerticalScroll(id="notes", can_focus=False):
+            yield Say(id="caveat")
 
     # --- drawing -----------------------------------------------------------------------------------------------------
 

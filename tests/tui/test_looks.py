@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from rich.color import Color as RichColor
 from rich.color import ColorSystem
 from textual.color import Color
+from textual.containers import VerticalScroll
 from textual.widgets import OptionList
 
 from gradts_engine import events
@@ -95,9 +96,10 @@ async def test_words_are_readable_in_sixteen_colours(ui, theme, monkeypatch):
         app = ui(phase, theme=theme)
         async with app.run_test(size=(80, 24)) as pilot:
             app.show(app.first)
-            for key in ("1", "2", "3", "4", "5", "6", "r", "slash", "escape", "ctrl+p"):
+            for key in ("1", "2", "3", "4", "5", "6", "r", "slash", "escape", "question_mark", "escape", "ctrl+p"):
                 await press(app, pilot, key)
-                place = app.screen.query_one(OptionList).region if key == "ctrl+p" else app.screen.region
+                above = {"ctrl+p": OptionList, "question_mark": VerticalScroll}.get(key)  # what is behind it is dimmed
+                place = (app.screen.query_one(above) if above else app.screen).region
                 lines = app.screen._compositor.render_strips()[place.y : place.bottom]
                 drawn = [s for line in lines for s in line.crop(place.x, place.right) if any(map(str.isalnum, s.text))]
                 pairs = {(sixteen(s.style.color), sixteen(s.style.bgcolor)): s.text for s in drawn}

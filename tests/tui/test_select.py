@@ -264,3 +264,15 @@ async def test_one_line_tells_the_two_scores_of_the_primary_alone_apart(ui):
     async with app.run_test(size=(80, 24), notifications=True) as pilot:
         await select(app, pilot)
         assert "Alone: 0.6245 with the steps of a trial, 0.6245 after its own 3 epochs." in screen_text(app)
+
+
+async def test_notes_that_are_cut_have_a_bar_and_can_be_scrolled(ui):
+    app = ui("judged")
+    async with app.run_test(size=(80, 24)) as pilot:
+        page = await select(app, pilot)
+        notes = page.query_one("#notes")
+        assert notes.show_vertical_scrollbar
+        assert "one seed are noisy too." not in screen_text(app)
+        notes.scroll_end(animate=False)
+        await settle(app, pilot)
+        assert "one seed are noisy too." in screen_text(app)

@@ -59,12 +59,11 @@ def test_how_sure_the_share_of_uniform_is():
     uniform = draw.gamma(4, 1, size=(5, 40))
     ours = 0.5 * uniform + draw.normal(scale=0.5, size=uniform.shape)
     played = Played(*([Outcome(0, regret, 0) for regret in found.ravel()] for found in (ours, uniform)), [], [])
-    ratio, low, high = of_uniform(played, 40)
+    share = of_uniform(played, 40)
     again = [draw.integers(40, size=40) for _ in range(2000)]  # an independent way: a bootstrap over repetitions
     drawn = np.percentile([ours[:, a].mean() / uniform[:, a].mean() for a in again], [2.5, 97.5])
-    assert ratio == pytest.approx(ours.mean() / uniform.mean())
-    assert (low, high) == pytest.approx(drawn, abs=0.01)
-    assert np.isnan(of_uniform(played, 1)).all()
+    assert share.mean == pytest.approx(ours.mean() / uniform.mean())
+    assert share.interval() == pytest.approx(drawn, abs=0.01)
 
 
 def test_a_table_without_the_target_alone(tmp_path: Path):
