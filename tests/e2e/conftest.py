@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
@@ -166,6 +168,18 @@ class Place:
             # What a shell starts in the background, as it may have started us, ignores Ctrl+C.
             preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
+
+    def suspend(self, pid: int, commands: int = 1) -> None:
+        """Suspend an engine of the latest run until so many commands wait in its inbox: it cannot be through before they are sent."""
+        inbox = self.latest.inbox
+        os.kill(pid, signal.SIGSTOP)
+
+        def wake() -> None:
+            while len(list(inbox.glob("*.json"))) < commands:
+                time.sleep(0.02)
+            os.kill(pid, signal.SIGCONT)
+
+        threading.Thread(target=wake, daemon=True).start()
 
 
 MEMORY = "/dev/shm" if Path("/dev/shm").is_dir() else None

@@ -196,11 +196,12 @@ def test_a_confirmation_is_answered_by_an_engine_at_work(ran):
     """One primary is being tried, and the proposal for the other is there already."""
     ran.settings["run"]["primary"] = ["mood", "pair"]
     ran.settings["selection"]["confirm"] = "ask"
-    ran.settings["multitask"]["steps"] = 60
+    ran.settings["multitask"]["steps"] = 120
     ran.write()
     launched = launch(ran.config, ran.store.root)
     try:
         view = until(lambda: (v := ran.store.folder(launched.run).view()).proposals and v)
+        ran.suspend(launched.pid, commands=2)
         ((primary, proposal),) = view.proposals.items()
         wrong = Confirm(primary=primary, digest="0" * 64)
         send(ran.store.folder(launched.run).inbox, wrong)
