@@ -170,7 +170,7 @@ class Place:
         )
 
     def suspend(self, pid: int, commands: int = 1) -> None:
-        """Suspend an engine of the latest run until so many commands wait in its inbox: it cannot be through before they are sent."""
+        """Suspend the engine of the latest run until so many commands wait in its inbox: it is not through before they are."""
         inbox = self.latest.inbox
         os.kill(pid, signal.SIGSTOP)
 
