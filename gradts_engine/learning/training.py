@@ -16,11 +16,11 @@ from gradts_engine.contracts import ClassScores, Label, Rules, TextAnswers
 from gradts_engine.errors import TrainingDiverged
 from gradts_engine.learning.batches import Encoded, Plan, Step, token_batches
 from gradts_engine.learning.casting import cast_weights, short_states
-from gradts_engine.learning.dropping import quick_dropout
 from gradts_engine.learning.memory import Patience
 from gradts_engine.learning.metrics import METRICS
 from gradts_engine.learning.model import MultiTaskModel
 from gradts_engine.learning.optimizers import Settings, clip_gradients, make_optimizer
+from gradts_engine.learning.quick import quick_dropout
 from gradts_engine.learning.state import Keeper, NoKeeper, TrainingState, best_epoch
 from gradts_engine.learning.vocabulary import used_words_alone
 from gradts_engine.learning.watch import Progress, Watch

@@ -21,10 +21,10 @@ from gradts_engine.runtime.facts import Facts
 VERSIONS = {
     "embed": 1,
     "tune": 5,
-    "score": 3,
+    "score": 4,
     "states": 1,
     "part": 2,
-    "align": 1,
+    "align": 2,
     "correlate": 1,
     "reliability": 1,
     "trial": 5,

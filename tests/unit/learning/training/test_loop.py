@@ -16,10 +16,10 @@ from gradts_engine.contracts import EncoderSpec
 from gradts_engine.errors import TrainingDiverged
 from gradts_engine.learning import training
 from gradts_engine.learning.batches import Batch, Encoded, Step
-from gradts_engine.learning.dropping import quick_dropout
 from gradts_engine.learning.encoders import Encoder, load_encoder
 from gradts_engine.learning.model import MultiTaskModel, initialise_head
 from gradts_engine.learning.optimizers import schedule
+from gradts_engine.learning.quick import quick_dropout
 from gradts_engine.learning.training import Dev, Trained, evaluate, train
 from gradts_engine.learning.watch import Progress
 from gradts_engine.testing import tiny_encoder

@@ -94,7 +94,7 @@ def test_shared_weights_and_encoders_of_others_are_left_to_autocast(model):
     assert cast_weights(model, None) == {}
 
 
-def test_states_stay_short_from_layer_to_layer_while_a_cpu_trains(model):
+def test_states_stay_short_from_layer_to_layer_in_passes_with_a_gradient_on_a_cpu(model):
     """Its gradients are as near to those of float32 as autocast's are; what is judged, and a GPU, keep what autocast does."""
     quiet(model.train())
     inputs = {"input_ids": torch.tensor([[5, 6, 7, 8, 9]]), "attention_mask": torch.ones(1, 5, dtype=torch.long)}
@@ -112,6 +112,6 @@ def test_states_stay_short_from_layer_to_layer_while_a_cpu_trains(model):
     assert (long, short) == (torch.float32, torch.bfloat16)
     off, before = (float((found - exact).norm() / exact.norm()) for found in (staying, casting))
     assert before < off < 0.05
-    model.eval()
-    assert gradients(torch.bfloat16)[0] is torch.float32
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16), short_states(model, torch.bfloat16, "cpu"):
+        assert model.encoder(**inputs).last_hidden_state.dtype is torch.float32
     assert not any(module._forward_hooks for module in model.modules())

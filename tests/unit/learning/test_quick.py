@@ -1,4 +1,4 @@
-"""Dropout on a CPU, against torch's own and against what attention is without it."""
+"""Dropout and attention on a CPU, against torch's own."""
 
 import math
 from pathlib import Path
@@ -9,10 +9,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-from gradts_engine.learning.dropping import ATTENTION, attention, drop, quick_dropout
 from gradts_engine.learning.model import MultiTaskModel, initialise_head
+from gradts_engine.learning.quick import ATTENTION, attention, drop, quick_dropout
 from gradts_engine.learning.task_types import SentenceHead
 from gradts_engine.testing import FAMILIES
 from tests.unit.learning.test_families import tiny
@@ -120,6 +121,37 @@ def test_attention_drops_its_share_of_weights(masked, dtype):
         expected[kept],
         **({"rtol": 0.1, "atol": 0.002} if dtype is torch.bfloat16 else {"rtol": 1e-4, "atol": 1e-6}),
     )
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_the_slow_backward_pass_of_torch_in_a_short_format_is_not_used(masked):
+    """What is computed in its place is as near to float32; what has no backward pass is left to torch."""
+    torch.manual_seed(2)
+    exact = torch.randn(3, 4, 2, 9, 8).unbind()
+    seen = (torch.arange(9) < 7).expand(4, 1, 9, 9) if masked else None
+    module = nn.Module()
+    module.is_causal = False
+    kernels: list[str] = []
+
+    class Listening(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            kernels.append(function.name())
+            return function(*args, **(kwargs or {}))
+
+    def gradients(dtype: torch.dtype) -> list[torch.Tensor]:
+        inputs = [tensor.to(dtype).requires_grad_() for tensor in exact]
+        found, _ = attention(module, *inputs, seen)
+        return [found.detach(), *torch.autograd.grad(found.float().square().sum(), inputs)]
+
+    expected = gradients(torch.float32)
+    with Listening():
+        found = gradients(torch.bfloat16)
+    assert not [name for name in kernels if "flash" in name]
+    for short, whole in zip(found, expected, strict=True):
+        assert float((short.float() - whole).norm() / whole.norm()) < 0.02
+    with Listening(), torch.no_grad():
+        attention(module, *(tensor.bfloat16() for tensor in exact), seen)
+    assert [name for name in kernels if "flash" in name]
 
 
 @pytest.mark.parametrize("special", [{"is_causal": True}, {"position_bias": torch.ones(1, 2, 5, 5)}, {"dropout": 0.0}])
