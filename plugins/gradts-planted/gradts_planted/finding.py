@@ -20,10 +20,10 @@ from gradts_planted import TRUTH
 
 
 def variant(experiment: Experiment, seed: int) -> Experiment:
-    """The experiment with other sentences and another training seed."""
+    """The experiment with other sentences and another training seed, for a worker of this process: others read the file."""
     return replace(
         experiment,
-        run=experiment.run.model_copy(update={"seed": seed}),
+        run=experiment.run.model_copy(update={"seed": seed, "workers": 1}),
         tasks={name: replace(spec, options={**spec.options, "seed": seed}) for name, spec in experiment.tasks.items()},
     )
 

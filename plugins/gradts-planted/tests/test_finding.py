@@ -11,6 +11,7 @@ from gradts_engine.testing import tiny_encoder
 CONFIG = """
 [run]
 encoder = "encoder"
+workers = 2
 primary = ["planted-review"]
 
 [data]
