@@ -23,6 +23,7 @@ MEANING = {
     "scoring": "the gradient pass against the published method; against a bare forward and backward pass (limit)",
     "scores": "what is missing to a perfect dev score after our training loop against a plain one, three seeds",
     "settled": "scoring until a ranking is settled, as a share of the pass; by how much tau of two tasks then differs",
+    "steps": "a training step against one with torch's dropout, with states in float32, with weights cast one by one",
     "startup": "commands that compute nothing",
     "tau": "rank correlations of 10,000 instances against scipy's, by primaries x heads",
     "training": "the training loop against a plain one",

@@ -1,13 +1,15 @@
-"""Weights in a short number format, all cast by one call: where batches are small, a GPU waits for calls.
+"""Casts that autocast makes one at a time, or back and forth.
 
 Under autocast each linear layer casts its weight and its bias by itself, and their gradients on the way back: 150 of the 850
-calls of a step with a 6-layer encoder.
+calls of a step with a 6-layer encoder; where batches are small, a GPU waits for calls. Sums with what is still in float32 are in
+float32, so that every linear layer casts its input, and its gradient back.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -37,9 +39,10 @@ def _copied(tensors: Sequence[Tensor], dtype: torch.dtype) -> list[Tensor]:
     return found
 
 
-def cast_weights(model: MultiTaskModel, dtype: torch.dtype | None) -> dict[str, Tensor]:
+def cast_weights(model: MultiTaskModel, dtype: torch.dtype | None, *, frozen: bool = False) -> dict[str, Tensor]:
     """Weights of the encoder's linear layers in a short format, by their names in `model`: for `torch.func.functional_call`,
-    which then computes what autocast does, to the last bit. Gradients arrive at the weights themselves. Without a format, none.
+    which then computes what autocast does, to the last bit. Gradients arrive at the weights themselves; or else they are those
+    that are `frozen`, which autocast would cast again for each batch. Without a format, none.
 
     Leaves to autocast what may use its weights in another way: encoders that are not transformers' own, weights that are shared,
     and those that are no float32.
@@ -52,9 +55,29 @@ def cast_weights(model: MultiTaskModel, dtype: torch.dtype | None) -> dict[str, 
         for name, module in model.encoder.named_modules()
         if type(module) is nn.Linear
         for kind, weight in module.named_parameters(recurse=False)
-        if uses[id(weight)] == 1 and weight.requires_grad and weight.dtype is torch.float32
+        if uses[id(weight)] == 1 and weight.requires_grad is not frozen and weight.dtype is torch.float32
     }
     if not weights:
         return {}
     cast: tuple[Tensor, ...] = _Cast.apply(dtype, *weights.values())  # type: ignore[no-untyped-call] # of torch's
     return dict(zip(weights, cast, strict=True))
+
+
+@contextmanager
+def short_states(model: MultiTaskModel, dtype: torch.dtype | None, device: str) -> Iterator[None]:
+    """While entered, norms of a transformers encoder give states in a short format in passes that have a gradient on a CPU, as do
+    sums after them.
+
+    Norms compute in float32 whatever they are given. Without a format nothing changes; nor on a GPU, where norms give float32.
+    """
+    asked = dtype is not None and device == "cpu" and type(model.encoder).__module__.startswith("transformers.")
+    norms = [module for module in model.encoder.modules() if asked and isinstance(module, nn.LayerNorm)]
+    hooks = [
+        norm.register_forward_hook(lambda norm, _, states: states.to(dtype) if torch.is_grad_enabled() else states)
+        for norm in norms
+    ]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

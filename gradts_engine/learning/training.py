@@ -15,11 +15,12 @@ from torch.func import functional_call
 from gradts_engine.contracts import ClassScores, Label, Rules, TextAnswers
 from gradts_engine.errors import TrainingDiverged
 from gradts_engine.learning.batches import Encoded, Plan, Step, token_batches
-from gradts_engine.learning.casting import cast_weights
+from gradts_engine.learning.casting import cast_weights, short_states
 from gradts_engine.learning.memory import Patience
 from gradts_engine.learning.metrics import METRICS
 from gradts_engine.learning.model import MultiTaskModel
 from gradts_engine.learning.optimizers import Settings, clip_gradients, make_optimizer
+from gradts_engine.learning.quick import quick_dropout
 from gradts_engine.learning.state import Keeper, NoKeeper, TrainingState, best_epoch
 from gradts_engine.learning.vocabulary import used_words_alone
 from gradts_engine.learning.watch import Progress, Watch
@@ -190,7 +191,11 @@ def train(
     progress, keeper = progress or Progress(), keeper or NoKeeper()
     total = sum(map(len, plan))
     precision = settings.precision
-    with used_words_alone(model, [*data.values(), dev.split], device):
+    with (
+        used_words_alone(model, [*data.values(), dev.split], device),
+        quick_dropout(model, device),
+        short_states(model, SHORT.get(precision), device),
+    ):
         model.to(device)
         scaled = precision == "fp16"  # a scaler has the place where a fused optimiser would learn by how much to clip
         optimizer, scheduler = make_optimizer(model, settings, total, fused=not scaled)

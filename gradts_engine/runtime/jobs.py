@@ -20,14 +20,14 @@ from gradts_engine.runtime.facts import Facts
 
 VERSIONS = {
     "embed": 1,
-    "tune": 4,
-    "score": 3,
+    "tune": 5,
+    "score": 4,
     "states": 1,
-    "part": 1,
-    "align": 1,
+    "part": 2,
+    "align": 2,
     "correlate": 1,
     "reliability": 1,
-    "trial": 4,
+    "trial": 5,
     "proposal": 1,
     "test": 3,
 }

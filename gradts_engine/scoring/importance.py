@@ -19,9 +19,11 @@ from torch import Tensor
 from gradts_engine.contracts import HeadAxis, HeadSites
 from gradts_engine.errors import TrainingDiverged
 from gradts_engine.learning.batches import Encoded, token_batches
+from gradts_engine.learning.casting import cast_weights, short_states
 from gradts_engine.learning.memory import Patience
 from gradts_engine.learning.model import MultiTaskModel
-from gradts_engine.learning.training import logits_of, short
+from gradts_engine.learning.quick import quick_attention
+from gradts_engine.learning.training import SHORT, logits_of, short
 from gradts_engine.scoring.heads import HeadGradients
 
 MEMORY = 180_000_000
@@ -122,6 +124,8 @@ class InstancePass:
         self.gradients = gradients
         self.gradients.sequences = data.sequences
         self.patience = Patience(device)
+        self.weights: dict[str, Tensor] = {}
+        """Those in a short format, while the pass is on."""
         self.batch_tokens = batch_tokens or self.probe()
 
     def probe(self) -> int:
@@ -138,7 +142,7 @@ class InstancePass:
             kept[tensor.untyped_storage().data_ptr()] = other = tensor.detach()  # itself, it would never be free again
             return other
 
-        with self._frozen(), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        with self._frozen("fp32"), torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             loss = self._loss(np.array([longest]), "fp32")
         weights = {parameter.untyped_storage().data_ptr() for parameter in self.model.parameters()}
         size = sum(tensor.untyped_storage().nbytes() for place, tensor in kept.items() if place not in weights)
@@ -164,7 +168,7 @@ class InstancePass:
         order = np.argsort(-lengths, kind="stable")  # similar lengths together; what is too large for the memory comes first
         parts: list[Tensor] = []
         done = 0
-        with self._frozen():
+        with self._frozen(self.precision):
             while done < len(order):
                 size = max(1, self.batch_tokens // int(lengths[order[done]])) if self.batched else 1
                 raw = self._batch(rows[order[done : done + size]])
@@ -206,18 +210,26 @@ class InstancePass:
         """The sum of the losses of single instances, whose gradients stay apart."""
         inputs, targets = self.data.batch(rows, self.device)
         with short(precision, self.device):
-            logits = logits_of(self.model, self.data.task, inputs)
+            logits = logits_of(self.model, self.data.task, inputs, self.weights)
         sums, counts = self.data.type.loss(logits, targets)
         return (sums / counts).sum()
 
     @contextmanager
-    def _frozen(self) -> Iterator[None]:
-        """No parameter needs a gradient, and float32 is float32."""
+    def _frozen(self, precision: str) -> Iterator[None]:
+        """No parameter needs a gradient, float32 is float32, and what is short is cast once."""
         self.model.requires_grad_(False)
+        dtype = SHORT.get(precision)
         try:
-            with _EXACT, self.gradients:
+            self.weights = cast_weights(self.model, dtype, frozen=True)
+            with (
+                _EXACT,
+                self.gradients,
+                quick_attention(self.model.encoder, self.device),
+                short_states(self.model, dtype, self.device),
+            ):
                 yield
         finally:
+            self.weights = {}
             self.model.requires_grad_(True)
 
 

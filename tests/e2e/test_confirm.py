@@ -74,7 +74,7 @@ def test_accepted(waiting):
         (["--alone"], []),
         (["--primary", "mood", "--alone"], []),
         (["--primary", "mood", "--auxiliaries", "tags"], ["tags"]),
-        (["--primary", "mood", "--auxiliaries", "tags, stars"], ["tags", "stars"]),
+        (["--primary", "mood", "--auxiliaries", "tags, pair"], ["tags", "pair"]),
     ],
 )
 def test_edited(waiting, options, chosen):

@@ -86,8 +86,10 @@ def test_a_selection_as_a_file(ran, folder):
         for row in chosen:
             source = ran.rows[task]["train"][row["row"]]
             assert row["tau"] == taus[task][row["row"]]
-            assert row["text"] == ([source["one"], source["two"]] if task == "pair" else [source["text"]])
-            assert row["label"] == (str(source["label"]) if task == "pair" else source["label"])
+            texts = {"pair": lambda row: [row["one"], row["two"]], "tags": lambda row: row["words"]}
+            assert row["text"] == texts.get(task, lambda row: [row["text"]])(source)
+            label = source["tags" if task == "tags" else "label"]
+            assert row["label"] == (str(label) if task == "pair" else label)
 
 
 def test_a_selection_that_was_edited(ran, folder):

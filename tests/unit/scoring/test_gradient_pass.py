@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from gradts_engine.errors import RunError
 from gradts_engine.learning.memory import WAITS
@@ -138,6 +139,28 @@ def test_bfloat16_changes_importance_a_little(bert) -> None:
     exact, short = (instance_importance(*bert, precision=precision) for precision in ("fp32", "bf16"))
     error = np.abs(short - exact).max() / exact.max()
     assert 1e-5 < error < 0.05
+
+
+def test_in_bfloat16_a_pass_casts_its_weights_once_and_has_the_same_batches(bert) -> None:
+    casts: list[int] = []
+
+    class Counting(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            if function is torch.ops.aten._foreach_copy_.default:
+                casts.append(len(args[1]))
+            elif function is torch.ops.aten._to_copy.default:
+                assert not isinstance(args[0], torch.nn.Parameter), "a weight by itself"
+            return function(*args, **(kwargs or {}))
+
+    model, data, sites = bert
+    model.heads.to(torch.bfloat16)  # what autocast has nothing to cast of
+    short = GradientPass(model, data, sites, batch_tokens=20, precision="bf16")
+    with Counting():
+        short.importance()
+    assert casts == [2 * sum(type(module) is torch.nn.Linear for module in model.encoder.modules())]
+    assert short.weights == {}
+    probed = [GradientPass(model.float(), data, sites, precision=precision).batch_tokens for precision in ("fp32", "bf16")]
+    assert len({*probed}) == 1
 
 
 # --- several devices in one process ----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from gradts_engine.errors import Interrupted
 from gradts_engine.learning import training
 from gradts_engine.learning.batches import Batch
-from gradts_engine.learning.casting import cast_weights
+from gradts_engine.learning.casting import cast_weights, short_states
 from gradts_engine.learning.training import Dev, train
 from gradts_engine.learning.watch import Progress
 from tests.unit.learning.training.toy import Kept, Settings, differ, plan_of, quiet, weights
@@ -92,3 +92,26 @@ def test_shared_weights_and_encoders_of_others_are_left_to_autocast(model):
     model.encoder = torch.nn.Sequential(model.encoder)
     assert cast_weights(model, torch.bfloat16) == {}
     assert cast_weights(model, None) == {}
+
+
+def test_states_stay_short_from_layer_to_layer_in_passes_with_a_gradient_on_a_cpu(model):
+    """Its gradients are as near to those of float32 as autocast's are; what is judged, and a GPU, keep what autocast does."""
+    quiet(model.train())
+    inputs = {"input_ids": torch.tensor([[5, 6, 7, 8, 9]]), "attention_mask": torch.ones(1, 5, dtype=torch.long)}
+
+    def gradients(dtype: torch.dtype | None, device: str = "cpu", *, autocast: bool = True) -> tuple[torch.dtype, torch.Tensor]:
+        model.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=autocast), short_states(model, dtype, device):
+            states = model.encoder(**inputs).last_hidden_state
+        states.float().square().sum().backward()
+        return states.dtype, torch.cat([p.grad.flatten() for p in model.encoder.parameters() if p.grad is not None])
+
+    _, exact = gradients(None, autocast=False)
+    long, casting = gradients(torch.bfloat16, "cuda:0")
+    short, staying = gradients(torch.bfloat16)
+    assert (long, short) == (torch.float32, torch.bfloat16)
+    off, before = (float((found - exact).norm() / exact.norm()) for found in (staying, casting))
+    assert before < off < 0.05
+    with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16), short_states(model, torch.bfloat16, "cpu"):
+        assert model.encoder(**inputs).last_hidden_state.dtype is torch.float32
+    assert not any(module._forward_hooks for module in model.modules())
