@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gradts_engine.learning.families import of_transformers
 from gradts_engine.learning.model import MultiTaskModel
 
 
@@ -47,7 +48,7 @@ def cast_weights(model: MultiTaskModel, dtype: torch.dtype | None, *, frozen: bo
     Leaves to autocast what may use its weights in another way: encoders that are not transformers' own, weights that are shared,
     and those that are no float32.
     """
-    if dtype is None or not type(model.encoder).__module__.startswith("transformers."):
+    if dtype is None or not of_transformers(model.encoder):
         return {}
     uses = Counter(id(weight) for _, weight in model.named_parameters(remove_duplicate=False))
     weights = {
@@ -70,7 +71,7 @@ def short_states(model: MultiTaskModel, dtype: torch.dtype | None, device: str) 
 
     Norms compute in float32 whatever they are given. Without a format nothing changes; nor on a GPU, where norms give float32.
     """
-    asked = dtype is not None and device == "cpu" and type(model.encoder).__module__.startswith("transformers.")
+    asked = dtype is not None and device == "cpu" and of_transformers(model.encoder)
     norms = [module for module in model.encoder.modules() if asked and isinstance(module, nn.LayerNorm)]
     hooks = [
         norm.register_forward_hook(lambda norm, _, states: states.to(dtype) if torch.is_grad_enabled() else states)

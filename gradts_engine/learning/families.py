@@ -94,6 +94,11 @@ def positions(module: nn.Module) -> int | None:
     return None
 
 
+def of_transformers(module: nn.Module) -> bool:
+    """Whether a model is transformers' own, of which we know how it computes; a plugin's may do otherwise with the same parts."""
+    return type(module).__module__.startswith("transformers.")
+
+
 @contextmanager
 def first_token_alone(module: nn.Module) -> Iterator[None]:
     """While entered, a model's last hidden states are those of the first token, [B, 1, D], and the rest of the last layer, which
@@ -101,7 +106,7 @@ def first_token_alone(module: nn.Module) -> Iterator[None]:
     config: Config = getattr(module, "config", None)
     family = FAMILIES.get(getattr(config, "model_type", ""))
     # a plugin's module may read other tokens behind the states of one of transformers' own
-    if family is None or family.apart is None or not type(module).__module__.startswith("transformers."):
+    if family is None or family.apart is None or not of_transformers(module):
         yield
         return
     last = module.get_submodule(family.apart.format(config.num_hidden_layers - 1))

@@ -15,6 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from gradts_engine.learning.families import of_transformers
 from gradts_engine.learning.model import MultiTaskModel
 
 ATTENTION = "gradts"
@@ -88,14 +89,14 @@ def _forward(layer: nn.Dropout, states: Tensor) -> Tensor:
 
 
 @contextmanager
-def quick_attention(encoder: nn.Module, device: str) -> Iterator[None]:
+def quick_attention(encoder: Any, device: str) -> Iterator[None]:
     """While entered, a transformers encoder on a CPU that computes attention by torch's function does it by `attention`."""
-    from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
-    from transformers.masking_utils import sdpa_mask
-
-    if device != "cpu" or not isinstance(encoder, PreTrainedModel) or encoder.config._attn_implementation != "sdpa":
+    if device != "cpu" or not of_transformers(encoder) or encoder.config._attn_implementation != "sdpa":
         yield
         return
+    from transformers import AttentionInterface, AttentionMaskInterface
+    from transformers.masking_utils import sdpa_mask
+
     AttentionInterface.register(ATTENTION, attention)
     AttentionMaskInterface.register(ATTENTION, sdpa_mask)
     encoder.set_attn_implementation(ATTENTION)

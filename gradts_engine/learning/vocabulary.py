@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from gradts_engine.contracts import OwnHead
 from gradts_engine.learning.batches import Encoded
+from gradts_engine.learning.families import of_transformers
 from gradts_engine.learning.model import MultiTaskModel
 
 
@@ -58,7 +59,7 @@ def used_words_alone(model: MultiTaskModel, splits: Iterable[Encoded], device: s
 def _words(model: MultiTaskModel) -> nn.Embedding | None:
     """The word embeddings, if nothing else of the model has the same weights."""
     encoder = model.encoder
-    if not type(encoder).__module__.startswith("transformers."):
+    if not of_transformers(encoder):
         return None
     words: Tensor | nn.Module = encoder.get_input_embeddings()  # type: ignore[operator] # of transformers' classes
     if type(words) is not nn.Embedding:
