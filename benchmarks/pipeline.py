@@ -131,7 +131,7 @@ def cases() -> list[Case]:
     facts = {"instances": ROWS, "epochs": EPOCHS, "tasks": len(TASKS), "cpus": os.cpu_count()}
     once = partial(Case, warm_up=False, facts=facts)
     return [
-        once("first", 5, first, published),
+        once("first", 8, first, published),
         once("candidate", 1.05, candidate, alone, at_most=True),
-        once("again", 3, again, at_most=True),
+        once("again", 2, again, at_most=True),
     ]

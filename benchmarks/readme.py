@@ -21,7 +21,7 @@ MEANING = {
     "plan": "seconds that a run was planned to take against those that it took, the longer by the shorter",
     "scale": "a run of many tasks with a tiny encoder, by task; a store of many runs",
     "scoring": "the gradient pass against the published method; against a bare forward and backward pass (limit)",
-    "scores": "what is missing to a perfect dev score after our training loop against a plain one, three seeds",
+    "scores": "what is missing to a perfect dev score after our training loop against a plain one, five seeds",
     "settled": "scoring until a ranking is settled, as a share of the pass; by how much tau of two tasks then differs",
     "steps": "a training step against one with torch's dropout, with states in float32, with weights cast one by one",
     "startup": "commands that compute nothing",

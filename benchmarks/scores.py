@@ -1,4 +1,4 @@
-"""How well the training loop trains, against a plain one: dev scores of both with three seeds, on the same rows.
+"""How well the training loop trains, against a plain one: dev scores of both with five seeds, on the same rows.
 
 A row compares how far the scores are from 1, and holds all of them. They have to be the same within their noise.
 """
@@ -16,9 +16,10 @@ from gradts_engine.learning.training import Dev, evaluate
 
 ROWS = 400
 EPOCHS = 3
-SEEDS = 3
+SEEDS = 5
 RATE = 1e-4
-TASKS = ("cola", "mrpc", "rte")
+TASKS = ("sst2", "stsb", "mrpc", "chunk_conll2000")
+"""In which something is learnt from so few rows."""
 NOISE = 1.1
 """How much farther from a perfect dev score our loop may end, as a multiple of the plain one's distance."""
 
