@@ -125,16 +125,16 @@ class Candidate:
 def candidates(view: RunView, primary: str, ranking: Sequence[report.Ranked]) -> list[Candidate]:
     """All candidates of a primary in the order of `ranking` (`report.results`), with what the trials say of each."""
     tried: dict[str, dict[int, Tried]] = {}
-    before: dict[frozenset[tuple[str, int]], float] = {}
+    before: dict[tuple[frozenset[tuple[str, int]], int], float] = {}
     seconds = {stage.key: stage.seconds or None for stage in view.stages.values()}
     for scored in view.trials.get(primary, ()):
         chosen = frozenset(scored.auxiliaries.items())
         for name, count in chosen:
-            earlier = before.get(chosen - {(name, count)})
+            earlier = before.get((chosen - {(name, count)}, scored.repeat))
             if earlier is not None and count not in tried.get(name, {}):
                 trial = Tried(count, scored.score, scored.score - earlier, seconds.get(scored.key))
                 tried.setdefault(name, {})[count] = trial
-        before[chosen] = scored.score
+        before[chosen, scored.repeat] = scored.score
     proposal = view.proposals.get(primary)
     strategy = view.started.settings.get("selection", {}) if view.started else {}
     rows = []

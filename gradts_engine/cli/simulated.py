@@ -37,6 +37,10 @@ def coverage(cases: int, out: Path | None, as_json: bool) -> None:
     from gradts_engine.studies.coverage import SIMULATIONS, simulate
     from gradts_engine.studies.writing import write
 
+    if out and out.suffix != ".csv":
+        raise UsageError(f"--out: {out} does not end with .csv; the table as Markdown is written beside it")
+    if out and not out.absolute().parent.is_dir():
+        raise UsageError(f"--out: there is no folder {out.parent}; make it first")
     with click.progressbar(simulate(cases), length=len(SIMULATIONS), label="simulations", file=sys.stderr) as bar:
         rows = list(bar)
     if out:

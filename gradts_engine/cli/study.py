@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +37,9 @@ def study() -> None:
 @click.option(
     "--pilots", type=click.IntRange(1), default=3, show_default=True, help="Other targets to learn from, one seed each."
 )
-@click.option("--margin", type=click.FloatRange(0), default=1.0, show_default=True, help="A gain that is no gain, in points.")
+@click.option(
+    "--margin", type=click.FloatRange(0, 100), default=1.0, show_default=True, help="A gain that is no gain, in points."
+)
 @click.option("--repetitions", type=click.IntRange(1), default=200, show_default=True, help="Deals of each target's seeds.")
 @click.option("--limit", type=click.IntRange(1), help="Play the first so many targets alone, for a quick look.")
 @json_option
@@ -66,12 +69,17 @@ def replay(
     from gradts_engine.hooks.catalog import load_catalog
     from gradts_engine.nearest import unknown
     from gradts_engine.studies import replay as replays
+    from gradts_engine.studies.scores import read_table
 
     catalog = load_catalog()
     if strategy not in catalog.strategies:
         raise UsageError(unknown("strategy", strategy, catalog.strategies))
     spec = catalog.strategies[strategy]
-    targets = replays.read_table(table)
+    if math.isnan(margin):
+        raise UsageError("--margin: got nan, expected points")
+    if spec.needs_instances:
+        raise UsageError(f"strategy {strategy} chooses rows, of which a table knows nothing; play another")
+    targets, said = read_table(table)
     with click.progressbar(length=len(targets[:limit]), label="targets", file=sys.stderr) as bar:
         played = replays.replay(
             targets,
@@ -88,7 +96,7 @@ def replay(
     found: dict[str, Any] = {"table": str(table), "strategy": strategy, "predictor": predictor, "budget": budget}
     found |= {"pilots": pilots, "targets": len(targets[:limit]), "repetitions": repetitions, **replays.summary(played)}
     show(found, as_json, lambda: tables.facts(found))
-    for remark in [] if as_json else replays.remarks(played, targets, repetitions):
+    for remark in () if as_json else filter(None, (replays.remark(played, repetitions), *said)):
         say(remark, err=True)
 
 

@@ -121,8 +121,8 @@ BARS_WIDTH, BAR_HEIGHT = 480, 40
 
 
 def trials(found: PrimaryResults) -> Bars | None:
-    """Scores of the trials as distances to the primary alone; None where there is nothing to compare."""
-    scored = [t for t in found.trials if t.score is not None]
+    """Scores of the trials of the first seed as distances to the primary alone; None where there is nothing to compare."""
+    scored = [t for t in found.trials if t.score is not None and not t.repeat]
     alone = found.alone
     if alone is None or len(scored) < 2:
         return None

@@ -106,8 +106,8 @@ def tau_matrix(tasks: Sequence[str], tau: Mapping[tuple[str, str], float | None]
 
 
 def trials(primary: str, found: report.PrimaryResults) -> Figure:
-    """Dev score of each trial; the line is the primary alone."""
-    scored = [t for t in found.trials if t.score is not None]
+    """Dev score of each trial of the first seed; the line is the primary alone."""
+    scored = [t for t in found.trials if t.score is not None and not t.repeat]
     figure = _figure(6, 1 + 0.35 * len(scored))
     axes = figure.subplots()
     names = [" + ".join(t.auxiliaries) or "alone" for t in scored]

@@ -190,7 +190,11 @@ class PrimaryResults:
     @property
     def alone(self) -> float | None:
         """Best dev score of trial 0, the primary alone."""
-        return next((t.score for t in self.trials if not t.auxiliaries and not t.repeat), None)
+        return self.alone_in(0)
+
+    def alone_in(self, repeat: int) -> float | None:
+        """Best dev score of the primary alone in a repeat: the gain of a trial is against that of the same seed."""
+        return next((t.score for t in self.trials if not t.auxiliaries and t.repeat == repeat), None)
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,10 @@ from functools import cached_property
 import numpy as np
 
 from gradts_engine.contracts import TaskData, Verdict
+from gradts_engine.errors import UsageError
 from gradts_engine.learning.seeds import derive_seed
 from gradts_engine.runtime.artifacts import PREDICTIONS, Artifact
+from gradts_engine.runtime.prepare import Prepared
 from gradts_engine.selection.verdicts import judge, noise_of, pseudo_values, shrunk
 
 
@@ -61,7 +63,7 @@ class Judge:
         rows = self.judging
         base = self._table(alone, rows)
         tables = [self._table(trials, rows) for trials in selections]
-        found = judge([table - base for table in tables], margin)
+        found = judge([table - base for table in tables], margin, instances=max(1, len(rows)))
         undefined = any(_undefined(*pair) for pair in zip([alone, *selections], [base, *tables], strict=True))
         return [replace(v, rows=len(rows), more=None if undefined else v.more) for v in found]
 
@@ -85,6 +87,24 @@ class Judge:
                 continue
             found.append(_pseudo_values(self._scorer(trial), rows, blocks))
         return np.array(found)
+
+
+def judge_of(prepared: Prepared, primary: str) -> Judge:
+    """Which dev rows of a primary choose, and which judge."""
+    return Judge(prepared.data[primary], prepared.experiment.data.verdict_fraction, prepared.facts.seed)
+
+
+def check_rows(prepared: Prepared) -> None:
+    """Raises `UsageError` where a primary has no dev row left to choose on, or too few to judge by."""
+    for primary in prepared.experiment.primaries:
+        judge = judge_of(prepared, primary)
+        judging, choosing = len(judge.judging), len(judge.choosing)
+        if judging < 2 or not choosing:
+            what = f"{prepared.experiment.path}: data.verdict_fraction: {judge.fraction} of the {judging + choosing} dev rows"
+            raise UsageError(
+                f"{what} of '{primary}' are {judging} to give verdicts on, and {choosing} are left to choose trials by; "
+                "expected 2 and 1 at least: set another share, or give more dev rows"
+            )
 
 
 def _undefined(trials: Sequence[Artifact | None], table: np.ndarray) -> bool:

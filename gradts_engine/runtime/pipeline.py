@@ -29,7 +29,7 @@ from gradts_engine.runtime.endings import ended, raise_all, tidy
 from gradts_engine.runtime.gathering import Gathering
 from gradts_engine.runtime.jobs import Export, Test
 from gradts_engine.runtime.journal import Journal
-from gradts_engine.runtime.judging import Judge
+from gradts_engine.runtime.judging import check_rows, judge_of
 from gradts_engine.runtime.listening import Listener
 from gradts_engine.runtime.plan import expected
 from gradts_engine.runtime.prepare import Prepared, check, load_executor, prepare, run_id
@@ -74,6 +74,8 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
             raise UsageError(nothing)
         if not begun:  # or else it was checked then, and may have nothing left to do
             check(prepared)
+            if catalog.strategies[experiment.selection.strategy].judges:
+                check_rows(prepared)
         run = store.create(name)
         with run.locked(), Journal(run.events, options.listeners) as journal:
             sweep(store, run)
@@ -208,7 +210,7 @@ class Pipeline:
             self.emit(events.Warned(warning))
         spec = self.catalog.strategies[selection.strategy]
         self.emit(told(ranking, self.catalog))
-        judge = self.judge(primary)
+        judge = judge_of(self.prepared, primary)
         runs = Trials(
             lambda selections, repeats: self.arms.evaluate(primary, selections, repeats, judge if spec.judges else None),
             lambda selections, repeats: self.arms.judge(primary, selections, repeats, judge),
@@ -219,10 +221,6 @@ class Pipeline:
         versions = versions_of(selection, self.catalog)
         proposal = propose(self.driver, self.prepared, primary, correlation, chosen, versions)
         self.decisions.offer(primary, proposal)
-
-    def judge(self, primary: str) -> Judge:
-        """Which dev rows of a primary choose, and which judge."""
-        return Judge(self.prepared.data[primary], self.experiment.data.verdict_fraction, self.facts.seed)
 
     # --- decision and final training ----------------------------------------------------------------------------------
 
@@ -249,7 +247,7 @@ class Pipeline:
             raise RunError(f"the final training of {primary} failed (see above)")
         alone = float(before.result["score"]) if before else math.nan
         final = float(found.result["score"])
-        self.arms.tell_expected(primary, selection, self.judge(primary))
+        self.arms.tell_expected(primary, selection, judge_of(self.prepared, primary))
         tested, alone_tested = self.tested(primary, selection, None if math.isnan(alone) else ())
         test, alone_test = (of.result["score"] if of else None for of in (tested, alone_tested))
         data = self.prepared.data[primary]

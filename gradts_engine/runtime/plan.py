@@ -19,6 +19,7 @@ from gradts_engine.runtime.costs import Range, Spending
 from gradts_engine.runtime.described import data_facts, describe
 from gradts_engine.runtime.gathering import gradient_jobs, pilot_trials, state_jobs, task_jobs
 from gradts_engine.runtime.jobs import Job, Score, Trial, Tune, key, needs
+from gradts_engine.runtime.judging import check_rows
 from gradts_engine.runtime.prepare import Prepared, check, load_executor, prepare, run_id
 from gradts_engine.runtime.ranking import needed, trials_of, unlearnt
 from gradts_engine.runtime.store import Store
@@ -62,6 +63,8 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
         devices = [device.shown for device in executor.devices]
         prepared = prepare(experiment, catalog, executor.devices)
     check(prepared)
+    if catalog.strategies[experiment.selection.strategy].judges:
+        check_rows(prepared)
     encoder, facts = prepared.encoder, prepared.facts
     run = store.folder(run_id(prepared))
     stored = of_others(known(store), facts, run.id) if "trials" in needed(experiment.selection, catalog) else ()

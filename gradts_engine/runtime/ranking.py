@@ -64,11 +64,19 @@ def silent(ranking: Ranking, evidence: Evidence, catalog: Catalog) -> Iterator[s
     """Of which candidates with evidence a predictor says nothing, a line a predictor."""
     for name, values in ranking.predicted.items():
         without = [c for c in evidence.candidates if name and math.isnan(values[c].mean)]
-        hint = f": no such trial is stored; {WAY_OUT}" if without and "trials" in catalog.predictors[name].needs else ""
+        hint = _hint(evidence, without) if without and "trials" in catalog.predictors[name].needs else ""
         if name == ranking.predictor and without:
             yield f"{name} says nothing of {', '.join(without)} for {ranking.primary}, so they are not tried{hint}"
         elif without and len(without) == len(evidence.candidates):
             yield f"{name} says nothing of any candidate of {ranking.primary}{hint}"
+
+
+def _hint(evidence: Evidence, without: Sequence[str]) -> str:
+    """Why a predictor that learns from trials says nothing of some candidates, and what can be done."""
+    tried = {a for t in evidence.trials if t.primary != evidence.primary and len(t.auxiliaries) == 1 for a in t.auxiliaries}
+    if tried.isdisjoint(without):
+        return f": no such trial is stored; {WAY_OUT}"
+    return ": in the trials there are, scores with other primaries do not differ; longer ones (steps in [multitask]) may"
 
 
 def versions_of(selection: SelectionSettings, catalog: Catalog) -> dict[str, int]:

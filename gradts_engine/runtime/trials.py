@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 from gradts_engine.contracts import Auxiliary, Selection, StoredTrial
+from gradts_engine.csv_rows import csv_rows
 from gradts_engine.digests import digest
-from gradts_engine.durable import keep, make_folder, storing, why
+from gradts_engine.durable import keep, make_folder, storing
 from gradts_engine.errors import UsageError
 from gradts_engine.names import RULE, is_name
 from gradts_engine.runtime import jobs
@@ -31,6 +32,8 @@ from gradts_engine.runtime.store import Store
 COLUMNS = ("target", "source", "seed", "score", "metric", "protocol", "data", "rows")
 AND = " + "
 """Between the auxiliaries of a set."""
+MOST = 1000.0
+"""Percent, far beyond what a metric gives."""
 ALONE = ("", "none", "alone")
 """Sources of a primary by itself, besides its own name."""
 
@@ -168,18 +171,19 @@ def read(path: Path, like: Prepared | None = None) -> list[Known]:
     writes it, is then checked.
     Raises `UsageError` with file and row for whatever is wrong.
     """
-    try:
-        lines = list(csv.DictReader(StringIO(path.read_text(encoding="utf-8-sig")), strict=True))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path}: cannot be read as CSV: {why(error)}") from None
-    columns = {*lines[0]} if lines else set()
-    if missing := [name for name in COLUMNS[:4] if name not in columns]:
-        raise UsageError(f"{path}:1: no column {' and no '.join(missing)}; expected a table with {', '.join(COLUMNS[:4])}")
+    lines = csv_rows(path, COLUMNS[:4])
+    columns = {*next(iter(lines.values()))}
     if "protocol" not in columns and like is None:
         raise UsageError(
             f"{path}:1: no column protocol: say with --like tasks.toml with which encoder and settings these trials were made"
         )
-    found = {number: _row(path, number, line, like) for number, line in enumerate(lines, 2)}
+    found = {number: _row(path, number, line, like) for number, line in lines.items()}
+    keys = like and any(line.get("key") for line in lines.values())
+    if like and keys and not any({t.primary, *t.auxiliaries} <= {*like.facts.tasks} for t in found.values()):
+        raise UsageError(
+            f"{path}: no row is of tasks that {like.experiment.path} has, so that no key says that its settings made them; "
+            "name their tasks.toml, or leave out the column key to take them all the same"
+        )
     unit = 100.0 if "protocol" in columns or any(abs(t.score) > 1 for t in found.values()) else 1.0
     seen: dict[tuple[object, ...], Known] = {}
     for number, trial in found.items():
@@ -204,9 +208,7 @@ def _row(path: Path, number: int, line: Mapping[str, Any], like: Prepared | None
     def bad(key: str, what: str) -> UsageError:
         return UsageError(f"{path}:{number}: {key}: got {str(line.get(key))[:60]!r}, {what}")
 
-    if None in line or None in line.values():
-        raise UsageError(f"{path}:{number}: {'more' if None in line else 'fewer'} cells than the first row has columns")
-    target, source = line["target"].strip(), line["source"].strip()
+    target, source = line["target"], line["source"]
     if not is_name(target):
         raise bad("target", f"expected the name of a task: {RULE}")
     names = () if source in (*ALONE, target) else tuple(name.strip() for name in source.split("+"))
@@ -216,8 +218,12 @@ def _row(path: Path, number: int, line: Mapping[str, Any], like: Prepared | None
         seed, score = int(line["seed"]), float(line["score"])
     except ValueError:
         raise bad("score" if line["seed"].strip().isdigit() else "seed", "expected a number") from None
-    if seed < 0 or math.isinf(score):
-        raise bad("seed" if seed < 0 else "score", "expected 0 or more" if seed < 0 else "expected a finite number")
+    if seed < 0:
+        raise bad("seed", "expected 0 or more")
+    if abs(score) > MOST:
+        raise bad("score", f"expected a score in percent, of {MOST:.0f} at most")
+    if line.get("protocol") == "" and like is None:
+        raise bad("protocol", "expected a digest as `gradts-engine trials export` writes it; or say --like tasks.toml")
     rows = tuple(part for part in (line.get("rows") or "").split(AND) if part)
     if len(rows) not in (0, len(names)):
         raise bad("rows", "expected one digest a source, or nothing")

@@ -13,6 +13,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from itertools import combinations
+from math import comb
 from typing import Literal
 
 from pydantic import Field
@@ -61,16 +62,19 @@ def halving(ranking: Ranking, trials: Trials, settings: HalvingSettings) -> Sele
 def schedule(settings: HalvingSettings, candidates: int) -> tuple[int, int, int]:
     """Trials to choose by, which part of a round goes on (one in so many), and how many candidates are tried first."""
     budget = settings.budget or min(2 * candidates, 24)
-    share = 2 if affordable(budget, 2) > candidates else 4
-    return budget, share, min(settings.shortlist or candidates, affordable(budget, share))
+    share = 2 if affordable(budget, 2, candidates + 1) > candidates else 4
+    return budget, share, affordable(budget, share, min(settings.shortlist or candidates, candidates))
 
 
 def most(settings: HalvingSettings, candidates: int) -> int:
-    """The most trainings that `halving` asks for: its budget, the primary alone in every round, and what the verdicts take."""
+    """The most trainings that `halving` asks for: its budget, as far as there is something to try, the primary alone in every
+    round, and what the verdicts take."""
     if not candidates:
         return 1
     budget, share, first = schedule(settings, candidates)
-    return budget + len(_rounds(first, share)) + settings.seeds * (min(settings.finalists, first * (first + 1) // 2) + 1)
+    rounds, sets = _rounds(first, share), sum(comb(min(first, 3), size) for size in range(2, settings.largest + 1))
+    chosen = min(budget, sum(rounds) + sets * len(rounds))
+    return chosen + len(rounds) + settings.seeds * (min(settings.finalists, first * (first + 1) // 2) + 1)
 
 
 def fewest(settings: HalvingSettings, candidates: int) -> int:
@@ -81,10 +85,11 @@ def fewest(settings: HalvingSettings, candidates: int) -> int:
     return 1 + sum(_rounds(first, share)) + settings.seeds * (min(settings.finalists, first) + 1)
 
 
-def affordable(budget: int, share: int) -> int:
-    """The most candidates that can be cut down to one, where one in `share` goes on: each round takes a trial a candidate."""
-    count = 2
-    while sum(_rounds(count + 1, share)) <= budget:
+def affordable(budget: int, share: int, most: int) -> int:
+    """The most candidates, `most` at most, that can be cut down to one, where one in `share` goes on: each round takes a trial a
+    candidate."""
+    count = min(2, most)
+    while count < most and sum(_rounds(count + 1, share)) <= budget:
         count += 1
     return count
 

@@ -88,9 +88,10 @@ def spreads(tables: Sequence[np.ndarray]) -> list[Spread]:
     return [Spread(s.seeds, s.rows, s.row, pooled, s.rest, s.seed_freedom) for s in found]
 
 
-def judge(tables: Sequence[np.ndarray], margin: float, *, level: float = 0.95) -> list[Verdict]:
+def judge(tables: Sequence[np.ndarray], margin: float, *, level: float = 0.95, instances: int | None = None) -> list[Verdict]:
     """The verdict on each of several candidates, from tables of its differences [S, R] to the primary alone, all of the same S
-    and R, NaN where a training failed (that seed then counts for none of them).
+    and R, NaN where a training failed (that seed then counts for none of them). `instances`: the dev rows that the R columns are
+    made of, where they are several each.
 
     Helps or hurts where the interval of the gain clears zero, neutral where it lies between -margin and margin, else undecided.
     """
@@ -98,11 +99,21 @@ def judge(tables: Sequence[np.ndarray], margin: float, *, level: float = 0.95) -
     tables = [table[good] for table in tables]
     if good.sum() < 2:
         return [_unknown(int(good.sum()), table) for table in tables]
-    return [_verdict(float(t.mean()), spread, margin, level) for t, spread in zip(tables, spreads(tables), strict=True)]
+    pairs = zip(tables, spreads(tables), strict=True)
+    return [_verdict(float(t.mean()), spread, margin, level, instances or spread.rows) for t, spread in pairs]
 
 
-def _verdict(gain: float, spread: Spread, margin: float, level: float) -> Verdict:
-    half = spread.half_width(level)
+def unseen(instances: int, level: float = 0.95) -> float:
+    """The largest share of rows that may be unlike the others where none of so many was: what a difference without any spread
+    may be off by. Clopper and Pearson, Biometrika 1934, for no event in so many cases; about 3.7 over their number."""
+    return 1.0 - float(((1 - level) / 2) ** (1 / instances))
+
+
+def _verdict(gain: float, spread: Spread, margin: float, level: float, instances: int) -> Verdict:
+    def half_width(seeds: int | None = None) -> float:
+        return spread.half_width(level, seeds) or unseen(instances, level)
+
+    half = half_width()
     kind = _kind(gain, half, margin)
     rows, seeds = spread.half_width_of("rows", level), spread.half_width_of("seeds", level)
     return Verdict(
@@ -116,9 +127,7 @@ def _verdict(gain: float, spread: Spread, margin: float, level: float) -> Verdic
         rows_high=gain + rows,
         seeds_low=gain - seeds,
         seeds_high=gain + seeds,
-        more=0
-        if kind != "undecided"
-        else _more(lambda seeds: _kind(gain, spread.half_width(level, seeds), margin), spread.seeds),
+        more=0 if kind != "undecided" else _more(lambda seeds: _kind(gain, half_width(seeds), margin), spread.seeds),
     )
 
 

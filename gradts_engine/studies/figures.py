@@ -10,6 +10,7 @@ from typing import Any
 from gradts_engine.config import Experiment
 from gradts_engine.console import Display
 from gradts_engine.contracts import PredictorSpec
+from gradts_engine.errors import UsageError
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.runtime.control import Control
 from gradts_engine.runtime.store import Store
@@ -58,6 +59,8 @@ def of_tables(table: Path, values: Path | None, known: Mapping[str, PredictorSpe
     beside = table.with_name(f"{table.stem}-values.csv")
     if values or beside.exists():
         said = predicted.read_values(values or beside)
+        if not any(target in candidates for of in said.values() for target in of):
+            raise UsageError(f"{values or beside}: no row is of a target of {table}")
         found["predictors"] = predicted.rows(_costs(said, known), said, gains(rows, candidates, seeds), candidates)
     return found
 

@@ -11,15 +11,18 @@ import csv
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 import numpy as np
 
+from gradts_engine.csv_rows import csv_rows, read_text
 from gradts_engine.errors import UsageError
 
 ALONE = ""
 """The source of a training of the primary by itself."""
+MOST_SEEDS = 10_000
 
 
 @dataclass(frozen=True, order=True)
@@ -50,6 +53,7 @@ class Row:
 
 
 COLUMNS = tuple(field.name for field in fields(Row))
+HEADER = ",".join(COLUMNS)
 
 
 def cells(candidates: Mapping[str, Sequence[str]], seeds: int) -> Iterator[Cell]:
@@ -60,52 +64,72 @@ def cells(candidates: Mapping[str, Sequence[str]], seeds: int) -> Iterator[Cell]
 
 
 def candidates_in(rows: Iterable[Row]) -> dict[str, list[str]]:
-    """Of each primary of a table, its candidates, in the table's order."""
+    """Of each primary of a table that has any, its candidates, in the table's order."""
     found: dict[str, dict[str, None]] = {}
     for row in rows:
-        found.setdefault(row.target, {}).update({row.source: None} if row.source != ALONE else {})
+        if row.source != ALONE:
+            found.setdefault(row.target, {}).update({row.source: None})
     return {target: list(sources) for target, sources in found.items()}
 
 
 def read(path: Path) -> list[Row]:
-    """The rows of a table; none where there is no file. A line that was cut by a crash is left out.
+    """The rows of a table; none where there is no file. A last line without an end is left out where it is no whole row.
 
-    Raises `UsageError` for another kind of file, and for a broken line that is not the last.
+    Raises `UsageError` for another kind of file, for a broken row, and for one that is there twice with different scores.
     """
-    if not path.exists():
-        return []
-    text = path.read_text(encoding="utf-8")
-    whole, end, cut = text.rpartition("\n")
-    header = ",".join(COLUMNS)
-    if not (header.startswith(cut) if not end else whole.splitlines()[0] == header):
-        raise UsageError(f"{path}:1: expected a table of pairs with the columns {header}")
-    lines = csv.DictReader(whole.splitlines())
-    rows = [_row(path, number, line) for number, line in enumerate(lines, 2)]
-    if cut:  # what a crash left of the last line
+    text = read_text(path) if path.exists() else ""
+    whole, end, last = text.rpartition("\n")
+    if last and (end or not HEADER.startswith(last)):
+        with suppress(UsageError) if end else nullcontext():
+            return _rows(path, text)
+    return _rows(path, whole) if end else []
+
+
+def mend(path: Path) -> None:
+    """Take away what a crash left of a last line, before others are written below it."""
+    text = read_text(path) if path.exists() else ""
+    whole, end, last = text.rpartition("\n")
+    if last and (end or HEADER.startswith(last)):
         path.write_text(whole + end, encoding="utf-8")
-    return rows
 
 
 def read_some(path: Path) -> list[Row]:
-    """The rows of a table that there has to be. Raises `UsageError` as `read` does, and where there are none."""
+    """The rows of a table that there has to be. Raises `UsageError` as `read` does, and where there are none, or none of a
+    primary alone, which gains are measured against."""
     if not (rows := read(path)):
         raise UsageError(f"{path}: no such table, or an empty one; `gradts-engine study pairs` makes it")
+    with_others, alone = {row.target for row in rows if row.source}, {row.target for row in rows if not row.source}
+    if not with_others & alone:
+        raise UsageError(f"{path}: no target has both rows with a source and rows alone, whose source is empty")
+    if lacking := sorted(with_others - alone):
+        raise UsageError(f"{path}: target {lacking[0]} has no row alone, whose source is empty, to measure gains against")
     return rows
+
+
+def _rows(path: Path, text: str) -> list[Row]:
+    if len(text.splitlines()) < 2 and text.startswith(HEADER):
+        return []
+    found: dict[Cell, Row] = {}
+    for number, line in csv_rows(path, COLUMNS, text).items():
+        row = _row(path, number, line)
+        before = found.setdefault(row.cell, row)
+        if before.score != row.score and not math.isnan(row.score):
+            what = f"{row.target} {f'with {row.source}' if row.source else 'alone'}, seed {row.seed}"
+            raise UsageError(
+                f"{path}:{number}: {what}: score {row.score:.4f}, but {before.score:.4f} is in a row before; delete one"
+            )
+    return [*found.values()]
 
 
 def _row(path: Path, number: int, line: Mapping[str, str]) -> Row:
     try:
-        return Row(
-            line["target"],
-            line["source"],
-            int(line["seed"]),
-            float(line["score"]),
-            line["metric"],
-            float(line["seconds"]),
-            line["key"],
-        )
-    except (TypeError, ValueError) as error:
+        seed, score, seconds = int(line["seed"]), float(line["score"]), float(line["seconds"])
+    except ValueError as error:
         raise UsageError(f"{path}:{number}: broken row ({error}); delete it, and its training is made again") from None
+    if not 0 <= seed < MOST_SEEDS or math.isinf(score) or not line["target"]:
+        what = "a target, a seed from 0 to 9999 and a finite score"
+        raise UsageError(f"{path}:{number}: broken row (expected {what}); delete it, and its training is made again")
+    return Row(line["target"], line["source"], seed, score, line["metric"], seconds, line["key"])
 
 
 def append(path: Path, row: Row) -> None:
@@ -128,6 +152,7 @@ def measure(
 
     Raises `UsageError` where the table has a cell with another key: nothing is trained then.
     """
+    mend(path)
     rows = {row.cell: row for row in read(path) if row.cell in wanted}
     if other := next((row for row in rows.values() if row.key != wanted[row.cell]), None):
         with_ = f"with {other.source}" if other.source else "alone"

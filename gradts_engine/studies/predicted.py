@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
@@ -16,6 +15,7 @@ import numpy as np
 from gradts_engine import events
 from gradts_engine.config import Experiment
 from gradts_engine.contracts import Repeats, StoredTrial
+from gradts_engine.csv_rows import csv_rows
 from gradts_engine.errors import UsageError
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.runtime.control import Control
@@ -145,19 +145,14 @@ def flat(values: Mapping[str, Values]) -> list[dict[str, Any]]:
 def read_values(path: Path) -> dict[str, Values]:
     """The table that `flat` makes, by predictor. Raises `UsageError` for another, or for a broken row."""
     found: dict[tuple[str, str, str], dict[int, float]] = {}
-    line = 1
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            for row in csv.DictReader(file):
-                line += 1
-                of = found.setdefault((row["predictor"], row["target"], row["source"]), {})
-                of[int(row["seed"])] = float(row["value"] or math.nan)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-    except KeyError as error:
-        raise UsageError(f"{path}: no column {error}; expected predictor, target, source, seed and value") from error
-    except (TypeError, ValueError) as error:
-        raise UsageError(f"{path}:{line}: broken row ({error})") from error
+    for line, row in csv_rows(path, ("predictor", "target", "source", "seed", "value")).items():
+        of = found.setdefault((row["predictor"], row["target"], row["source"]), {})
+        try:
+            seed, value = int(row["seed"]), float(row["value"] or math.nan)
+        except ValueError as error:
+            raise UsageError(f"{path}:{line}: broken row ({error})") from None
+        if of.setdefault(seed, value) != value and not math.isnan(value):
+            raise UsageError(f"{path}:{line}: broken row (the same is there before, with another value)")
     values: dict[str, dict[str, dict[str, Repeats]]] = {}
     for (name, target, source), by_seed in found.items():
         repeats = Repeats(tuple(by_seed[seed] for seed in sorted(by_seed)))

@@ -7,12 +7,10 @@ alone.
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -30,24 +28,10 @@ from gradts_engine.contracts import (
 from gradts_engine.errors import UsageError
 from gradts_engine.selection.verdicts import judge
 from gradts_engine.settings import Section
-
-ALONE = ("", "alone", "none")
-"""What the column `source` says of a training of the target by itself, as does the target's own name."""
+from gradts_engine.studies.scores import Target
 
 DRAWN = 5 / 8
 """Share of a target's seeds that trials draw from."""
-
-
-@dataclass(frozen=True)
-class Target:
-    """True scores of one target, in the unit of the metric: `scores` [C + 1, S], of the target alone in row 0, then of each of
-    `sources`. Where the table does not have the target alone, the mean over the sources stands in for it."""
-
-    name: str
-    sources: tuple[str, ...]
-    scores: np.ndarray
-    alone: bool
-    """Whether the table has the target alone."""
 
 
 @dataclass
@@ -59,44 +43,6 @@ class Outcome:
     trials: int
     verdicts: int = 0
     wrong: int = 0
-
-
-def read_table(path: Path) -> list[Target]:
-    """The targets of a table `target,source,seed,score`; other columns are ignored, cells that are there twice are averaged.
-
-    Scores are in per cent, unless none is above 1. Raises `UsageError` with the file and line of what is wrong.
-    """
-    try:
-        with path.open(newline="", encoding="utf-8") as file:
-            lines = list(csv.DictReader(file))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise UsageError(f"{path}: cannot be read: {error}") from error
-    if not lines or not {"target", "source", "seed", "score"} <= set(lines[0]):
-        raise UsageError(f"{path}:1: expected a table with the columns target, source, seed and score")
-    cells: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
-    for number, line in enumerate(lines, 2):
-        try:
-            score = float(line["score"])
-        except (TypeError, ValueError):
-            raise UsageError(f"{path}:{number}: score: got {line['score']!r}, expected a number") from None
-        target = line["target"]
-        source = "" if line["source"] in (*ALONE, target) else line["source"]
-        cells[target][source][line["seed"]].append(score)
-    scores = [s for of in cells.values() for found in of.values() for values in found.values() for s in values]
-    highest = max((abs(s) for s in scores if math.isfinite(s)), default=1.0)
-    return [_target(path, name, of, 1.0 if highest <= 1 else 100.0) for name, of in cells.items()]
-
-
-def _target(path: Path, name: str, of: Mapping[str, Mapping[str, Sequence[float]]], unit: float) -> Target:
-    seeds = sorted({seed for found in of.values() for seed in found})
-    if len(seeds) < 2:
-        raise UsageError(f"{path}: target {name} has {len(seeds)} seed, expected at least 2: trials draw from some, others judge")
-    sources = tuple(sorted(source for source in of if source))
-    rows = [[np.mean(of[s][seed]) / unit if s in of and seed in of[s] else np.nan for seed in seeds] for s in ("", *sources)]
-    scores = np.array(rows, np.float64)
-    if "" not in of:
-        scores[0] = np.nanmean(scores[1:], 0)
-    return Target(name, sources, scores, "" in of)
 
 
 @dataclass
@@ -151,11 +97,15 @@ def _right(verdict: str, gain: float, margin: float) -> bool:
 
 
 def deal(target: Target, draw: np.random.Generator, margin: float) -> Game:
-    """A target with its seeds in another order."""
+    """A target with its seeds in another order, without the sources that have no score to draw, or none to judge by."""
     seeds = target.scores.shape[1]
     scores = target.scores[:, draw.permutation(seeds)]
-    count = min(max(1, round(DRAWN * seeds)), seeds - 1)
-    return Game(target, scores[:, :count], scores[:, count:], margin)
+    most = min(max(1, round(DRAWN * seeds)), seeds - 1)
+    known = np.isfinite(scores[:, :most]).any(1) & np.isfinite(scores[:, most:]).any(1)
+    sources = tuple(source for source, there in zip(target.sources, known[1:], strict=True) if there)
+    if not sources or not known[0]:
+        raise UsageError(f"target {target.name} has too few scores: no source has one to draw and one to judge by")
+    return Game(replace(target, sources=sources, scores=scores[known]), scores[known, :most], scores[known, most:], margin)
 
 
 def pilots(targets: Sequence[Target], primary: Target, count: int, draw: np.random.Generator) -> list[StoredTrial]:
@@ -174,11 +124,15 @@ def pilots(targets: Sequence[Target], primary: Target, count: int, draw: np.rand
 
 def play(game: Game, strategy: StrategySpec, settings: Section, predictor: PredictorSpec, evidence: Evidence) -> Outcome:
     """Run a strategy, as a run does, on trials of the table."""
+    values = predictor.load()(evidence)
+    if strategy.predictor and not any(math.isfinite(of.mean) for of in values.values()):
+        what = f"predictor {predictor.name} says nothing of any source of {evidence.primary}"
+        raise UsageError(f"{what}: its sources have no scores that differ with other targets; play --predictor random")
     ranking = Ranking(
         primary=evidence.primary,
         candidates=evidence.candidates,
         predictor=predictor.name,
-        predicted={predictor.name: predictor.load()(evidence)},
+        predicted={predictor.name: values},
         instance_tau=lambda task: np.empty(0),
     )
     chosen = strategy.load()(ranking, Trials(game.evaluate, game.judge), settings)
@@ -201,7 +155,7 @@ def uniform(game: Game, budget: int, draw: np.random.Generator) -> Outcome:
 
 @dataclass(frozen=True)
 class Played:
-    """All repetitions of a replay, by who chose."""
+    """All repetitions of a replay, by who chose; `random` is the mean over all sources."""
 
     strategy: list[Outcome]
     uniform: list[Outcome]
@@ -231,12 +185,14 @@ def replay(
             game = deal(target, draw, margin)
             evidence = Evidence(
                 primary=target.name,
-                candidates=target.sources,
+                candidates=game.target.sources,
                 trials=tuple(pilots(targets, target, pilot_count, draw)),
                 seed=repetition,
             )
             played.uniform.append(uniform(game, budget, draw))
-            played.random.append(game.outcome(int(draw.integers(1, len(game.drawn)))))
+            sources = [game.outcome(row) for row in range(1, len(game.drawn))]
+            gain, regret = (float(np.mean([getattr(each, of) for each in sources])) for of in ("gain", "regret"))
+            played.random.append(Outcome(gain, regret, 0))
             truth = np.array([Repeats(tuple(row)).mean for row in game.held])
             played.oracle.append(game.outcome(int(np.nanargmax(truth))).gain)
             played.strategy.append(play(game, strategy, settings, predictor, evidence))
@@ -270,15 +226,13 @@ def of_uniform(played: Played, repetitions: int) -> Repeats:
     return Repeats(tuple(ratio + (ours - ratio * theirs) / theirs.mean()))
 
 
-def remarks(played: Played, targets: Sequence[Target], repetitions: int) -> list[str]:
-    """What a reader of `summary` should know."""
-    said, share = [], of_uniform(played, repetitions)
+def remark(played: Played, repetitions: int) -> str:
+    """How the strategy's regret compares with that of uniform trials, in words; empty where that cannot be said."""
+    share = of_uniform(played, repetitions)
     low, high = share.interval()
-    if math.isfinite(low):
-        said.append(f"regret is {share.mean:.2f} of that of uniform trials ({low:.2f} to {high:.2f}, 95%, over repetitions)")
-    if not any(target.alone for target in targets):
-        said.append("gains are against the mean source: the table has no rows whose source is the target itself")
-    return said
+    if not math.isfinite(low):
+        return ""
+    return f"regret is {share.mean:.2f} of that of uniform trials ({low:.2f} to {high:.2f}, 95%, over repetitions)"
 
 
 def points(values: Iterable[float]) -> float:

@@ -120,13 +120,15 @@ def verdicts(found: Mapping[str, Judgement]) -> Table:
 
 
 def trials(found: PrimaryResults) -> Table:
-    """What was tried, and how far each trial lies above the primary alone."""
+    """What was tried, and how far each trial lies above the primary alone in the same repeat, where there is one."""
+    several = any(t.repeat for t in found.trials)
     return records(
         [
-            {
+            ({"seed": t.repeat + 1} if several else {})
+            | {
                 "trained with": " + ".join(f"{task} ({n})" for task, n in t.instances.items()) or "(alone)",
                 "dev": words.score(t.score),
-                "against alone": gain(t.score, found.alone) if t.auxiliaries else "",
+                "against alone": gain(t.score, found.alone_in(t.repeat)) if t.auxiliaries else "",
                 "took": words.duration(t.seconds),
                 "": t.reason,
             }

@@ -156,8 +156,14 @@ def test_an_unknown_predictor_is_refused_before_anything_is_trained(four):
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        (None, "values.csv cannot be read: No such file or directory"),
-        ("predictor,target\ntau,a\n", "values.csv: no column 'source'; expected predictor, target, source, seed and value"),
+        (None, "values.csv: cannot be read as CSV: No such file or directory"),
+        ("predictor,target\ntau,a\n", "values.csv:1: no column source and no seed and no value; expected a table with the"),
+        ("predictor,target,source,seed,value\n", "values.csv: has no row below its columns"),
+        ("predictor,target,source,seed,value\ntau,z,b,0,.5\n", "values.csv: no row is of a target of"),
+        (
+            "predictor,target,source,seed,value\ntau,a,b,0,.5\ntau,a,b,0,.6\n",
+            "values.csv:3: broken row (the same is there before",
+        ),
         ("predictor,target,source,seed,value\ntau,a,b,0,.5\ntau,a,c,0,high\n", "values.csv:3: broken row (could not convert"),
     ],
 )

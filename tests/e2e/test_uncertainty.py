@@ -172,3 +172,15 @@ def test_a_metric_without_a_value_on_the_judging_rows_is_said(place):
     for verdict in mood["verdicts"].values():
         assert (verdict["verdict"], verdict["gain"], verdict["more"]) == ("undecided", None, None)
     assert "it cannot be judged on so few dev rows, or the metric has no value on them" in mood["answer"]
+
+
+@pytest.mark.parametrize(("fraction", "said"), [(0.999, "are 16 to give verdicts on, and 0 are left"), (0.01, "are 0 to give")])
+def test_dev_rows_have_to_suffice_for_choosing_and_for_judging(place, fraction, said):
+    place.settings["data"]["verdict_fraction"] = fraction
+    place.settings["selection"] = {"strategy": "halving"}
+    place.write()
+    for command in ("plan", "run"):
+        result = place(command, str(place.config))
+        assert result.code == 2
+        assert result.line.startswith(f"{place.config}: data.verdict_fraction: {fraction} of the 16 dev rows of 'mood' {said}")
+    assert place.store.runs() == []

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ import click
 
 from gradts_engine import words
 from gradts_engine.config import Experiment, load_experiment
+from gradts_engine.errors import GradTSError
 from gradts_engine.hooks.catalog import load_catalog
 from gradts_engine.report import PrimaryResults, Ranked, results
 from gradts_engine.runtime.pipeline import Options, run_experiment
@@ -115,7 +117,13 @@ def rows(experiment: Experiment, store: Store, seeds: Sequence[int], others: int
 @click.command()
 @click.argument("config", type=click.Path(path_type=Path), default=Path("tasks.toml"))
 @click.option(
-    "--seed", "seeds", default=(0, 1, 2), multiple=True, type=click.IntRange(0), show_default=True, help="A seed; give several."
+    "--seed",
+    "seeds",
+    default=(0, 1, 2),
+    multiple=True,
+    type=click.IntRange(0, 2**32 - 1),
+    show_default=True,
+    help="A seed; give several.",
 )
 @click.option(
     "--others",
@@ -129,9 +137,13 @@ def rows(experiment: Experiment, store: Store, seeds: Sequence[int], others: int
 )
 def main(config: Path, seeds: tuple[int, ...], others: int, store: Path) -> None:
     """Print a row for each seed; CONFIG's primaries must be planted ones."""
-    experiment = load_experiment(config, load_catalog())
-    for row in rows(experiment, Store(store), seeds, others):
-        click.echo(row)
+    try:
+        experiment = load_experiment(config, load_catalog())
+        for row in rows(experiment, Store(store), tuple(dict.fromkeys(seeds)), others):
+            click.echo(row)
+    except GradTSError as error:
+        click.echo(error, err=True)
+        sys.exit(error.exit_code)
 
 
 if __name__ == "__main__":

@@ -27,7 +27,7 @@ def test_what_is_written_is_read(tmp_path_factory, made):
     path = tmp_path_factory.mktemp("trials") / "trials.csv"
     path.write_text(table(made))
     if not made:
-        with pytest.raises(UsageError, match="no column target"):
+        with pytest.raises(UsageError, match="has no row below its columns"):
             read(path)
         return
     for before, after in zip(made, read(path), strict=True):
@@ -41,7 +41,10 @@ HEAD = "target,source,seed,score,protocol\n"
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", ":1: no column target and no source and no seed and no score; expected a table with target, source, seed, score"),
+        (
+            "",
+            ":1: no column target and no source and no seed and no score; expected a table with the columns target, source, seed",
+        ),
         ("target,source,seed,score\nrte,mrpc,0,71\n", ":1: no column protocol: say with --like tasks.toml"),
         (HEAD + "rte,mrpc,0\n", ":2: fewer cells than the first row has columns"),
         (HEAD + "rte,mrpc,0,71,p,x\n", ":2: more cells than the first row has columns"),
@@ -51,7 +54,9 @@ HEAD = "target,source,seed,score,protocol\n"
         (HEAD + "rte,mrpc,first,71,p\n", ":2: seed: got 'first', expected a number"),
         (HEAD + "rte,mrpc,-1,71,p\n", ":2: seed: got '-1', expected 0 or more"),
         (HEAD + "rte,mrpc,0,high,p\n", ":2: score: got 'high', expected a number"),
-        (HEAD + "rte,mrpc,0,inf,p\n", ":2: score: got 'inf', expected a finite number"),
+        (HEAD + "rte,mrpc,0,inf,p\n", ":2: score: got 'inf', expected a score in percent"),
+        (HEAD + "rte,mrpc,0,1e300,p\n", ":2: score: got '1e300', expected a score in percent"),
+        (HEAD + "rte,mrpc,0,50,\n", ":2: protocol: got '', expected a digest"),
         (HEAD + "rte,mrpc,0,71,p\nrte,mrpc,0,72,p\n", ":3: rte with mrpc, seed 0: score 72.0000, but 71.0000 is known"),
         (HEAD + '"rte,mrpc,0,71,p\n', "cannot be read as CSV"),
     ],

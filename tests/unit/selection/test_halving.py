@@ -66,10 +66,17 @@ def test_one_candidate_is_tried_once_and_is_the_only_finalist():
 
 
 def test_a_budget_is_used():
-    assert affordable(12, 4) == 10
+    assert affordable(12, 4, 20) == 10
     world = World(dict.fromkeys(NAMES, 0.0), 0.1)
     world.run(NAMES, budget=12, largest=1)
     assert sum(bool(s) for s, _ in world.asked) >= 11
+
+
+def test_a_budget_without_end_is_as_much_as_there_is_to_try():
+    world = World(dict.fromkeys(NAMES, 0.0), 0.1)
+    world.run(NAMES, budget=10**18)
+    made = {*world.asked, *world.judged, *(((), r) for _, r in world.judged)}
+    assert len(made) <= most(HalvingSettings(budget=10**18), len(NAMES)) < 5 * len(NAMES)
 
 
 def test_the_shortlist_is_the_predictors():

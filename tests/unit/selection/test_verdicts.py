@@ -4,8 +4,8 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from scipy.stats import binomtest, ttest_1samp
 from scipy.stats import t as student
-from scipy.stats import ttest_1samp
 
 from gradts_engine.repeats import Repeats, Verdict
 from gradts_engine.selection.verdicts import judge, noise_of, pseudo_values, shrunk
@@ -41,6 +41,17 @@ def test_what_helps_or_hurts_much_is_found():
 def test_no_gain_of_many_rows_and_seeds_is_neutral():
     (found,) = judge([np.random.default_rng(0).normal(0, 0.05, (30, 4000))], 0.01)
     assert found.verdict == "neutral"
+
+
+def test_rows_that_are_all_alike_are_as_many_as_they_are():
+    """No difference on 4 rows may be one on half of all; on 1,000 it is one on less than 4 in 1,000."""
+    for instances, verdict in ((4, "undecided"), (1000, "neutral")):
+        (found,) = judge([np.zeros((2, 4))], 0.01, instances=instances)
+        half = binomtest(0, instances).proportion_ci(0.95, "exact").high
+        assert (found.verdict, found.low, found.high) == (verdict, pytest.approx(-half), pytest.approx(half))
+        assert found.more is None or verdict == "neutral"
+    (found,) = judge([np.ones((2, 50))], 0.01)
+    assert found.verdict == "helps"
 
 
 def test_gains_without_rows_are_a_t_test():

@@ -10,7 +10,7 @@ import pytest
 from scipy import stats
 
 from gradts_engine.errors import UsageError
-from gradts_engine.studies.pairs import ALONE, Cell, Row, append, cells, gains, measure, read
+from gradts_engine.studies.pairs import ALONE, Cell, Row, append, cells, gains, measure, mend, read, read_some
 from gradts_engine.studies.truth import truth
 
 CANDIDATES = {"a": ("b", "c"), "b": ("a",)}
@@ -66,6 +66,7 @@ def test_a_line_that_a_crash_cut_is_made_again(tmp_path, cut):
     whole = path.read_bytes()
     append(path, row(Cell("a", "b", 0)))
     path.write_bytes(path.read_bytes()[:-cut])
+    mend(path)
     assert [r.source for r in read(path)] == [ALONE]
     assert path.read_bytes() == whole
     append(path, row(Cell("a", "b", 0)))
@@ -77,8 +78,34 @@ def test_a_header_that_a_crash_cut_is_made_again(tmp_path, left):
     path = tmp_path / "pairs.csv"
     path.write_text(left)
     assert read(path) == []
+    mend(path)
     append(path, row(Cell("a", ALONE, 0)))
     assert len(read(path)) == 1
+
+
+def test_reading_changes_nothing_and_takes_a_whole_last_row_without_an_end(tmp_path):
+    path = tmp_path / "pairs.csv"
+    append(path, row(Cell("a", ALONE, 0)))
+    append(path, row(Cell("a", "b", 0)))
+    for left, sources in ((path.read_bytes()[:-1], [ALONE, "b"]), (path.read_bytes()[:-8], [ALONE])):
+        path.write_bytes(left)
+        assert [r.source for r in read(path)] == sources
+        assert path.read_bytes() == left
+
+
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [
+        ([Cell("a", ALONE, 0)], "no target has both rows with a source and rows alone"),
+        ([Cell("a", "b", 0)], "no target has both"),
+        ([Cell("a", "b", 0), Cell("a", ALONE, 0), Cell("c", "b", 0)], "target c has no row alone"),
+    ],
+)
+def test_gains_need_a_primary_alone_and_with_others(tmp_path, made, words):
+    for cell in made:
+        append(tmp_path / "pairs.csv", row(cell))
+    with pytest.raises(UsageError, match=words):
+        read_some(tmp_path / "pairs.csv")
 
 
 def test_what_was_trained_otherwise_is_refused_before_anything_is_trained(tmp_path):
@@ -115,10 +142,16 @@ def test_gains_are_taken_seed_by_seed():
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("a,b\n1,2\n", ":1: expected a table of pairs"),
-        ("a note", ":1: expected a table of pairs"),
+        ("a,b\n1,2\n", ":1: no column target"),
+        ("a note", ":1: no column target"),
         ("target,source,seed,score,metric,seconds,key\na,,x,1,accuracy,1,p\n", ":2: broken row .*delete it"),
-        ("target,source,seed,score,metric,seconds,key\na,,0\n", ":2: broken row"),
+        ("target,source,seed,score,metric,seconds,key\na,,0\n", ":2: fewer cells"),
+        ("target,source,seed,score,metric,seconds,key\na,,-1,1,accuracy,1,p\n", ":2: broken row .*a seed from 0"),
+        ("target,source,seed,score,metric,seconds,key\na,,0,inf,accuracy,1,p\n", ":2: broken row .*a finite score"),
+        (
+            "target,source,seed,score,metric,seconds,key\na,,0,1,accuracy,1,p\na,,0,2,accuracy,1,p\n",
+            ":3: a alone, seed 0: score 2.0000, but 1.0000 is in a row before; delete one",
+        ),
     ],
 )
 def test_other_files_are_refused(tmp_path, text, words):

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from gradts_engine.errors import UsageError
-from gradts_engine.studies.replay import Outcome, Played, of_uniform, read_table
+from gradts_engine.studies.replay import Outcome, Played, deal, of_uniform
+from gradts_engine.studies.scores import read_table
 
 
 def table(path: Path, *, targets: int = 8, sources: int = 16, seeds: int = 8, common: float = 1.0, alone: bool = True) -> Path:
@@ -80,16 +81,61 @@ def test_every_strategy_plays(tmp_path: Path):
     assert replay(path, "--strategy", "none", "--repetitions", "2")["trials"] == 0
 
 
+HEAD = "target,source,seed,score\n"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("a,b\n1,2\n", ":1: expected a table with the columns target, source, seed and score"),
-        ("target,source,seed,score\nt,s,1,x\n", ":2: score: got 'x', expected a number"),
-        ("target,source,seed,score\nt,s,1,0.5\n", "target t has 1 seed, expected at least 2"),
-        ("", ":1: expected a table"),
+        ("a,b\n1,2\n", ":1: no column target and no source .*expected a table with the columns target, source, seed, score"),
+        ("", ":1: no column target"),
+        (HEAD, "has no row below its columns"),
+        ("target,source,seed,score,score\nt,s,1,2,3\n", ":1: two columns 'score'"),
+        (HEAD + "t,s,1,x\n", ":2: score: got 'x', expected a number"),
+        (HEAD + "t,s,1,inf\n", ":2: score: got inf, expected per cent"),
+        (HEAD + "t,s,1,1e308\n", ":2: score: got 1e308"),
+        (HEAD + "t,s,1\n", ":2: fewer cells"),
+        (HEAD + ",s,1,2\n", ":2: target: got nothing"),
+        (HEAD + "t,s,1,0.5\n", "target t has 1 seed, expected at least 2"),
+        (HEAD + "t,s,1,nan\nt,s,2,nan\n", "target t has no score with a source"),
+        (HEAD + "t,,1,1\nt,,2,1\n", "target t has no score with a source"),
+        (HEAD + "t,a + b,1,1\nt,a + b,2,1\n", "has no row of a single source"),
+        ("target,source,seed,score,protocol\nt,s,1,1,p\nt,s,2,1,q\n", ":3: t was trained with another metric or protocol before"),
     ],
 )
 def test_what_is_wrong_with_a_table_is_said(tmp_path: Path, text: str, message: str):
     (tmp_path / "scores.csv").write_text(text)
-    with pytest.raises(UsageError, match=message.replace("(", "\\(")):
+    with pytest.raises(UsageError, match=message):
         read_table(tmp_path / "scores.csv")
+
+
+def test_what_a_reader_should_know_of_a_table_is_said(tmp_path: Path):
+    path = tmp_path / "scores.csv"
+    rows = [f"t, s{s} ,{seed},{60 + s + seed}" for s in range(3) for seed in range(8)]
+    path.write_text("\ufeff" + HEAD + "\n".join([*rows, "t,s0 + s1,0,95", "t,s0,0,62", "t,s3,0,99", "t,s3,1,nan"]) + "\n")
+    (target,), said = read_table(path)
+    assert target.sources == ("s0", "s1", "s2", "s3")
+    np.testing.assert_allclose(target.scores[1], [0.61, *(0.01 * (60 + seed) for seed in range(1, 8))])  # of 60 and 62
+    assert said == [
+        "left out: 1 row of sets",
+        "there several times, so that their mean is played: 1 cell",
+        "without a score: 7 cells; a source without one on both sides of a deal is left out of it",
+        "gains are against the mean source: the table has no rows whose source is the target itself",
+    ]
+    for repetition in range(20):
+        game = deal(target, np.random.default_rng(repetition), 0.01)
+        assert game.target.sources == ("s0", "s1", "s2")  # one seed is on one side alone
+        assert np.isfinite(game.drawn).any(1).all()
+        assert np.isfinite(game.held).any(1).all()
+
+
+def test_what_knows_nothing_is_not_played(tmp_path: Path):
+    one, more = table(tmp_path / "one.csv", targets=1), table(tmp_path / "scores.csv")
+    for asked, message in (
+        ([one], "predictor main-effect says nothing of any source of t0"),
+        ([more, "--strategy", "fine-grained"], "strategy fine-grained chooses rows"),
+    ):
+        command = [sys.executable, "-m", "gradts_engine", "study", "replay", *map(str, asked)]
+        result = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert (result.returncode, result.stdout) == (2, "")
+        assert message in result.stderr
