@@ -83,13 +83,14 @@ def regret(values: np.ndarray, gains: np.ndarray, first: int) -> float:
 
 
 def agreement(predicted: Prediction, truth: Prediction, *, first: tuple[int, ...] = (1, 3), resamples: int = 1000) -> Agreement:
-    """Compare a prediction with a truth."""
+    """Compare a prediction with a truth; primaries of which it knows nothing do not count."""
     means = _gains(predicted, truth)
     rhos = {p: float(spearman(predicted[p], means[p])) for p in predicted}
     rho = _mean([*rhos.values()])
     ceiling = _mean([math.sqrt(reliability(truth[p])) for p in predicted if math.isfinite(rhos[p])])
     low, high = _interval(lambda p, rows: spearman(predicted[p][rows], means[p][rows]), means, resamples)
-    regrets = {k: _mean([regret(predicted[p], means[p], k) for p in predicted]) for k in first}
+    known = [p for p in predicted if np.isfinite(predicted[p]).any()]
+    regrets = {k: _mean([regret(predicted[p], means[p], k) for p in known]) for k in first}
     return Agreement(rho, low, high, ceiling, rho / ceiling if ceiling else math.nan, regrets)
 
 

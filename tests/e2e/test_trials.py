@@ -119,6 +119,11 @@ def test_a_table_of_pairs_is_taken_over_and_its_keys_are_checked(learning, folde
     assert [t.score for t in known(Store(learning.store.root))] == pytest.approx(
         [float(r["score"]) / 100 for r in sorted(rows, key=lambda r: r["source"])]
     )
+    strange = folder / "strange.csv"
+    strange.write_text("target,source,seed,score,key\nelsewhere,other,0,70,0123\n")
+    result = learning("trials import", str(strange), "--like", str(learning.config))
+    assert result.code == 2
+    assert f"{strange}: no row is of tasks that {learning.config} has" in result.err
     learning.settings["multitask"]["steps"] = 13
     learning.write()
     result = learning("trials import", str(pairs), "--like", str(learning.config))

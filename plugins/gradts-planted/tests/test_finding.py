@@ -63,6 +63,12 @@ def test_a_row_for_each_seed(tmp_path):
     assert {spec.options["seed"] for spec in experiment.tasks.values()} == {7}  # another draw of the sentences
 
 
+def test_a_file_that_there_is_not_is_said_in_one_line(tmp_path):
+    result = CliRunner().invoke(main, [str(tmp_path / "none.toml")])
+    assert (result.exit_code, result.stdout, result.stderr.count("\n")) == (2, "", 1)
+    assert "none.toml: no such file" in result.stderr
+
+
 def found(proposed: str, **verdicts: str) -> PrimaryResults:
     """Results with an interval of 10 points to both sides of a gain of 10."""
     chosen = tuple(Chosen(task, 128) for task in proposed.split(" + ") if proposed)

@@ -75,3 +75,9 @@ def test_a_lead_is_the_difference_of_both_on_the_same_draws():
     assert 0 < low < mean < high
     assert lead(good, good, truth, resamples=20) == (0, 0, 0)
     assert all(map(math.isnan, lead(good, {p: np.full(12, np.nan) for p in truth}, truth, resamples=20)))
+
+
+def test_a_primary_of_which_nothing_is_known_counts_for_nothing():
+    truth = {p: np.array([[3.0, 3.0], [2.0, 2.0], [0.0, 0.0], [1.0, 1.0]]) for p in "ab"}
+    found = agreement({"a": np.array([0.0, 1.0, 2.0, 3.0]), "b": np.full(4, np.nan)}, truth, resamples=20)
+    assert found.regret == {1: 2.0, 3: 1.0}
