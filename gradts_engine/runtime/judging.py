@@ -95,15 +95,16 @@ def judge_of(prepared: Prepared, primary: str) -> Judge:
 
 
 def check_rows(prepared: Prepared) -> None:
-    """Raises `UsageError` where a primary has no dev row left to choose on, or too few to judge by."""
+    """Raises `UsageError` where a primary has no dev row left to choose on, or too few to judge by where another share would do:
+    of one or two rows, none does."""
     for primary in prepared.experiment.primaries:
         judge = judge_of(prepared, primary)
         judging, choosing = len(judge.judging), len(judge.choosing)
-        if judging < 2 or not choosing:
+        if not choosing or (judging < 2 and judging + choosing > 2):
             what = f"{prepared.experiment.path}: data.verdict_fraction: {judge.fraction} of the {judging + choosing} dev rows"
             raise UsageError(
                 f"{what} of '{primary}' are {judging} to give verdicts on, and {choosing} are left to choose trials by; "
-                "expected 2 and 1 at least: set another share, or give more dev rows"
+                "expected 2 and 1 at least: set another share"
             )
 
 

@@ -59,7 +59,7 @@ def test_the_fewest_and_the_most_trials_are_those_of_the_strategy(place):
     place.settings["multitask"]["steps"] = 100_000
     place.write()
     planned = place("plan --json", str(place.config)).json
-    most = 4 + 1 + 2 * 2  # the budget, alone in one round, a finalist and alone with two seeds
+    most = 3 + 1 + 2 * 2  # two and their set, alone in one round, a finalist and alone with two seeds
     fewest = 2 + 1 + 2 * 2  # without a set of the two that were tried
     assert planned["trials"] == most
     times = planned["costs"]["trial"]
