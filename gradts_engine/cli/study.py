@@ -67,18 +67,13 @@ def replay(
     """
     from gradts_engine import tables
     from gradts_engine.hooks.catalog import load_catalog
-    from gradts_engine.nearest import unknown
     from gradts_engine.studies import replay as replays
     from gradts_engine.studies.scores import read_table
 
-    catalog = load_catalog()
-    if strategy not in catalog.strategies:
-        raise UsageError(unknown("strategy", strategy, catalog.strategies))
-    spec = catalog.strategies[strategy]
     if math.isnan(margin):
         raise UsageError("--margin: got nan, expected points")
-    if spec.needs_instances:
-        raise UsageError(f"strategy {strategy} chooses rows, of which a table knows nothing; play another")
+    catalog = load_catalog()
+    spec = _playable(strategy, catalog.strategies)
     targets, said = read_table(table)
     with click.progressbar(length=len(targets[:limit]), label="targets", file=sys.stderr) as bar:
         played = replays.replay(
@@ -197,6 +192,17 @@ def chosen_predictors(names: tuple[str, ...], known: Mapping[str, PredictorSpec]
     if wrong := next((name for name in names if name != "none" and name not in known), None):
         raise UsageError(unknown("predictor", wrong, known))
     return tuple(dict.fromkeys(name for name in names or known if name != "none"))
+
+
+def _playable(name: str, known: Mapping[str, StrategySpec]) -> StrategySpec:
+    """A strategy that a table can be played with. Raises `UsageError` for others."""
+    from gradts_engine.nearest import unknown
+
+    if name not in known:
+        raise UsageError(unknown("strategy", name, known))
+    if known[name].needs_instances:
+        raise UsageError(f"strategy {name} chooses rows, of which a table knows nothing; play another")
+    return known[name]
 
 
 def _settings(spec: StrategySpec, budget: int) -> Section:

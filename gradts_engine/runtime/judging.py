@@ -11,6 +11,7 @@ import numpy as np
 
 from gradts_engine.contracts import TaskData, Verdict
 from gradts_engine.errors import UsageError
+from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.learning.seeds import derive_seed
 from gradts_engine.runtime.artifacts import PREDICTIONS, Artifact
 from gradts_engine.runtime.prepare import Prepared
@@ -94,9 +95,11 @@ def judge_of(prepared: Prepared, primary: str) -> Judge:
     return Judge(prepared.data[primary], prepared.experiment.data.verdict_fraction, prepared.facts.seed)
 
 
-def check_rows(prepared: Prepared) -> None:
-    """Raises `UsageError` where a primary has no dev row left to choose on, or too few to judge by where another share would do:
-    of one or two rows, none does."""
+def check_rows(prepared: Prepared, catalog: Catalog) -> None:
+    """Raises `UsageError` where the strategy asks for verdicts and a primary has no dev row left to choose on, or too few to
+    judge by where another share would do: of one or two rows, none does."""
+    if not catalog.strategies[prepared.experiment.selection.strategy].judges:
+        return
     for primary in prepared.experiment.primaries:
         judge = judge_of(prepared, primary)
         judging, choosing = len(judge.judging), len(judge.choosing)

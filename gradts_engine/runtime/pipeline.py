@@ -74,8 +74,7 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
             raise UsageError(nothing)
         if not begun:  # or else it was checked then, and may have nothing left to do
             check(prepared)
-            if catalog.strategies[experiment.selection.strategy].judges:
-                check_rows(prepared)
+            check_rows(prepared, catalog)
         run = store.create(name)
         with run.locked(), Journal(run.events, options.listeners) as journal:
             sweep(store, run)

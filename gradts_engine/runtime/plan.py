@@ -63,8 +63,7 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
         devices = [device.shown for device in executor.devices]
         prepared = prepare(experiment, catalog, executor.devices)
     check(prepared)
-    if catalog.strategies[experiment.selection.strategy].judges:
-        check_rows(prepared)
+    check_rows(prepared, catalog)
     encoder, facts = prepared.encoder, prepared.facts
     run = store.folder(run_id(prepared))
     stored = of_others(known(store), facts, run.id) if "trials" in needed(experiment.selection, catalog) else ()

@@ -11,7 +11,6 @@ import csv
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -79,10 +78,9 @@ def read(path: Path) -> list[Row]:
     """
     text = read_text(path) if path.exists() else ""
     whole, end, last = text.rpartition("\n")
-    if last and (end or not HEADER.startswith(last)):
-        with suppress(UsageError) if end else nullcontext():
-            return _rows(path, text)
-    return _rows(path, whole) if end else []
+    if last and (len(next(csv.reader([last]))) < len(COLUMNS) if end else HEADER.startswith(last)):
+        text = whole + end  # a crash has cut it
+    return _rows(path, text) if text else []
 
 
 def mend(path: Path) -> None:

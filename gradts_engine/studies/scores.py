@@ -14,17 +14,11 @@ import numpy as np
 from gradts_engine.csv_rows import csv_rows
 from gradts_engine.errors import UsageError
 from gradts_engine.repeats import Repeats
+from gradts_engine.runtime.trials import ALONE, AND, MOST
 from gradts_engine.words import count
 
-ALONE = ("", "alone", "none")
-"""What the column `source` says of a training of the target by itself, as does the target's own name."""
-
-AND = " + "
-"""Between the sources of a set."""
 MADE = ("metric", "protocol")
 """Columns that are the same in all rows of a target, where there are any: other trainings cannot be compared."""
-MOST = 1000.0
-"""Per cent, far beyond what a metric gives."""
 
 
 @dataclass(frozen=True)

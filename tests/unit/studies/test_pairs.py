@@ -93,6 +93,14 @@ def test_reading_changes_nothing_and_takes_a_whole_last_row_without_an_end(tmp_p
         assert path.read_bytes() == left
 
 
+def test_a_whole_last_row_without_an_end_is_checked_as_any_other(tmp_path):
+    path = tmp_path / "pairs.csv"
+    append(path, row(Cell("a", ALONE, 0)))
+    path.write_text(path.read_text() + "a,,0,51,accuracy,1,k")
+    with pytest.raises(UsageError, match=r":3: a alone, seed 0: score 51\.0000, but 50\.0000"):
+        read(path)
+
+
 @pytest.mark.parametrize(
     ("made", "words"),
     [
