@@ -70,3 +70,14 @@ def test_what_a_training_takes_is_by_rows_where_trials_are_of_equal_epochs(ui):
     rows = 240 + 840 + 1290 + 1590
     assert takes(by_rows, "rte", {"mnli": 600, "cola": 400}) == pytest.approx(372.0 / rows * 1240)
     assert takes(replace(view, trials={}), "rte", {}) is None
+
+
+def test_a_gain_is_against_the_same_seed(ui):
+    view = ui("waiting").first.runs[0].view
+    first, *_ = view.trials["rte"]
+    made = [
+        replace(first, auxiliaries=of, score=score, repeat=repeat)
+        for of, score, repeat in (({}, 0.5, 0), ({}, 0.75, 1), ({"mnli": 600}, 0.625, 0))
+    ]
+    (found,) = candidates(replace(view, trials={"rte": made}), "rte", (Ranked("mnli", 0.1, None),))
+    assert found.trials[600].gain == 0.125
