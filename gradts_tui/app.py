@@ -88,7 +88,7 @@ class GradTS(Host):
         known = self.desk.preferences.theme in self.available_themes
         self.theme = self.desk.preferences.theme if known else next(iter(THEMES))
         self.set_class(self.console.color_system == "standard", "-sixteen")
-        self.theme_changed_signal.subscribe(self, lambda theme: self.remember(theme=theme.name))
+        self.theme_changed_signal.subscribe(self, lambda theme: self.rethemed(theme.name))
         for name, screen in self.pages().items():
             self.install_screen(screen, name)
         self.push_screen(Plan(self.desk, self.config) if self.config else "run" if self.desk.selected else "runs")
@@ -221,6 +221,11 @@ class GradTS(Host):
     def action_resources(self) -> None:
         """Show CPU, memory and GPUs, or hide them."""
         self.remember(resources=not self.desk.preferences.resources)
+        self.redraw()
+
+    def rethemed(self, theme: str) -> None:
+        """Texts have the colours of the theme that they were said in."""
+        self.remember(theme=theme)
         self.redraw()
 
     def action_next_theme(self) -> None:
