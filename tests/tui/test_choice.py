@@ -13,7 +13,6 @@ from gradts_engine.report import Prediction, PrimaryResults, Ranked, count_kept
 from gradts_engine.selection.strategies import keep_instances
 from gradts_tui.choice import Choice, candidates, takes
 from gradts_tui.widgets.candidates import columns, row
-from gradts_tui.widgets.title import Title
 
 pytestmark = pytest.mark.anyio
 PROPOSED = events.Proposed("rte", "d" * 64, {"mnli": 600, "qnli": 450})
@@ -82,13 +81,3 @@ def test_a_gain_is_against_the_same_seed(ui):
     ]
     (found,) = candidates(replace(view, trials={"rte": made}), "rte", (Ranked("mnli", 0.1, None),))
     assert found.trials[600].gain == 0.125
-
-
-async def test_what_is_said_has_the_colours_of_the_theme_that_is_on(ui):
-    app = ui("waiting")
-    async with app.run_test(size=(120, 40)) as pilot:
-        await pilot.press("1")
-        before = str(app.screen.query_one(Title).said.markup)
-        await pilot.press("t")
-        await pilot.pause()
-        assert str(app.screen.query_one(Title).said.markup) != before

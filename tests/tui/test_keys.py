@@ -17,6 +17,7 @@ from gradts_tui.screens.runs import Runs
 from gradts_tui.widgets.lines import Lines
 from gradts_tui.widgets.matrix import MatrixView
 from gradts_tui.widgets.stages import Stages
+from gradts_tui.widgets.title import Title
 from tests.tui.conftest import approve, screen_text, settle, shown, told
 from tests.tui.invented import RUN
 
@@ -200,6 +201,16 @@ async def test_help_names_every_key_with_what_it_does(ui):
             await pilot.press("escape")
         await pilot.press("1")
         approve("help.txt", await shown(app, pilot, "question_mark"))
+
+
+async def test_what_is_said_has_the_colours_of_the_theme_that_is_on(ui):
+    app = ui("done")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await shown(app, pilot, "1")
+        before = app.screen.query_one(Title).said.markup
+        assert "done" in before
+        await shown(app, pilot, "t")
+        assert app.screen.query_one(Title).said.markup != before
 
 
 async def test_themes_resources_and_bell_are_remembered(ui, tmp_path):
