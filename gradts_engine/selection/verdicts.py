@@ -3,7 +3,8 @@
 A gain is the mean of a table of differences [S seeds, R rows] between two models. Seeds and rows are crossed random effects,
 so var(mean) = s2_row / R + s2_seed / S + s2_rest / (R S) (Searle, Casella and McCulloch, Variance Components, 1992, chapter
 4). Its estimate from the mean squares of the two-way table has the degrees of freedom of Satterthwaite, Biometrics 1946. Seeds
-are few, so their mean square is pooled over all candidates that are judged together.
+are few, so their mean square is pooled over all candidates that are judged together. All of these are compared with the same
+trainings of the primary alone, so that what is pooled is less than it seems: see `freedom`.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Spread:
     """Mean squares of rows, of seeds, and of what neither explains."""
     seed: float
     rest: float
-    seed_freedom: int
+    seed_freedom: float
 
     def half_width(self, level: float, seeds: int | None = None) -> float:
         """Half the interval of the mean, of so many seeds instead of those that there are."""
@@ -70,12 +71,32 @@ class Spread:
         return float(stdtrit(freedom, (1 + level) / 2)) * math.sqrt(square / self.seeds / self.rows)
 
 
+def freedom(of_seed: np.ndarray) -> float:
+    """Degrees of freedom of the mean of K variances over the same S seeds, from the differences [K, S]: K (S - 1) where they are
+    independent, and down to S - 1 the more they have in common.
+
+    That is Satterthwaite's number for the trace of their covariance, known as Box's epsilon in the analysis of repeated measures
+    (Annals of Mathematical Statistics 1954), with the estimate of Huynh and Feldt, Journal of Educational Statistics 1976.
+    """
+    candidates, seeds = of_seed.shape
+    free = seeds - 1
+    if candidates < 2 or free < 2:
+        return float(free)
+    covariance = np.cov(of_seed)
+    total = float(np.trace(covariance)) ** 2
+    squares = free**2 / ((free - 1) * (free + 2)) * (float((covariance**2).sum()) - total / free)  # of the trace of Sigma^2
+    if squares <= 0:
+        return float(candidates * free)
+    return float(np.clip(free * (total - 2 * squares / free) / squares, free, candidates * free))
+
+
 def spreads(tables: Sequence[np.ndarray]) -> list[Spread]:
     """The spread of each of several tables of differences [S, R], of the same seeds and rows; that of seeds is pooled.
 
     A table of one row [S, 1] holds gains of whole trainings, of which nothing is known of single rows.
     """
     found = []
+    free_of_seed = freedom(np.array([table.mean(1) for table in tables]))
     for table in tables:
         seeds, rows = table.shape
         mean, of_seed, of_row = table.mean(), table.mean(1), table.mean(0)
@@ -83,7 +104,7 @@ def spreads(tables: Sequence[np.ndarray]) -> list[Spread]:
         free = (seeds - 1) * (rows - 1)
         noise = float((rest**2).sum()) / free if free else 0.0
         row = seeds * float(of_row.var(ddof=1)) if rows > 1 else 0.0
-        found.append(Spread(seeds, rows, row, rows * float(of_seed.var(ddof=1)), noise, (seeds - 1) * len(tables)))
+        found.append(Spread(seeds, rows, row, rows * float(of_seed.var(ddof=1)), noise, free_of_seed))
     pooled = float(np.mean([spread.seed for spread in found]))
     return [Spread(s.seeds, s.rows, s.row, pooled, s.rest, s.seed_freedom) for s in found]
 

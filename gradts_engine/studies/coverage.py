@@ -56,18 +56,19 @@ def gain_of_seeds(draw: np.random.Generator, seeds: int, freedom: int) -> Case:
     return Case(int(low <= EFFECT <= high), 1)
 
 
-def verdicts(draw: np.random.Generator, seeds: int, rows: int, noise: float) -> Case:
-    """Right and wrong answers of pairs of classifiers to the same rows: what an auxiliary mends differs by row, and how well a
-    training goes by seed, with a standard deviation of `noise`."""
+def verdicts(draw: np.random.Generator, seeds: int, rows: int, noise: float, alone: float) -> Case:
+    """Right and wrong answers of classifiers to the same rows: what an auxiliary mends differs by row, and how well a training
+    goes by seed, with a standard deviation of `noise`, and of `alone` without an auxiliary. All are compared with the same
+    trainings alone."""
 
     def tables(gain: float) -> list[np.ndarray]:
-        hard = draw.beta(4, 1.5, (1, rows))  # how likely each row is answered rightly
+        # How likely each row is answered rightly: between .25 and .75, so that no chance is cut and the mean gain is what it is.
+        easy = 0.25 + 0.5 * draw.beta(4, 1.5, (1, rows))
+        base = draw.random((seeds, rows)) < easy - gain / 2 + draw.normal(0, alone, (seeds, 1))
         found = []
         for _ in range(JUDGED):
-            shift = gain + draw.normal(0, 0.1, (1, rows)) + draw.normal(0, noise, (seeds, 1))
-            # Between .2 and .8, so that no chance is cut and the mean gain is what it is.
-            low, high = 0.2 + 0.6 * hard - shift / 2, 0.2 + 0.6 * hard + shift / 2
-            found.append((draw.random((seeds, rows)) < high) * 1.0 - (draw.random((seeds, rows)) < low))
+            chances = easy + gain / 2 + draw.normal(0, 0.1, (1, rows)) + draw.normal(0, noise, (seeds, 1))
+            found.append((draw.random((seeds, rows)) < chances) * 1.0 - base)
         return found
 
     none, much = judge(tables(0.0), MARGIN), judge(tables(EFFECT), MARGIN)
@@ -84,10 +85,12 @@ SIMULATIONS: tuple[tuple[str, partial[Case]], ...] = (
     ("gain over seeds", partial(gain_of_seeds, seeds=3, freedom=0)),
     ("gain over seeds", partial(gain_of_seeds, seeds=5, freedom=0)),
     ("gain over seeds", partial(gain_of_seeds, seeds=5, freedom=4)),
-    ("verdict", partial(verdicts, seeds=3, rows=500, noise=0.01)),
-    ("verdict", partial(verdicts, seeds=5, rows=500, noise=0.01)),
-    ("verdict", partial(verdicts, seeds=5, rows=1000, noise=0.02)),
-    ("verdict", partial(verdicts, seeds=8, rows=1000, noise=0.03)),
+    ("verdict", partial(verdicts, seeds=3, rows=500, noise=0.01, alone=0.01)),
+    ("verdict", partial(verdicts, seeds=5, rows=500, noise=0.01, alone=0.01)),
+    ("verdict", partial(verdicts, seeds=5, rows=1000, noise=0.02, alone=0.02)),
+    ("verdict", partial(verdicts, seeds=5, rows=500, noise=0.02, alone=0.04)),
+    ("verdict", partial(verdicts, seeds=8, rows=1000, noise=0.03, alone=0.03)),
+    ("verdict", partial(verdicts, seeds=8, rows=500, noise=0.03, alone=0.06)),
 )
 
 

@@ -8,7 +8,7 @@ from scipy.stats import binomtest, ttest_1samp
 from scipy.stats import t as student
 
 from gradts_engine.repeats import Repeats, Verdict
-from gradts_engine.selection.verdicts import judge, noise_of, pseudo_values, shrunk
+from gradts_engine.selection.verdicts import freedom, judge, noise_of, pseudo_values, shrunk
 
 
 def tables(draw: np.random.Generator, gain: float, seeds: int, rows: int, seed_noise: float, count: int = 3) -> list[np.ndarray]:
@@ -31,6 +31,33 @@ def test_intervals_cover_and_null_cases_are_rarely_decided(seeds: int, rows: int
     covered, verdicts = simulated(0.0, seeds, rows, noise)
     assert 0.92 <= covered <= 0.98
     assert (verdicts["helps"] + verdicts["hurts"]) / verdicts.total() <= 0.07  # 5%, and the noise of 1,200 verdicts
+
+
+@pytest.mark.parametrize("common", [0.0, 0.5, 0.9])
+def test_what_candidates_have_in_common_counts_once(common: float):
+    """Normal differences whose correlation is known: Var(mean of K variances) = 2 (1 + (K - 1) rho^2) / (K (S - 1))."""
+    draw, seeds = np.random.default_rng(5), 4000
+    of_seed = np.sqrt(1 - common) * draw.normal(size=(4, seeds)) + np.sqrt(common) * draw.normal(size=seeds)
+    assert freedom(of_seed) == pytest.approx(4 * (seeds - 1) / (1 + 3 * common**2), rel=0.05)
+
+
+def test_one_candidate_and_candidates_that_are_alike_have_the_freedom_of_their_seeds():
+    differences = np.random.default_rng(5).normal(size=(3, 6))
+    assert freedom(differences[:1]) == 5
+    assert freedom(np.repeat(differences[:1], 3, axis=0)) == pytest.approx(5)
+    assert freedom(differences[:, :2]) == 1
+    assert freedom(np.zeros((3, 6))) == 15  # of no variance any number is right
+    assert 5 <= freedom(differences) <= 15
+
+
+@pytest.mark.parametrize(("seeds", "least"), [(3, 0.925), (5, 0.935), (8, 0.94)])
+def test_intervals_cover_where_the_trainings_alone_differ_most(seeds: int, least: float):
+    """All candidates share them. With as many degrees of freedom as there are candidates and seeds it was .92, .93 and .935."""
+    draw, held = np.random.default_rng(1), []
+    for _ in range(6000):
+        alone = 2 * draw.normal(size=(seeds, 1))
+        held += [v.low <= 0 <= v.high for v in judge([draw.normal(size=(seeds, 1)) - alone for _ in range(3)], 0.01)]
+    assert least <= np.mean(held) <= 0.965
 
 
 def test_what_helps_or_hurts_much_is_found():

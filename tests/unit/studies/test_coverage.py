@@ -31,4 +31,13 @@ def test_too_narrow_intervals_show(monkeypatch):
     """The simulation measures what a run computes: intervals of half the level cover half."""
     judge = coverage.judge
     monkeypatch.setattr(coverage, "judge", lambda tables, margin: judge(tables, margin, level=0.5))
-    assert 0.4 < share(verdicts, seeds=5, rows=300, noise=0.02, cases=100) < 0.75
+    assert 0.4 < share(verdicts, seeds=5, rows=300, noise=0.02, alone=0.02, cases=100) < 0.75
+
+
+def test_candidates_share_the_trainings_alone(monkeypatch):
+    """What is drawn are differences to the same answers: where these vary most, the gains of a seed go up and down together."""
+    seen: list[np.ndarray] = []
+    judge = coverage.judge
+    monkeypatch.setattr(coverage, "judge", lambda tables, margin: seen.append(tables) or judge(tables, margin))
+    verdicts(np.random.default_rng(0), seeds=200, rows=300, noise=0.01, alone=0.1)
+    assert np.corrcoef([table.mean(1) for table in seen[0]])[0, 1:].min() > 0.8
