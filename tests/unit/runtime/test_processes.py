@@ -72,6 +72,20 @@ def test_a_task_whose_process_is_killed_is_lost_and_another_process_takes_its_pl
     assert workers() == []
 
 
+def test_processes_keep_the_kernels_of_all_lengths_unless_the_user_says_otherwise(workers, monkeypatch):
+    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+
+    def capacity() -> str:
+        with closing(threads(Setup(("cpu",), PUPPET, "", lambda record: None, workers=2))) as executor:
+            executor.submit(json.dumps([["echo", 1]])).result(WAIT)
+            return workers()[0].environ()[name]
+
+    monkeypatch.delenv(name, raising=False)
+    assert int(capacity()) > 1024  # oneDNN's own
+    monkeypatch.setenv(name, "77")
+    assert capacity() == "77"
+
+
 ENGINE = f"""
 import json, sys
 from gradts_engine.contracts import Setup
