@@ -29,8 +29,8 @@ MEMORY = 4 * 2**30
 """Bytes of the machine for each worker: data and encoder are in the memory of each."""
 
 KERNELS = 8192
-"""Kernels of matrix products that oneDNN keeps. Each length of a batch needs some 20 of its own, of 1.6 ms each. By itself it keeps
-1,024, fewer than a training on texts of many lengths needs, so that most would be made again in every epoch."""
+"""Kernels of matrix products that oneDNN keeps. Each length of a batch needs some 20 of its own, of 1.6 ms each. By itself it
+keeps 1,024: fewer than a training on texts of many lengths needs, so that most would be made again in every epoch."""
 
 
 def shares(workers: int | None, gpus: int = 0) -> tuple[int, int]:
