@@ -76,12 +76,13 @@ def freedom(of_seed: np.ndarray) -> float:
     independent, and down to S - 1 the more they have in common.
 
     That is Satterthwaite's number for the trace of their covariance, known as Box's epsilon in the analysis of repeated measures
-    (Annals of Mathematical Statistics 1954), with the estimate of Huynh and Feldt, Journal of Educational Statistics 1976.
+    (Annals of Mathematical Statistics 1954), with the estimate of Huynh and Feldt, Journal of Educational Statistics 1976. Two
+    seeds allow none: then the correlation is taken for 1/2, that of differences whose two sides vary alike.
     """
     candidates, seeds = of_seed.shape
     free = seeds - 1
     if candidates < 2 or free < 2:
-        return float(free)
+        return candidates * free / (1 + (candidates - 1) / 4)
     covariance = np.cov(of_seed)
     total = float(np.trace(covariance)) ** 2
     squares = free**2 / ((free - 1) * (free + 2)) * (float((covariance**2).sum()) - total / free)  # of the trace of Sigma^2

@@ -97,7 +97,7 @@ def verdicts_are_as_stored(judged, mood, view) -> None:
         assert set(v) >= {"verdict", "gain", "low", "high", "seeds", "rows", "instances"}
         assert (v["gain"], v["seeds"], v["rows"]) == (pytest.approx(table.mean()), 2, 8)
         assert v["instances"] == len(judged.rows[name]["train"])
-        half = t.ppf(0.975, 2) * np.sqrt(pooled / 2)  # two pooled degrees of freedom
+        half = t.ppf(0.975, 1.6) * np.sqrt(pooled / 2)  # of two seeds and candidates with a correlation of 1/2: 2 / (1 + 1/4)
         assert [v["over_seeds"]["low"], v["over_seeds"]["high"]] == pytest.approx([table.mean() - half, table.mean() + half])
         half = t.ppf(0.975, 7) * np.sqrt(table.mean(0).var(ddof=1) / 8)
         assert [v["over_rows"]["low"], v["over_rows"]["high"]] == pytest.approx([table.mean() - half, table.mean() + half])

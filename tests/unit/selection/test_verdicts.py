@@ -45,12 +45,12 @@ def test_one_candidate_and_candidates_that_are_alike_have_the_freedom_of_their_s
     differences = np.random.default_rng(5).normal(size=(3, 6))
     assert freedom(differences[:1]) == 5
     assert freedom(np.repeat(differences[:1], 3, axis=0)) == pytest.approx(5)
-    assert freedom(differences[:, :2]) == 1
+    assert freedom(differences[:, :2]) == 3 / (1 + 2 / 4)  # nothing can be estimated
     assert freedom(np.zeros((3, 6))) == 15  # of no variance any number is right
     assert 5 <= freedom(differences) <= 15
 
 
-@pytest.mark.parametrize(("seeds", "least"), [(3, 0.925), (5, 0.935), (8, 0.94)])
+@pytest.mark.parametrize(("seeds", "least"), [(2, 0.9), (3, 0.925), (5, 0.935), (8, 0.94)])
 def test_intervals_cover_where_the_trainings_alone_differ_most(seeds: int, least: float):
     """All candidates share them. With as many degrees of freedom as there are candidates and seeds it was .92, .93 and .935."""
     draw, held = np.random.default_rng(1), []
