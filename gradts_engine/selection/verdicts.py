@@ -82,7 +82,7 @@ def freedom(of_seed: np.ndarray) -> float:
     candidates, seeds = of_seed.shape
     free = seeds - 1
     if candidates < 2 or free < 2:
-        return candidates * free / (1 + (candidates - 1) / 4)
+        return float(candidates * free / (1 + (candidates - 1) / 4))
     covariance = np.cov(of_seed)
     total = float(np.trace(covariance)) ** 2
     squares = free**2 / ((free - 1) * (free + 2)) * (float((covariance**2).sum()) - total / free)  # of the trace of Sigma^2
