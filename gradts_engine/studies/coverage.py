@@ -62,7 +62,7 @@ def verdicts(draw: np.random.Generator, seeds: int, rows: int, noise: float, alo
     trainings alone."""
 
     def tables(gain: float) -> list[np.ndarray]:
-        # How likely each row is answered rightly: between .25 and .75, so that no chance is cut and the mean gain is what it is.
+        # How likely each row is answered rightly: between .25 and .75, so that hardly a chance is cut, and the mean gain stays.
         easy = 0.25 + 0.5 * draw.beta(4, 1.5, (1, rows))
         base = draw.random((seeds, rows)) < easy - gain / 2 + draw.normal(0, alone, (seeds, 1))
         found = []
