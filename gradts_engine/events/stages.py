@@ -70,7 +70,8 @@ class EpochScored(Event):
 
 @dataclass(frozen=True)
 class StageFinished(Event):
-    """`cached`: the artifact was found and nothing was computed. `operations` of floating point numbers were counted."""
+    """`cached`: the artifact was found and nothing was computed. `operations` of floating point numbers and optimiser `steps`
+    were counted."""
 
     stage: str
     subject: str
@@ -79,6 +80,7 @@ class StageFinished(Event):
     cached: bool
     about: About | None = None
     operations: float = 0.0
+    steps: int = 0
 
 
 @dataclass(frozen=True)

@@ -208,7 +208,8 @@ class Driver:
         found = awaited(lambda: self.artifacts.find(job.stage, key, files=False), self.executor.devices)
         if found is None:
             raise RunError(f"the result of {job.stage} {job.words} is not in {self.artifacts.root}, although it was computed")
-        self.emit(events.StageFinished(job.stage, job.words, key, outcome.seconds, False, job.about, outcome.operations))
+        took = (outcome.seconds, False, job.about, outcome.operations, outcome.steps)
+        self.emit(events.StageFinished(job.stage, job.words, key, *took))
         return found
 
     # --- orders -------------------------------------------------------------------------------------------------------

@@ -180,12 +180,14 @@ class Task(BaseModel):
 
 class Outcome(BaseModel):
     """What became of a task: `failure` is the name of an error of `gradts_engine.errors`, or `Bug` with the traceback in `trace`;
-    empty where the result is stored. `seconds` is how long it took, for how many `operations`; `attempt` is that of the task."""
+    empty where the result is stored. `seconds` is how long it took, for how many `operations` and optimiser
+    `steps`; `attempt` is that of the task."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     seconds: float = 0.0
     operations: float = 0.0
+    steps: int = 0
     failure: str = ""
     reason: str = ""
     trace: str = ""

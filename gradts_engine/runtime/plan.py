@@ -15,11 +15,12 @@ from gradts_engine.errors import UsageError
 from gradts_engine.events import Planned, TaskRead
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.runtime import costs
-from gradts_engine.runtime.costs import Range, Spending
+from gradts_engine.runtime.costs import Spending
 from gradts_engine.runtime.described import data_facts, describe
 from gradts_engine.runtime.gathering import gradient_jobs, pilot_trials, state_jobs, task_jobs
 from gradts_engine.runtime.jobs import Job, Score, Trial, Tune, key, needs
 from gradts_engine.runtime.judging import check_rows
+from gradts_engine.runtime.paces import Range
 from gradts_engine.runtime.prepare import Prepared, check, load_executor, prepare, run_id
 from gradts_engine.runtime.ranking import needed, trials_of, unlearnt
 from gradts_engine.runtime.store import Store

@@ -44,6 +44,7 @@ class Stage:
     loss: float | None = None
     seconds: float = 0.0
     operations: float = 0.0
+    steps: int = 0
     reason: str = ""
     epochs: tuple[float, ...] = ()
     began: float = 0.0
@@ -244,11 +245,11 @@ def apply(view: RunView, event: Event, when: float = 0.0) -> RunView:
         case events.EpochScored(epoch=epoch, score=score):
             known = view.stages.get(_key(view, event), TODO).epochs
             return _stage(view, event, epochs=(*known[: epoch - 1], score))
-        case events.StageFinished(seconds=seconds, cached=cached, operations=operations):
+        case events.StageFinished(seconds=seconds, cached=cached):
             if cached:
                 before = view.stages.get(_key(view, event), TODO)  # earlier versions did not store what it took
                 return _stage(view, event, state="cached", seconds=seconds or before.seconds)
-            return _stage(view, event, state="done", seconds=seconds, operations=operations)
+            return _stage(view, event, state="done", seconds=seconds, operations=event.operations, steps=event.steps)
         case events.Planned():
             return replace(view, planned=event)
         case events.StageFailed(stage, subject, reason):

@@ -18,6 +18,7 @@ from gradts_engine.errors import GradTSError, RunError, TrainingDiverged
 from gradts_engine.hooks.catalog import versions
 from gradts_engine.runtime import jobs, stages
 from gradts_engine.runtime.control import Control
+from gradts_engine.runtime.costs import steps
 from gradts_engine.runtime.jobs import Export, Outcome, Task
 from gradts_engine.runtime.journal import Thinner
 from gradts_engine.runtime.prepare import prepared
@@ -99,7 +100,7 @@ class Worker:
             work.space.remove()
             raise
         work.space.remove()
-        return Outcome(seconds=seconds, operations=work.operations())
+        return Outcome(seconds=seconds, operations=work.operations(), steps=steps(job, bench.facts))
 
 
 def _others(wanted: Mapping[str, str], here: Mapping[str, str]) -> list[str]:

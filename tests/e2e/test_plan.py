@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from gradts_engine import report
-from gradts_engine.runtime.costs import GUESS
+from gradts_engine.runtime.paces import GUESS
 
 
 def found(place) -> dict[str, list[str]]:

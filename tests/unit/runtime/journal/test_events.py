@@ -18,7 +18,7 @@ ALL = (
     events.StageProgress("tune", "a", 1, 2, 0.25),
     events.EpochScored("tune", "a", 1, "accuracy", 0.5),
     events.StageFinished("tune", "a", "key", 1.5, False),
-    events.StageFinished("tune", "c", "other", 1.5, False, operations=2e9),
+    events.StageFinished("tune", "c", "other", 1.5, False, operations=2e9, steps=30),
     events.Planned({"tune": 2, "trial": 4}, {"tune": (1.5, 3.0)}),
     events.StageFailed("tune", "b", "the loss is not finite"),
     events.StageStarted("trial", "a + b[2]", "key", events.About("a", (("b", 2), ("c", None)), 1), "cuda:0"),
