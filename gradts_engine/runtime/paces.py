@@ -69,8 +69,7 @@ class Size:
 
 @dataclass(frozen=True)
 class Pace:
-    """A job takes `start` seconds, whatever its size, and more for `each` operation and `step`; from `low` to `high`
-    times that."""
+    """A job takes `start` seconds, whatever its size, and more for each operation and step; from `low` to `high` times that."""
 
     start: float
     each: float
@@ -117,11 +116,8 @@ def _pace(operations: np.ndarray, steps: np.ndarray, times: np.ndarray) -> Pace:
     apart = operations.max() >= APART * operations.min()
     units = np.median(times) / np.array([1.0, operations.mean(), max(1.0, steps.mean())])
     parts = np.stack([np.full(len(times), float(apart)), operations, steps], 1) * units  # [N, 3], each the whole of a usual job
-    known, wanted = (
-        np.concatenate([parts / times[:, None], PRIOR * np.eye(3)]),
-        np.concatenate([np.ones(len(times)), np.zeros(3)]),
-    )
-    shares, _ = nnls(known, wanted)
+    known = np.concatenate([parts / times[:, None], PRIOR * np.eye(3)])
+    shares, _ = nnls(known, np.repeat([1.0, 0.0], [len(times), 3]))
     start = min(shares[0] * units[0], times.min())  # also where the first job was slow, since everything was new to its process
     shape = shares[1:] if shares[1:].any() else np.array([1.0, 0.0])
     each, step = shape * units[1:] * np.median((times - start) / (parts[:, 1:] @ shape))
