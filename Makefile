@@ -17,7 +17,7 @@ help:
 	@echo 'make test      all tests'
 	@echo 'make torture   the long tests: damage, kills, full disks, lost nodes'
 	@echo 'make check     style, types, and which module may import which'
-	@echo 'make bench     how fast it is, measured side by side; writes the table of the README again (some two hours)'
+	@echo 'make bench     how fast it is, measured side by side; writes the table of the README again (two hours on two cores)'
 	@echo 'make site      the documentation as a web site, in site/'
 	@echo 'make dist      wheels and source distributions of engine and plugins, in dist/'
 	@echo 'make docs      write the references in docs again'
