@@ -26,7 +26,7 @@ def train_ours(task: str, rows: int, epochs: int, seed: int, rate: float, precis
     """Seconds until the last step was made, and of the last evaluation a row, and its dev score."""
     data = real.encoded(task, ALL)
     model = real.model(data, seed)
-    settings = TrainingSettings(epochs=epochs, batch_size=plain.BATCH, learning_rate=rate)
+    settings = TrainingSettings(epochs=epochs, batch_size=plain.BATCH, learning_rate=rate, warmup=0.0)  # as the plain loop
     settings = settings.model_copy(update={"precision": precision})
     plan = plan_epochs({task: data.lengths[:rows]}, epochs=epochs, batch_size=plain.BATCH, accumulation=1, seed=seed)
     dev = Dev(real.encoded(task, rows, "dev"), real.task(task, ALL)[1].metric)
