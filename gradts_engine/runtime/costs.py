@@ -61,7 +61,7 @@ def operations(job: Job, facts: Facts, tokens: Tokens, layers: int, hidden: int)
         case Align(task=task):
             return 3 * min(rows(task), INSTANCES) * forward(task)
         case Trial(primary=primary):
-            settings, used = facts.multitask, {primary: rows(primary)} | facts.instances(job.auxiliaries)
+            settings, used = facts.multitask, _used(job, facts)
             if settings.length == "steps":
                 most = math.ceil(settings.auxiliary_ratio * rows(primary))
                 used = {task: count if task == primary else min(count, most) for task, count in used.items()}
@@ -85,13 +85,17 @@ def steps(job: Job, facts: Facts) -> int:
             return of_epochs(facts.training, facts.tasks[task].sizes["train"])
         case Part(task=task, share=share):
             rows = facts.tasks[task].sizes["train"]
-            return round(share * of_epochs(facts.training, rows - held_out(rows)))
+            return max(1, round(share * of_epochs(facts.training, rows - held_out(rows))))
         case Trial(primary=primary) if facts.multitask.length == "steps":
             return facts.trial_steps(primary)
-        case Trial(primary=primary):
-            used = {primary: facts.tasks[primary].sizes["train"]} | facts.instances(job.auxiliaries)
-            return of_epochs(facts.multitask, *used.values())
+        case Trial():
+            return of_epochs(facts.multitask, *_used(job, facts).values())
     return 0
+
+
+def _used(trial: Trial, facts: Facts) -> dict[str, int]:
+    """How many train rows of each of its tasks a trial has."""
+    return {trial.primary: facts.tasks[trial.primary].sizes["train"]} | facts.instances(trial.auxiliaries)
 
 
 def disk(job: Job, facts: Facts, config: Any, parameters: int) -> int:

@@ -86,6 +86,7 @@ def test_steps_are_those_that_a_plan_has():
         assert steps(Trial(primary="a", auxiliaries=(Auxiliary("b", (1, 2, 3, 4, 5)),)), facts) == sum(map(len, plan))
     assert steps(Trial(primary="a", auxiliaries=(Auxiliary("b"),)), FACTS) == 5
     assert steps(Part(task="a", share=0.5), FACTS) == 3  # 6 of 8 rows are not held out: 2 steps an epoch, 6 in all
+    assert steps(Part(task="a", share=0.01), FACTS) == 1
     assert {steps(job, FACTS) for job in (Embed(task="a"), Score(task="a"), States(task="a"))} == {0}
 
 
