@@ -39,6 +39,13 @@ def test_what_a_run_left_is_found_by_the_same_run_and_its_pace_tells_of_another(
     assert times["pair"] > times["mood"]  # by rows and their lengths
 
 
+def test_a_run_tells_how_many_steps_its_trainings_had(ran):
+    stages = [stage for stage in ran.latest.view().stages.values() if stage.state == "done" and stage.operations]
+    assert {stage.name for stage in stages} >= {"tune", "score", "trial"}
+    for stage in stages:
+        assert stage.steps == (stage.total if stage.name in ("tune", "trial") else 0)  # which is told as it goes on
+
+
 def test_what_was_planned_stands_beside_what_it_took(ran):
     """A first run knows no pace; the next one tells what it expects, and results what came of it."""
     assert not any(row["planned"] for row in ran("results --json").json["spent"])
