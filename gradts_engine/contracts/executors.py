@@ -35,8 +35,8 @@ class Device:
         return f"{self.name} on {self.place}" if self.place else self.name
 
 
-Order = Literal["pause", "resume", "save", "stop"]
-"""What workers are to do at their next safe point."""
+Order = Literal["prepare", "pause", "resume", "save", "stop"]
+"""What workers are to do at their next safe point; `prepare` comes before their tasks, while the engine checks its input."""
 
 Say = Callable[[str], None]
 """Takes a record of what happens, as JSON. Never raises."""

@@ -67,6 +67,8 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
         prepared = prepare(experiment, catalog, executor.devices)
         name, reads = run_id(prepared), needed(experiment.selection, catalog)
         begun = store.folder(name).events.exists()
+        if not begun:  # or else there may be nothing left to do
+            executor.order("prepare")
         told_before = store.folder(name).view().tasks if begun else {}
         described = describe(experiment, prepared.types, prepared.data, told_before)
         stored = of_others(known(store), prepared.facts, name) if "trials" in reads else ()

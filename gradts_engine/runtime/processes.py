@@ -28,10 +28,6 @@ SIDE_BY_SIDE = 2
 MEMORY = 4 * 2**30
 """Bytes of the machine for each worker: data and encoder are in the memory of each."""
 
-KERNELS = 8192
-"""Kernels of matrix products that oneDNN keeps. Each length of a batch needs some 20 of its own, of 1.6 ms each. By itself it
-keeps 1,024: fewer than a training on texts of many lengths needs, so that most would be made again in every epoch."""
-
 
 def shares(workers: int | None, gpus: int = 0) -> tuple[int, int]:
     """How many workers share the CPU, or each of the GPUs, and how many threads each has.
@@ -62,8 +58,7 @@ class WorkerProcess:
 
     def __init__(self, setup: Setup, threads: int) -> None:
         self._setup = setup
-        kernels = {"ONEDNN_PRIMITIVE_CACHE_CAPACITY": str(KERNELS)}
-        self._environment = kernels | os.environ | {"OMP_NUM_THREADS": str(threads)}
+        self._environment = os.environ | {"OMP_NUM_THREADS": str(threads)}
         self._orders: list[Order] = []
         self._process: subprocess.Popen[bytes] | None = None
         self._writing = threading.Lock()
@@ -89,16 +84,20 @@ class WorkerProcess:
         """To the process, and to those that take its place."""
         with self._writing:
             self._orders.append(order)
-            self._send({"order": order})
+            if order == "prepare" and not self._process:
+                self._start()
+            else:
+                self._send({"order": order})
 
     def ready(self, closed: threading.Event) -> None:
-        """At once: the process starts with its first task, which may never come."""
+        """At once: the process starts when it is to prepare, or with its first task, which may never come."""
 
     def close(self) -> None:
-        """End the process, once its task has ended."""
+        """End the process, which has no task and may still be preparing for one."""
         with self._writing:
             process, self._process = self._process, None
         if process:
+            process.kill()
             _end(process)
 
     def _start(self) -> subprocess.Popen[bytes]:

@@ -1,6 +1,7 @@
 """Workers in processes of their own: what they share, and what becomes of a task whose process is killed, or whose engine is."""
 
 import json
+import os
 import queue
 import signal
 import subprocess
@@ -14,7 +15,7 @@ import torch
 
 from gradts_engine.contracts import Setup
 from gradts_engine.errors import WorkerLost
-from gradts_engine.runtime.executors import threads
+from gradts_engine.runtime.executors import native_formats, threads
 from gradts_engine.runtime.processes import shares
 from gradts_engine.testing.puppet import PUPPET, WAIT
 
@@ -72,24 +73,10 @@ def test_a_task_whose_process_is_killed_is_lost_and_another_process_takes_its_pl
     assert workers() == []
 
 
-def test_processes_keep_the_kernels_of_all_lengths_unless_the_user_says_otherwise(workers, monkeypatch):
-    name = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
-
-    def capacity() -> str:
-        with closing(threads(Setup(("cpu",), PUPPET, "", lambda record: None, workers=2))) as executor:
-            executor.submit(json.dumps([["echo", 1]])).result(WAIT)
-            return workers()[0].environ()[name]
-
-    monkeypatch.delenv(name, raising=False)
-    assert int(capacity()) > 1024  # oneDNN's own
-    monkeypatch.setenv(name, "77")
-    assert capacity() == "77"
-
-
 ENGINE = f"""
 import json, sys
 from gradts_engine.contracts import Setup
-from gradts_engine.runtime.executors import threads
+from gradts_engine.runtime.executors import native_formats, threads
 executor = threads(Setup(("cpu",), {PUPPET!r}, "", lambda record: print(record, flush=True), workers=2))
 executor.submit(json.dumps([["say", "begun"], ["sleep", 60]])).result()
 """
@@ -114,20 +101,47 @@ def test_each_gpu_has_as_many_workers_as_were_asked_for(monkeypatch):
         assert [device.name for device in executor.devices] == ["cuda:0", "cuda:1", "cuda:0", "cuda:1"]
 
 
-ELSEWHERE = """
-import os, sys, threading
-from gradts_engine.contracts import PLACE
+def test_processes_that_are_to_prepare_are_there_before_their_first_task(workers):
+    with closing(threads(Setup(("cpu",), PUPPET, "", lambda record: None, workers=2))) as executor:
+        assert workers() == []
+        executor.order("prepare")
+        executor.order("save")
+        ready = {process.pid for process in workers()}
+        assert len(ready) == 2
+        answers = json.loads(executor.submit(json.dumps([["process"], ["order"]])).result(WAIT))["answers"]
+        assert answers[0] in ready
+        assert answers[1] == "save"
+    assert workers() == [], "a process that had no task goes, too"
+
+
+PREPARED = """
+import sys
 from gradts_engine.runtime.worker import make
-arguments = '{"config": "tasks.toml", "store": "store"}'
-make(arguments)
-assert threading.active_count() == 1
-os.environ[PLACE] = "another machine"
-make(arguments)
-for thread in threading.enumerate()[1:]:
-    thread.join()
+worker = make('{"config": "tasks.toml", "store": "store"}')
+assert "transformers" not in sys.modules
+worker.order("prepare")
 assert "transformers.modeling_utils" in sys.modules
 """
 
 
-def test_a_worker_elsewhere_imports_by_itself_what_jobs_need():
-    subprocess.run([sys.executable, "-c", ELSEWHERE], check=True, timeout=120)
+def test_a_worker_that_is_to_prepare_imports_what_jobs_need():
+    subprocess.run([sys.executable, "-c", PREPARED], check=True, timeout=120)
+
+
+MANY = """
+import json, sys
+from gradts_engine.runtime.worker import make
+make('{"config": "tasks.toml", "store": "store"}')
+import torch
+for repeat in range(2):
+    for length in range(100, 1600):
+        torch.ones(length, 8, dtype=torch.bfloat16) @ torch.ones(8, 8, dtype=torch.bfloat16)
+"""
+
+
+@pytest.mark.skipif("bf16" not in native_formats("cpu"), reason="oneDNN multiplies no bf16 on this processor")
+@pytest.mark.parametrize(("set_by_user", "made"), [({}, 1500), ({"ONEDNN_PRIMITIVE_CACHE_CAPACITY": "100"}, 3000)])
+def test_a_worker_keeps_the_kernels_of_all_lengths_unless_the_user_says_otherwise(set_by_user, made):
+    environment = os.environ | {"ONEDNN_VERBOSE": "2"} | set_by_user
+    said = subprocess.run([sys.executable, "-c", MANY], env=environment, check=True, timeout=120, capture_output=True, text=True)
+    assert said.stdout.count("create:cache_miss") == made
