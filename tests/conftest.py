@@ -25,10 +25,15 @@ def _folder(variable: str, default: Path) -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Sums of the figures that tests of `make torture` have noted with `record_property`, over all processes."""
+    """What tests of `make torture` have noted with `record_property`: numbers of things summed over all processes, others as they
+    are."""
     sums: Counter[str] = Counter()
     for report in terminalreporter.getreports("passed"):
-        sums.update(dict(report.user_properties))
+        for name, noted in report.user_properties:
+            if isinstance(noted, int):
+                sums[name] += noted
+            else:
+                terminalreporter.write_line(f"{name}: {noted}")
     for name, number in sums.items():
         terminalreporter.write_line(f"{name}: {number:,}")
 
