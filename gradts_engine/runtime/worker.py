@@ -8,6 +8,7 @@ import os
 import threading
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,8 @@ class Worker:
         """Import what every job needs, which takes seconds; or hold, go on, save or stop at the next safe point."""
         match order:
             case "prepare":
-                with self._making:  # the first job waits: two threads that import the same may see a half of it
+                # The first job waits, since two threads that import the same may see a half of it, and says what fails.
+                with self._making, suppress(Exception):
                     import_module("transformers.modeling_utils")
             case "pause" | "resume":
                 self.control.paused = order == "pause"

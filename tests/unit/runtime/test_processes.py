@@ -128,6 +128,18 @@ def test_a_worker_that_is_to_prepare_imports_what_jobs_need():
     subprocess.run([sys.executable, "-c", PREPARED], check=True, timeout=120)
 
 
+BROKEN = """
+import sys
+from gradts_engine.runtime.worker import make
+sys.modules["transformers"] = None  # as where it is not installed
+make('{"config": "tasks.toml", "store": "store"}').order("prepare")
+"""
+
+
+def test_what_a_worker_cannot_import_is_for_its_first_job_to_say():
+    subprocess.run([sys.executable, "-c", BROKEN], check=True, timeout=120)
+
+
 MANY = """
 import json, sys
 from gradts_engine.runtime.worker import make
