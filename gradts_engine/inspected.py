@@ -17,7 +17,6 @@ from gradts_engine.learning.data import read_task
 from gradts_engine.learning.rows import detect, read_rows
 from gradts_engine.names import slug
 from gradts_engine.nearest import unknown
-from gradts_engine.printing import printable
 from gradts_engine.runtime.described import data_facts, describe, task_read
 from gradts_engine.runtime.prepare import read_tasks
 from gradts_engine.wizard.looking import guess
@@ -43,11 +42,6 @@ def inspect_file(
         raise UsageError(unknown("task type", found.type, catalog.task_types))
     columns = found.text[0] if len(found.text) == 1 else found.text
     source = str(path)
-    if found.label in found.labels and "label" not in said and detect(source, dialect)[0].header:
-        raise UsageError(
-            f"{path}: the first row looks like data: '{printable(found.label)}' is a label of other rows, too; name the columns "
-            "with --header text,label, and with header in [tasks.NAME], or say with --label that it is a name"
-        )
     spec = TaskSpec(name=name, type=found.type, train=source, dev_fraction=0.1, text=columns, label=found.label, dialect=dialect)
     try:
         model = find_encoder(encoder, Context(catalog, Path(), ()))

@@ -72,10 +72,10 @@ def points(value: float | None, low: float | None = None, high: float | None = N
 
 
 def expected(value: float | None, gain: float | None, of: int, how: str) -> str:
-    """What to expect of the best of several: `expected to be 0.8100 (+0.0200) on new seeds: best of 7 tried, shrunk`."""
+    """What to expect of one of several: `expected to be 0.8100 (+0.0200) on new seeds: one of 7 tried, shrunk`."""
     more = "" if number(gain) is None else f" ({gain:+.4f})"
     made = "measured on fresh seeds" if how == "fresh" else how
-    return f"expected to be {score(value)}{more} on new seeds: best of {of} tried, {made}"
+    return f"expected to be {score(value)}{more} on new seeds: one of {of} tried, {made}"
 
 
 def count(number: int, what: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shlex
 import sys
@@ -35,6 +36,15 @@ store_option = click.option(
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for programs.")
 run_argument = click.argument("run", required=False, shell_complete=complete_run)
+
+
+class Between(click.FloatRange):
+    """A number in a range. NaN is in none, although no comparison says so."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Fails where it is outside."""
+        found: float = super().convert(value, param, ctx)
+        return self.fail(f"{value} is not a number.", param, ctx) if math.isnan(found) else found
 
 
 def executor_options(command: Command) -> Command:

@@ -39,10 +39,13 @@ def predict(
     """
     from gradts_engine.hooks.catalog import load_catalog
     from gradts_engine.learning import predicting
+    from gradts_engine.learning.classes import listed
     from gradts_engine.runtime.executors import resolve_devices
 
     if as_json and out is None:
         raise UsageError("--json prints the score as JSON and needs --out FILE for the answers")
+    if out is not None and Path(file).exists() and out.exists() and out.samefile(file):
+        raise UsageError(f"--out {out} is the file with the rows; name another one for the answers")
     try:
         chosen = resolve_devices((device,))[0].name
     except ValueError as error:
@@ -51,6 +54,9 @@ def predict(
     opened = predicting.open_model(model, catalog.encoders, catalog.task_types)
     columns: dict[str, Any] = {"text": text} if text else {}
     rows = predicting.read_rows_for(opened, file, columns | ({"label": label, "indicators": ()} if label else {}))
+    if strange := predicting.unknown_labels(opened, rows):
+        known = f"{listed(strange)}; it has {listed(opened.labels)}"
+        say(f"warning: no answer can be right where the label is none of the model's: {known}", err=True)
     bar: Any = click.progressbar(length=len(rows), label="predicting", file=sys.stderr)
     with bar:
         found = predicting.predict(opened, rows, chosen, bar.update)

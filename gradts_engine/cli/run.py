@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 
 import click
 
-from gradts_engine.cli.base import cli, executor_options, names_in, open_store, run_argument, say, show_results, store_option
+from gradts_engine.cli.base import (
+    Between,
+    cli,
+    executor_options,
+    names_in,
+    open_store,
+    run_argument,
+    say,
+    show_results,
+    store_option,
+)
 from gradts_engine.cli.engine import order
 from gradts_engine.errors import GradTSError, Interrupted, UsageError
 from gradts_engine.nearest import unknown
@@ -171,10 +181,8 @@ def _ask(store: Store, folder: RunFolder, primary: str, display: Display, contro
 @click.option("--primary", help="The primary to decide on; default: all that wait.")
 @click.option("--auxiliaries", metavar="A,B,C", help="Train with these instead of the proposed ones.")
 @click.option("--alone", is_flag=True, help="Train without auxiliaries.")
-@click.option(
-    "--keep", type=click.FloatRange(0, 1, min_open=True), help="Cut each auxiliary to this share, the highest tau first."
-)
-@click.option("--threshold", type=click.FloatRange(-1, 1), help="Cut each auxiliary to its instances with at least this tau.")
+@click.option("--keep", type=Between(0, 1, min_open=True), help="Cut each auxiliary to this share, the highest tau first.")
+@click.option("--threshold", type=Between(-1, 1), help="Cut each auxiliary to its instances with at least this tau.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--detach", is_flag=True, help="Go on with the run at once, by itself (see run --detach).")
 def confirm(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from gradts_engine.cli.base import cli, json_option, open_store, say, show, store_option
+from gradts_engine.cli.base import Between, cli, json_option, open_store, say, show, store_option
 from gradts_engine.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,9 +37,7 @@ def study() -> None:
 @click.option(
     "--pilots", type=click.IntRange(1), default=3, show_default=True, help="Other targets to learn from, one seed each."
 )
-@click.option(
-    "--margin", type=click.FloatRange(0, 100), default=1.0, show_default=True, help="A gain that is no gain, in points."
-)
+@click.option("--margin", type=Between(0, 100), default=1.0, show_default=True, help="A gain that is no gain, in points.")
 @click.option("--repetitions", type=click.IntRange(1), default=200, show_default=True, help="Deals of each target's seeds.")
 @click.option("--limit", type=click.IntRange(1), help="Play the first so many targets alone, for a quick look.")
 @json_option

@@ -75,7 +75,8 @@ def export_trials(file: Path, store: Path | None) -> None:
 def import_trials(file: Path, like: Path | None, store: Path | None) -> None:
     """Take over the trials of FILE: another store's, a study's, or any CSV with target, source, seed and score.
 
-    Nothing is taken over where a row is wrong. To import a file again changes nothing.
+    Nothing is taken over where a row is wrong. To import a file again changes nothing. Scores are in percent; where FILE was not
+    written by `trials export` and has none above 1, they are taken for shares of 1.
 
     \b
       gradts-engine trials import trials.csv

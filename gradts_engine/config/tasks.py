@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import os
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -20,8 +22,6 @@ def resolve_task(name: str, table: TaskTable, context: Context, problems: Proble
     at = ("tasks", name)
     if not is_name(name):
         problems.append((at, f"not a task name, expected {RULE}"))
-    registered, inherited = context.names.tasks, table.base or name
-    base = registered.get(inherited)
     given = {key: value for key in table.model_fields_set if (value := getattr(table, key)) is not None}
     given = {key: value for key, value in given.items() if key != "base" and not key.endswith("_limit")}
     for split in SPLITS:
@@ -33,7 +33,9 @@ def resolve_task(name: str, table: TaskTable, context: Context, problems: Proble
         given |= {"indicators": indicators, "labels": given.get("labels", indicators)}
     elif "label" in given:
         given["indicators"] = ()
-    if base is None and (missing := [key for key in ("type", "train") if key not in given]):
+    missing = [key for key in ("type", "train") if key not in given]
+    base = context.names.tasks.get(table.base or (name if missing else ""))  # a table of its own may be called like another task
+    if base is None and missing:
         problems.append((at, f"no {' and no '.join(missing)}, and no base = a registered task to take it from"))
         return None
     for key in ("dev_fraction", "group"):
@@ -46,18 +48,27 @@ def resolve_task(name: str, table: TaskTable, context: Context, problems: Proble
     spec = replace(base, name=name, **given) if base else TaskSpec(name=name, **given)
     if dialect:
         spec = replace(spec, dialect=replace(spec.dialect, **dialect))
-    if table.options and not any(callable(getattr(spec, split)) for split in SPLITS):
+    made = [source for split in SPLITS if callable(source := getattr(spec, split))]
+    if table.options and not made:
         problems.append(((*at, "options"), "only data made by a function have options, but these are read from files"))
+    for source in made[:1]:
+        known = inspect.signature(source).parameters
+        if not any(parameter.kind is parameter.VAR_KEYWORD for parameter in known.values()):
+            problems += [((*at, "options", key), unknown("option", key, known)) for key in spec.options if key not in known]
     check_task(spec, at, context.names, problems)
     return spec
 
 
 def _absolute(source: str | tuple[str, ...] | dict[str, str], folder: Path) -> Source:
     if isinstance(source, dict):
-        return Parallel(tuple((column, str((folder / file).absolute())) for column, file in source.items()))
+        return Parallel(tuple((column, _path(file, folder)) for column, file in source.items()))
     if isinstance(source, tuple):
-        return tuple(str((folder / file).absolute()) for file in source)
-    return source if source.startswith("hf:") else str((folder / source).absolute())
+        return tuple(_path(file, folder) for file in source)
+    return source if source.startswith("hf:") else _path(source, folder)
+
+
+def _path(file: str, folder: Path) -> str:
+    return str((folder / os.path.expanduser(file)).absolute())
 
 
 def check_task(spec: TaskSpec, at: Key, names: Names, problems: Problems) -> None:

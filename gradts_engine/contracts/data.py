@@ -126,7 +126,7 @@ class TaskData:
 
     `unlabelled` are test rows without a label: predicted, not scored. `texts[split]` [N] uint64 are hashes by which equal
     texts of all tasks are found, those of `unlabelled` at the end of "test". `classes[name][split]` counts labels, of words where
-    words have them; rows without a label count as class "-1". `duplicates` counts rows with the text of an earlier one of their
+    words have them; rows without a label count as class "". `duplicates` counts rows with the text of an earlier one of their
     split.
     """
 

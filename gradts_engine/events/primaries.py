@@ -58,7 +58,7 @@ class Judged(Event):
 
 @dataclass(frozen=True)
 class Expected(Event):
-    """What new seeds are expected to give of a selection that is the best of `of` different ones that were tried: its dev score
+    """What new seeds are expected to give of a selection that is one of `of` different ones that were tried: its dev score
     and its gain against the primary alone. `how`: `fresh` (seeds and rows that no choice was made on measured it) or `shrunk`
     (the seen scores were drawn together, since the best of several is too good by luck)."""
 

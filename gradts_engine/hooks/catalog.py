@@ -137,7 +137,8 @@ def forget() -> None:
 
 
 def _names(variable: str) -> set[str]:
-    return {name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()}
+    """Plugins, as they or their distributions are called."""
+    return {name.strip().removeprefix("gradts-") for name in os.environ.get(variable, "").split(",") if name.strip()}
 
 
 def _enabled(name: str) -> bool:

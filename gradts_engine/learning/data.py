@@ -93,7 +93,8 @@ def _read(reader: Reader, sources: Mapping[str, Source], stop: bool) -> dict[str
         try:
             splits[name] = reader.split(name, source)
         except UsageError as error:
-            problems += getattr(error, "problems", [str(error)])
+            said = getattr(error, "problems", [str(error)])
+            problems += [f"task '{reader.spec.name}': {line}" if callable(source) else line for line in said]
     # Two splits may be one file, whose rows are named once.
     found = dict.fromkeys((str(split.source), problem) for split in splits.values() for problem in split.bad)
     problems = list(dict.fromkeys(problems))
@@ -208,11 +209,11 @@ def _limited(reader: Reader, rows: Sequence[Instance], limit: int | None, order:
 def _counted(
     reader: Reader, names: Sequence[str], used: Mapping[str, Sequence[Instance]], splits: Mapping[str, Split]
 ) -> dict[str, dict[str, int]]:
-    """How often each class is named in each split; rows without a label count as `NO_LABEL`."""
+    """How often each class is named in each split; rows without a label count as ""."""
     counts = {split: Counter(name for row in rows for name in reader.names(row.label)) for split, rows in used.items()}
     for split, read in splits.items():
         if read.unlabelled:
-            counts.setdefault(split, Counter())[classes.NO_LABEL] += len(read.unlabelled)
+            counts.setdefault(split, Counter())[""] += len(read.unlabelled)
     every = {*names, *(name for count in counts.values() for name in count)}
     return {
         name: {split: counts.get(split, Counter())[name] for split in ("train", "dev", "test")}

@@ -165,6 +165,7 @@ def told(what: str) -> Iterator[None]:
 def load_pretrained(model_class: Any, folder: Path) -> tuple[nn.Module, list[str]]:
     """A float32 model of a class of transformers, in eval mode and without a pooler that it can do without, and the weights that
     the folder lacks. Neither code nor pickles in the folder are run. Raises UsageError for weights of another size."""
+    _transformers()
     optional_pooler = "add_pooling_layer" in inspect.signature(model_class).parameters
     with ALONE:  # two loads at once could leave functions of torch swapped
         module, info = model_class.from_pretrained(

@@ -15,6 +15,7 @@ from gradts_engine.contracts import ClassScores, EncoderSpec, Instance, Rules, S
 from gradts_engine.errors import ProblemsError, UsageError
 from gradts_engine.learning.about import ABOUT
 from gradts_engine.learning.batches import Encoded, encode, token_batches
+from gradts_engine.learning.classes import in_order
 from gradts_engine.learning.encoders import told
 from gradts_engine.learning.export import load_model
 from gradts_engine.learning.instances import Reader
@@ -93,13 +94,25 @@ def read_rows_for(model: Model, source: Source, changes: Mapping[str, Any]) -> l
     kept = {name: tuple(value) if isinstance(value, list) else value for name, value in model.reads.items()}
     columns: dict[str, Any] = {name: kept[name] for name in COLUMNS} | dict(changes)
     spec = TaskSpec(name="predict", type=model.task, train=source, **columns)
-    found = Reader(spec, model.type).split("test", source)
+    reader = Reader(spec, model.type)
+    usual = (kept["text"],) if isinstance(kept["text"], str) else kept["text"]
+    if len(reader.columns) != len(usual):
+        given = f"text in {len(reader.columns)} columns ({', '.join(reader.columns)})"
+        raise UsageError(f"{source}: {given}, but the model was trained with {len(usual)} ({', '.join(usual)}); name as many")
+    found = reader.split("dev" if "label" in changes else "test", source)  # of test rows the column may be missing
     if found.bad:
         more = f"{len(found.bad) - 10} more bad rows" if len(found.bad) > 10 else ""
         raise ProblemsError([*found.bad[:10], *filter(None, [more])])
     if not found.rows and not found.unlabelled:
         raise UsageError(f"{source} has no rows")
     return sorted([*found.rows, *found.unlabelled], key=lambda instance: instance.row)
+
+
+def unknown_labels(model: Model, instances: Sequence[Instance]) -> tuple[str, ...]:
+    """Classes of the rows that the model does not have, where it has any: no answer can be right there."""
+    labelled = zip(instances, _labelled(model.type, instances), strict=True)
+    named = {name for row, has in labelled if has for name in model.type.classes(row.label)}
+    return in_order(named - {*model.labels}) if model.labels else ()
 
 
 def _labelled(kind: TaskType, instances: Sequence[Instance]) -> list[bool]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from gradts_engine import words
@@ -97,7 +98,7 @@ def _scores(primary: str, found: PrimaryResults) -> list[str]:
 
 
 def expected(e: Expected) -> str:
-    """What to expect of the best of several, in words."""
+    """What to expect of one of several, in words."""
     return words.expected(e.score, e.gain, e.of, e.how)
 
 
@@ -110,12 +111,14 @@ def unjudged(trials: Iterable[Trial], judged: Iterable[str]) -> dict[str, str]:
     """Why what was tried is not among the `judged` (names, several as `a + b`), where anything is; the best on its first seed
     comes first, as it is the one that is missed."""
     known = {frozenset(name.split(" + ")) for name in judged}
-    scores: dict[tuple[str, ...], list[float | None]] = {}
+    scores: dict[tuple[str, frozenset[tuple[str, int]]], list[float | None]] = {}
     for trial in trials:
         if trial.auxiliaries and known and frozenset(trial.auxiliaries) not in known:
-            scores.setdefault(trial.auxiliaries, []).append(trial.score)
-    order = sorted(scores, key=lambda names: (scores[names][0] is None, -(scores[names][0] or 0.0)))
-    return {" + ".join(names): f"{NO_FINALIST}: {_seen(scores[names])}" for names in order}
+            scores.setdefault((" + ".join(trial.auxiliaries), frozenset(trial.instances.items())), []).append(trial.score)
+    order = sorted(scores, key=lambda tried: (scores[tried][0] is None, -(scores[tried][0] or 0.0)))
+    several = Counter(name for name, _ in scores)
+    named = {(name, of): f"{name}, {sum(dict(of).values())} rows" if several[name] > 1 else name for name, of in order}
+    return {named[tried]: f"{NO_FINALIST}: {_seen(scores[tried])}" for tried in order}
 
 
 def _seen(scores: list[float | None]) -> str:

@@ -103,7 +103,7 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Expected:
-    """What new seeds are expected to give of the selection that is the best of `of` different ones that were tried: dev score,
+    """What new seeds are expected to give of a selection that is one of `of` different ones that were tried: dev score,
     and gain against the primary alone. `how`: `fresh` (measured on fresh seeds and rows), or `shrunk` (from what was seen)."""
 
     score: float | None

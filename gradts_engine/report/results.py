@@ -60,7 +60,9 @@ def results_of(store: Store, view: RunView, run: str, state: str) -> RunResults:
         ),
         tau=tau,
         pilots={task: _trials(view, told) for task, told in view.pilots.items()},
-        primaries={p: _primary(view, p, correlations[p], measured[p], instance_tau(store, view, p)) for p in primaries},
+        primaries={
+            p: _primary(view, store.folder(run), p, correlations[p], measured[p], instance_tau(store, view, p)) for p in primaries
+        },
         warnings=tuple(warnings),
         precision=dict(started.precision) if started else {},
         caveat=caveat(tau, itself),
@@ -99,7 +101,12 @@ def _data(store: Store, view: RunView, task: TaskRead, warn: Callable[[str], Non
 
 
 def _primary(
-    view: RunView, primary: str, correlation: Artifact | None, measured: Artifact | None, taus: Mapping[str, np.ndarray]
+    view: RunView,
+    folder: RunFolder,
+    primary: str,
+    correlation: Artifact | None,
+    measured: Artifact | None,
+    taus: Mapping[str, np.ndarray],
 ) -> PrimaryResults:
     proposal, decision = view.proposals.get(primary), view.confirmed(primary)
     found = PrimaryResults(
@@ -112,7 +119,7 @@ def _primary(
         proposed=_chosen(proposal.auxiliaries) if proposal else None,
         digest=proposal.digest if proposal else None,
         confirmed=_chosen(decision.auxiliaries) if decision else None,
-        final=_final(view, primary),
+        final=_final(view, folder, primary),
         judged_by=view.tasks[primary].judged_by if primary in view.tasks else "",
         expected=_expected(view, primary, decision or proposal),
         places=view.predicted[primary].places if primary in view.predicted else {},
@@ -206,7 +213,7 @@ def _chosen(auxiliaries: Mapping[str, int]) -> tuple[Chosen, ...]:
     return tuple(Chosen(task, count) for task, count in auxiliaries.items())
 
 
-def _final(view: RunView, primary: str) -> Final | None:
+def _final(view: RunView, folder: RunFolder, primary: str) -> Final | None:
     final = view.finals.get(primary)
     alone = next((t.score for t in view.trials.get(primary, ()) if not t.auxiliaries and not t.repeat), None)
     decision = view.confirmed(primary)
@@ -216,7 +223,7 @@ def _final(view: RunView, primary: str) -> Final | None:
         return None
     return Final(
         score=number(final.score),
-        model=final.model,
+        model=_here(final.model, folder),
         test=number(final.test),
         alone=number(alone),
         alone_test=number(final.alone_test),
@@ -225,9 +232,15 @@ def _final(view: RunView, primary: str) -> Final | None:
         low=said.low if said else None,
         high=said.high if said else None,
         expected=_expected(view, primary, decision),
-        predictions=final.predictions,
+        predictions=_here(final.predictions, folder),
         types=final.types,
     )
+
+
+def _here(path: str, folder: RunFolder) -> str:
+    """A file of a run, whose store may have been moved since it was written."""
+    _, named, rest = path.rpartition(f"/{folder.id}/")
+    return str(folder.path.absolute() / rest) if named else path
 
 
 def kept(tau: np.ndarray) -> dict[str, int]:

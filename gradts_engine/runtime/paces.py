@@ -22,6 +22,8 @@ FEW, MARGIN = 5, 0.3
 """With fewer jobs than that the range is their pace and so much more or less, as it is at least with more."""
 PROBE, STEPS = 2.0, 20
 """Seconds of a probe at most, and steps whose median is steady enough: a small encoder has done them in a moment."""
+LARGEST = 256
+"""Rows of a probe's batch at most: a training's may be all rows of a task."""
 APART = 2.0
 """By this factor the largest of the jobs has to differ from the smallest, to tell what they take to begin and end."""
 PRIOR = 0.1
@@ -140,7 +142,8 @@ def probe(prepared: Prepared, length: int, forward: float, device: str, workers:
     if of_transformers(module):
         module.get_input_embeddings().requires_grad_(False)  # most words do not occur, and are not trained
     optimizer, _ = make_optimizer(module, settings, STEPS)
-    ids = torch.ones(settings.batch_size, length, dtype=torch.long, device=device)
+    rows = min(settings.batch_size, LARGEST, max(len(task.splits["train"]) for task in prepared.data.values()))
+    ids = torch.ones(rows, length, dtype=torch.long, device=device)
 
     def now() -> float:
         if device.startswith("cuda"):

@@ -30,6 +30,7 @@ class HalvingSettings(Section):
     budget: int | None = Field(
         default=None,
         ge=2,
+        le=100_000,
         description="Trials to choose by, of one seed each, default: twice the candidates, at most 24.",
     )
     shortlist: int | None = Field(
@@ -37,7 +38,9 @@ class HalvingSettings(Section):
     )
     largest: int = Field(default=2, ge=1, le=3, description="Most auxiliaries in a set: 1, 2 or 3.")
     finalists: int = Field(default=2, ge=1, le=3, description="Selections to judge on fresh seeds, besides the primary alone.")
-    seeds: int = Field(default=3, ge=0, description="Fresh seeds of each of them; 0: propose without a verdict what looks best.")
+    seeds: int = Field(
+        default=3, ge=0, le=1_000, description="Fresh seeds of each of them; 0: propose without a verdict what looks best."
+    )
     propose: Literal["shown", "best"] = Field(
         default="shown", description="Propose only what is shown to help, else none; or the best, whatever its verdict."
     )

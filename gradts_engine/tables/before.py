@@ -19,19 +19,23 @@ FEW = 200
 
 
 def class_line(classes: Mapping[str, Mapping[str, int]]) -> str:
-    """`3 classes: -1 (test only, 30), 0, 1`: how many rows have a class is said where train rows lack it."""
+    """`3 classes: 0, 1, 2 (test only, 30); without a label: 12 test`: how many rows have a class is said where train rows lack
+    it."""
+    named = {name: counts for name, counts in classes.items() if name}
+    without = [f"{count} {split}" for split, count in classes.get("", {}).items() if count]
     names = []
-    for name, counts in list(classes.items())[:CLASSES]:
+    for name, counts in list(named.items())[:CLASSES]:
         where = [split for split in counts if counts[split]]
         only = f" ({' and '.join(where)} only, {sum(counts.values())})" if where and not counts["train"] else ""
         names.append(name + (only if where else " (no row)"))
-    more = f" and {len(classes) - CLASSES} more" if len(classes) > CLASSES else ""
-    return f"{len(classes)} {'class' if len(classes) == 1 else 'classes'}: {', '.join(names)}{more}"
+    more = f" and {len(named) - CLASSES} more" if len(named) > CLASSES else ""
+    none = f"; without a label: {', '.join(without)}" if without else ""
+    return f"{len(named)} {'class' if len(named) == 1 else 'classes'}: {', '.join(names)}{more}{none}"
 
 
 def data_found(found: Mapping[str, Any]) -> RenderableType:
     """What would be read of a file or a task: `inspected`."""
-    counts = [{"class": name, **counts} for name, counts in list(found["classes"].items())[:CLASSES]]
+    counts = [{"class": name or "(no label)", **counts} for name, counts in list(found["classes"].items())[:CLASSES]]
     lengths = found["lengths"]
     common = {
         f"{split} rows with the text of a train row": tuple(f"{task}: {n}" for task, n in of_tasks.items())

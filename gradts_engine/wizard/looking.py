@@ -16,6 +16,7 @@ from gradts_engine.errors import UsageError
 from gradts_engine.learning.rows import DETECTED, ENDINGS, detect, read_rows
 from gradts_engine.learning.rows.files import ending_of
 from gradts_engine.names import slug
+from gradts_engine.printing import printable
 
 ROWS = 500
 """Rows of a file that are looked at."""
@@ -40,11 +41,15 @@ SPLITS = {
 TEXTS = tuple("text sentence premise question sentence1 text1 review title tokens words content body".split())
 PAIRS = (
     ("premise", "hypothesis"),
-    ("sentence1", "sentence2"),
-    ("question1", "question2"),
-    ("text1", "text2"),
     ("question", "sentence"),
+    ("question", "answer"),
+    ("question", "passage"),
+    ("question", "context"),
+    ("query", "passage"),
+    ("query", "document"),
 )
+SECOND = {"1": "2", "a": "b", "first": "second"}
+"""How the names of two columns of a pair end: text1 and text2, sentence_a and sentence_b."""
 LABELS = tuple("label labels class category target tags ner_tags pos_tags score rating stars sentiment y".split())
 """Usual names of columns, the likelier first."""
 
@@ -67,7 +72,13 @@ class Guess:
     def described(self) -> str:
         """In a line: type, columns, files and labels."""
         files = ", ".join(f"{split} {path}" for split, path in self.files.items())
-        return f"{self.type}, text {' + '.join(self.text)}, label {self.label}: {self.answers}; {files}"
+        unused = f"; not used: {', '.join(self.unused)}" if self.unused else ""
+        return f"{self.type}, text {' + '.join(self.text)}, label {self.label}: {self.answers}; {files}{unused}"
+
+    @property
+    def unused(self) -> tuple[str, ...]:
+        """Columns that hold neither text nor label."""
+        return tuple(name for name in self.columns if name not in (*self.text, self.label))
 
     @property
     def numbers(self) -> bool:
@@ -118,7 +129,8 @@ def guess(
     Raises `UsageError` where they cannot be read, or nobody can tell which column is what.
     """
     source = str(folder / files["train"])
-    columns = list(next(iter(detect(source, dialect))).columns)
+    detected = next(iter(detect(source, dialect)))
+    columns = list(detected.columns)
     rows = [record.values for record in islice(read_rows(source, dialect=dialect), ROWS)]
     columns = columns or list(dict.fromkeys(key for row in rows for key in row))
     if not rows:
@@ -126,13 +138,19 @@ def guess(
     for column in (*text, *([label] if label else [])):
         if column not in columns:
             raise UsageError(f"{source}: no column '{column}', it has: {', '.join(columns)}")
-    label = label or _label(rows, [c for c in columns if c not in text])
+    named, label = bool(label), label or _label(rows, [c for c in columns if c not in text])
     text = tuple(text) or _text(rows, [c for c in columns if c != label])
     if not label or not text:
         hint = f"name them with --text {of}COLUMN --label {of}COLUMN"
         raise UsageError(f"{source}: which of {', '.join(columns)} is the text, and which the label? {hint}")
     values = [row.get(label) for row in rows]
     counts = Counter(str(item) for value in values for item in (value if isinstance(value, list) else [value]))
+    if label in counts and not named and detected.header:
+        raise UsageError(
+            f"{source}: the first row looks like data: '{printable(label)}' is a label of other rows, too; name the columns with "
+            f"header = [...] in [tasks.NAME] (see `gradts-engine data FILE --header text,label`), or say with --label {of}COLUMN "
+            "that it is a name"
+        )
     shown = {c: _example(next((row[c] for row in rows if row.get(c) not in (None, "")), "")) for c in columns}
     return Guess(name, files, shown, text, label, kind or _type(rows, text, values), dict(counts.most_common()), len(rows))
 
@@ -181,8 +199,10 @@ def _label(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
 def _text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> tuple[str, ...]:
     """Columns with a pair's names or a text's, else the one of the longest strings."""
     named = {column.lower(): column for column in reversed(columns)}
-    for pair in PAIRS:
-        if all(name in named for name in pair):
+    ends = [(name, end) for name in named for end in SECOND if name.endswith(end)]
+    alike = [(name, name.removesuffix(end) + SECOND[end]) for name, end in ends]
+    for pair in (*PAIRS, *alike):
+        if all(isinstance(rows[0].get(named.get(name, "")), str) for name in pair):
             return tuple(named[name] for name in pair)
     if found := next((named[name] for name in TEXTS if name in named), ""):
         return (found,)

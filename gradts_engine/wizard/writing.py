@@ -97,7 +97,7 @@ def _table(task: Guess, *, primary: bool) -> list[str]:
         lines.append(f"dev_fraction = {fraction}    # no dev file: so much of the train rows, the same ones each time")
     if primary and "test" not in task.files:
         lines.append('# test = "..."    # rows that choose nothing: without them, the score of the final model is too high')
-    lines.append(f"text = {text}")
+    lines.append(f"text = {text}" + (f"    # not used: {_comment(', '.join(task.unused))}" if task.unused else ""))
     lines.append(f"label = {_quoted(task.label)}    # {_comment(task.answers)}")
     return [*lines, ""]
 

@@ -149,6 +149,14 @@ def test_what_cannot_be_confirmed(waiting, options, message):
     assert list(waiting.latest.inbox.iterdir()) == []
 
 
+@pytest.mark.parametrize("option", ["--keep", "--threshold"])
+def test_nan_is_no_share_and_no_tau(waiting, option):
+    result = waiting("confirm", option, "nan", "--yes")
+    assert result.code == 2
+    assert result.err.endswith(f"Error: Invalid value for '{option}': nan is not a number.\n")
+    assert list(waiting.latest.inbox.iterdir()) == []
+
+
 def test_a_confirmation_of_another_proposal_is_refused(waiting):
     """It was sent, but what it answers is not what is proposed now."""
     send(waiting.latest.inbox, Confirm(primary="mood", digest="0" * 64))

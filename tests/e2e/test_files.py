@@ -106,7 +106,7 @@ def test_numbers_are_no_spans(found):
 
 
 def test_what_has_no_label_and_what_train_lacks(found):
-    assert found["unlabelled"]["classes"]["-1"] == {"train": 0, "dev": 0, "test": 60}
+    assert found["unlabelled"]["classes"][""] == {"train": 0, "dev": 0, "test": 60}
     assert found["extra"]["classes"]["z"] == {"train": 0, "dev": 0, "test": 30}
     assert any("'z' (30)" in warning for warning in found["extra"]["warnings"])
 

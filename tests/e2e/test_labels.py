@@ -23,10 +23,10 @@ def test_a_test_split_without_labels_has_no_score(own, kind, none):
     own.settings["tasks.t"]["test"] = path.name
     own.write()
     found = planned(own)
-    assert found["classes"]["-1"] == {"train": 0, "dev": 0, "test": 12}
+    assert found["classes"][""] == {"train": 0, "dev": 0, "test": 12}
     assert found["test"] == 12
     assert "test rows without a label (empty, or -1 for none): 12 of 12, predicted, not scored" in found["warnings"]
-    assert "t: 3 classes: -1 (test only, 12), x, y" in own("plan", str(own.config)).out
+    assert "t: 2 classes: x, y; without a label: 12 test" in own("plan", str(own.config)).out
 
 
 @pytest.mark.parametrize("labels", [[-1], ["x", -1, "y"]])
@@ -96,7 +96,7 @@ def test_rows_without_a_label_are_left_out_and_minus_one_can_be_a_class(own):
     save(own.folder / "t.jsonl", labelled(texts(60), [-1, 0, 1]))
     own.write()
     found = planned(own)
-    assert found["classes"]["-1"]["train"] == 20
+    assert found["classes"][""]["train"] == 20
     assert found["train"] + found["dev"] == 40
     assert 'if -1 is a class, name all classes: labels = ["-1", ...]' in found["warnings"][0]
     own.settings["tasks.t"]["labels"] = ["-1", "0", "1"]

@@ -9,6 +9,8 @@ import torch
 import transformers
 from sklearn.metrics import accuracy_score
 
+from gradts_engine.__main__ import main
+
 FINAL = {
     "mood": transformers.AutoModelForSequenceClassification,
     "pair": transformers.AutoModelForSequenceClassification,
@@ -72,3 +74,35 @@ def test_the_model_card_says_what_the_model_is(ran):
     assert settings["multitask"]["steps"] == 12
     assert re.search(r"^- gradts \d", text, re.M)
     assert re.search(r"^- transformers \d", text, re.M)
+
+
+def predicted(place, model, rows, options=""):
+    """Exit code and output of `predict`."""
+    place.capture.readouterr()
+    return main(["predict", str(model), str(rows), "--device", "cpu", *options.split()]), *place.capture.readouterr()
+
+
+def test_predict_refuses_what_the_model_was_not_trained_for(ran):
+    """And says so of labels that it cannot give; the rows stay as they are."""
+    model = ran("results --json").json["primaries"]["mood"]["final"]["model"]
+    rows = ran.folder / "rows.jsonl"
+    text = "".join(json.dumps({"text": "good day", "other": "bad", "label": label}) + "\n" for label in ("good", "GOOD", ""))
+    rows.write_text(text)
+    for options, message in (
+        (f"--out {rows}", f"--out {rows} is the file with the rows; name another one for the answers"),
+        (f"--out {rows.parent / 'x' / '..' / rows.name}", "is the file with the rows"),
+        ("--text text --text other", "text in 2 columns (text, other), but the model was trained with 1 (text); name as many"),
+        ("--label lable", "lable"),
+        ("--text txet", "txet"),
+    ):
+        (ran.folder / "x").mkdir(exist_ok=True)
+        code, out, err = predicted(ran, model, rows, options)
+        assert (code, out) == (2, "")
+        assert message in err
+        assert rows.read_text() == text
+    code, out, err = predicted(ran, model, rows)
+    assert code == 0
+    assert len(out.splitlines()) == 3
+    first, last = err.splitlines()[0], err.splitlines()[-1]
+    assert first == "warning: no answer can be right where the label is none of the model's: 'GOOD'; it has 'bad', 'good'"
+    assert last.startswith("3 rows, 2 with a label: ")

@@ -116,6 +116,12 @@ def test_names_that_no_package_can_have(name: str, tmp_path: Path, capsys: pytes
     assert not list(tmp_path.iterdir())
 
 
+def test_no_installed_plugin_gets_a_rival(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["plugins", "new", "minilm", "--kind", "tasks", "--in", str(tmp_path)]) == 2
+    assert "gradts-minilm is installed" in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
+
+
 def test_nothing_is_written_over(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["plugins", "new", "gradts-mine", "--kind", "strategy", "--in", str(tmp_path)]) == 0
     assert (tmp_path / "gradts-mine" / "gradts_mine" / "__init__.py").is_file()

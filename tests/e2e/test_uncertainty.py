@@ -124,7 +124,7 @@ def words_are_as_the_numbers(judged, found) -> None:
     (chosen,) = (row["task"] for row in mood["confirmed"])
     v = mood["verdicts"][chosen]
     assert f"{100 * v['gain']:+.1f} points (95%: {100 * v['low']:+.1f} to {100 * v['high']:+.1f})" in mood["answer"]
-    assert f"best of {mood['expected']['of']} tried, measured on fresh seeds" in mood["answer"]
+    assert f"one of {mood['expected']['of']} tried, measured on fresh seeds" in mood["answer"]
     assert "Only 8 dev rows judged" in mood["answer"]
     card = (judged.latest.models / "mood" / "README.md").read_text()
     assert f"expected to be {mood['expected']['score']:.4f}" in card
@@ -141,7 +141,7 @@ def test_one_seed_has_no_interval_and_the_best_of_several_is_shrunk(ran):
     best = scores[tuple(row["task"] for row in mood["confirmed"])]
     assert np.mean([*scores.values()]) - 1e-9 <= expected["score"] <= best
     shown = " ".join(ran("results").out.split())
-    said = f"expected to be {expected['score']:.4f} ({expected['gain']:+.4f}) on new seeds: best of {len(scores)} tried, shrunk"
+    said = f"expected to be {expected['score']:.4f} ({expected['gain']:+.4f}) on new seeds: one of {len(scores)} tried, shrunk"
     assert said in shown
     assert "one seed, which says nothing of others" in shown
 

@@ -70,7 +70,7 @@ def test_the_best_of_several(tmp_path, how, words):
     best = events.Expected("a", {"b": 50}, 0.81, 0.01, 7, how)
     said = answer(tmp_path, best, *chosen("b"), events.FinalModel("a", 0.83, "m"))
     assert (
-        f"Dev accuracy 0.8300, +0.0300 against a alone, expected to be 0.8100 (+0.0100) on new seeds: best of 7 tried, {words}."
+        f"Dev accuracy 0.8300, +0.0300 against a alone, expected to be 0.8100 (+0.0100) on new seeds: one of 7 tried, {words}."
         in said
     )
     other = answer(tmp_path, best, *chosen("c"), events.FinalModel("a", 0.83, "m"))
@@ -87,3 +87,25 @@ def test_runs_of_other_primaries_have_settings_in_common_and_no_scores(tmp_path)
     found = compare(*(results_of(Store(tmp_path), fold([(1.0, begun)]), "r", "done") for begun in (BEGUN[0], other)))
     assert [(pair.name, pair.first, pair.second) for pair in found.settings] == [("primary", "a", "b")]
     assert "they have no primary in common" in plain(tables.comparison(found))
+
+
+def test_trials_of_the_same_tasks_with_other_rows_are_no_other_seeds_of_one(tmp_path):
+    told = [
+        judged("undecided", 0.0, -0.1, 0.1),
+        events.TrialScored("a", {"c": 150}, 0.5, "k2"),
+        events.TrialScored("a", {"c": 150}, 0.6, "k3", repeat=1),
+        events.TrialScored("a", {"c": 75}, 0.52, "k4"),
+    ]
+    found = results_of(Store(tmp_path), fold((float(i), event) for i, event in enumerate([*BEGUN, *told])), "r", "done")
+    assert found.primaries["a"].unjudged == {
+        "c, 75 rows": "not a finalist: dev 0.5200 on 1 seed",
+        "c, 150 rows": "not a finalist: dev 0.5500 on 2 seeds",
+    }
+
+
+def test_files_of_a_run_are_where_its_store_is_now(tmp_path):
+    old = "/old/.gradts/runs/r"
+    told = [*chosen("b"), events.FinalModel("a", 0.8, f"{old}/models/a", predictions=f"{old}/predictions/a")]
+    found = results_of(Store(tmp_path), fold((float(i), event) for i, event in enumerate([*BEGUN, *told])), "r", "done")
+    final = found.primaries["a"].final
+    assert (final.model, final.predictions) == (f"{tmp_path}/runs/r/models/a", f"{tmp_path}/runs/r/predictions/a")

@@ -68,6 +68,32 @@ def test_a_variant_takes_what_it_does_not_give(load, tmp_path: Path):
     assert experiment.tasks["small"] == replace(NAMES.tasks["toy"], name="small", options={"rows": 1})
 
 
+def test_a_table_with_type_and_train_is_a_task_of_its_own_whatever_is_registered_by_its_name(load, tmp_path: Path):
+    experiment = load(RUN.replace('"rte", ', "") + OWN.replace("own", "rte"))
+    assert experiment.tasks["rte"] == replace(
+        load(RUN + OWN).tasks["own"], name="rte", train=str(tmp_path / "train.csv"), dev=str(tmp_path / "dev.csv")
+    )
+    assert load(RUN + OWN.replace("own", "rte") + 'base = "rte"\n').tasks["rte"].text == ("a", "b")
+
+
+def test_an_option_that_a_function_does_not_have(tmp_path: Path):
+    def dials(*, noise=0.0):
+        raise AssertionError
+
+    names = replace(NAMES, tasks=NAMES.tasks | {"dials": replace(NAMES.tasks["toy"], name="dials", train=dials, options={})})
+    path = tmp_path / "tasks.toml"
+    path.write_text(RUN + '[tasks.t]\nbase = "dials"\noptions = {noize = 1}\n')
+    with pytest.raises(ProblemsError) as caught:
+        load_experiment(path, names)
+    assert caught.value.problems == (f"{path}:6: tasks.t.options.noize: unknown option 'noize'; did you mean 'noise'?",)
+
+
+def test_a_home_folder_is_found(load, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ada")
+    own = load(RUN + OWN.replace('"train.csv"', '["~/a.csv", "b.csv"]')).tasks["own"]
+    assert own.train[0] == "/home/ada/a.csv"
+
+
 def test_a_tasks_own_limit_goes_before_the_common_one(load):
     experiment = load(RUN + "[data]\ntrain_limit = 9\ndev_limit = 8\n[tasks.rte]\ntrain_limit = 1\n")
     assert experiment.limits["rte"] == {"train": 1, "dev": 8, "test": None}
@@ -130,6 +156,12 @@ def test_all_problems_at_once_in_the_order_of_the_file(problems):
         (RUN + "devices = []", "4: run.devices: is empty"),
         (RUN + 'executor = "thread"', "4: run.executor: unknown executor 'thread'; did you mean 'threads'?"),
         (RUN + "seed = true", "4: run.seed: got true, should be a valid integer"),
+        (RUN + "workers = 100_000", "4: run.workers: got 100000, should be less than or equal to 1000"),
+        (RUN + "[training]\nepochs = 1_000_000_000", "5: training.epochs: got 1000000000, should be less than or equal to 10000"),
+        (
+            RUN + "[multitask]\nbatch_size = 1_000_000_000",
+            "5: multitask.batch_size: got 1000000000, should be less than or equal to 100000",
+        ),
         (RUN + "[data]\ntrain_limit = 0", "5: data.train_limit: got 0, should be greater than or equal to 1"),
         (RUN + '[scoring]\nprojections = ["key", "key"]', "5: scoring.projections: 'key' is named twice"),
         (

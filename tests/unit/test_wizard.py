@@ -40,3 +40,36 @@ def test_a_file_of_one_class_is_no_task(tmp_path):
     (tmp_path / "one.csv").write_text(ROWS.replace("good", "bad"))
     found, problems = look(tmp_path, text={}, label={}, type={})
     assert (found, problems) == ([], ["one.csv: all of 'label' is bad (20): nothing to learn"])
+
+
+@pytest.mark.parametrize(
+    ("columns", "text"),
+    [
+        ("premise,hypothesis,label", ("premise", "hypothesis")),
+        ("text_a,text_b,label", ("text_a", "text_b")),
+        ("id,Sentence1,Sentence2,label", ("Sentence1", "Sentence2")),
+        ("first,second,label", ("first", "second")),
+        ("question,answer,label", ("question", "answer")),
+        ("text,label,data", ("text",)),
+        ("text,text_b,label", ("text",)),
+        ("s1,label,s3", ("s1",)),
+    ],
+)
+def test_both_halves_of_a_pair_are_found_and_what_is_not_used_is_said(tmp_path, columns, text):
+    names = columns.split(",")
+    rows = [",".join(f"{'ab'[i % 2]}" if name == "label" else f"word {i} of {name}" for name in names) for i in range(20)]
+    (tmp_path / "a.csv").write_text("\n".join([columns, *rows]))
+    (found,), _ = look(tmp_path, text={}, label={}, type={})
+    assert found.text == text
+    unused = [name for name in names if name not in (*text, "label")]
+    assert list(found.unused) == unused
+    assert found.described.endswith(f"; not used: {', '.join(unused)}" if unused else "train a.csv")
+
+
+def test_a_file_without_a_header_is_no_task(tmp_path):
+    (tmp_path / "a.csv").write_text("".join(f"word {i},{'good' if i % 2 else 'bad'}\n" for i in range(20)))
+    found, (problem,) = look(tmp_path, text={}, label={}, type={})
+    assert found == []
+    assert problem.startswith(f"{tmp_path / 'a.csv'}: the first row looks like data: 'bad' is a label of other rows, too")
+    (named,), _ = look(tmp_path, text={}, label={"a": "bad"}, type={})
+    assert named.label == "bad"

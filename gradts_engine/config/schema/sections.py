@@ -58,7 +58,7 @@ class RunSettings(Section):
     )
     workers: Annotated[
         int | None,
-        Field(ge=1),
+        Field(ge=1, le=1_000),
         BeforeValidator(lambda value: None if value == "auto" else value, json_schema_input_type=int | Literal["auto"]),
     ] = Field(
         default=None,
@@ -83,7 +83,9 @@ class RunSettings(Section):
 class DataSettings(Section):
     """`[data]`: how the rows of all tasks are read."""
 
-    max_length: int = Field(default=128, ge=4, description="Longest input, in tokens with special ones; longer texts are cut.")
+    max_length: int = Field(
+        default=128, ge=4, le=1_000_000, description="Longest input, in tokens with special ones; longer texts are cut."
+    )
     train_limit: Limit = Field(default=None, description="Use so many train rows of each task; default: all.")
     dev_limit: Limit = Field(default=None, description="Use so many dev rows of each task; default: all.")
     test_limit: Limit = Field(default=None, description="Use so many test rows of each task; default: all.")
@@ -116,9 +118,9 @@ class DataSettings(Section):
 class TrainingSettings(Section):
     """`[training]`: the fine-tuning of each task alone."""
 
-    epochs: int = Field(default=3, ge=1, description="Passes over the train split.")
-    batch_size: int = Field(default=8, ge=1, description="Instances a batch.")
-    accumulation: int = Field(default=1, ge=1, description="Batches an optimiser step.")
+    epochs: int = Field(default=3, ge=1, le=10_000, description="Passes over the train split.")
+    batch_size: int = Field(default=8, ge=1, le=100_000, description="Instances a batch.")
+    accumulation: int = Field(default=1, ge=1, le=10_000, description="Batches an optimiser step.")
     optimizer: Literal["adamw", "adamax"] = Field(default="adamw", description="Optimiser.")
     learning_rate: float = Field(default=5e-5, gt=0, description="Peak learning rate, after warm-up.")
     weight_decay: float = Field(default=0.01, ge=0, description="Decay of weights a step, times the learning rate.")
@@ -132,6 +134,7 @@ class TrainingSettings(Section):
     seeds: int = Field(
         default=1,
         ge=1,
+        le=1_000,
         description="How often each training is made, each time with another seed.",
         json_schema_extra=LATER,
     )
@@ -144,8 +147,8 @@ class MultitaskSettings(TrainingSettings):
     that is `STEPS_FACTOR` (3) times what `epochs` epochs of the primary alone take.
     """
 
-    epochs: int = Field(default=7, ge=1, description="Passes over the train split.")
-    accumulation: int = Field(default=4, ge=1, description="Batches an optimiser step.")
+    epochs: int = Field(default=7, ge=1, le=10_000, description="Passes over the train split.")
+    accumulation: int = Field(default=4, ge=1, le=10_000, description="Batches an optimiser step.")
     length: Literal["steps", "epochs"] = Field(
         default="steps",
         description="Train every trial for equally many optimiser steps, or for so many epochs over all its data.",
@@ -153,6 +156,7 @@ class MultitaskSettings(TrainingSettings):
     steps: int | None = Field(
         default=None,
         ge=1,
+        le=1_000_000,
         description="Optimiser steps of each trial; default: 3 times those of `epochs` epochs of the primary alone.",
     )
     auxiliary_ratio: float = Field(
@@ -204,6 +208,7 @@ class SelectionSettings(Section):
     pilots: int = Field(
         default=0,
         ge=0,
+        le=1_000,
         description="So many other tasks are trained with each candidate, one seed each, for predictors that learn from trials.",
         json_schema_extra=LATER,
     )

@@ -26,7 +26,8 @@ class TaskTable(Section):
 
     base: Annotated[str, registered("task", "tasks")] | None = Field(
         default=None,
-        description="A registered task whose settings hold where none are given here; default: NAME, if registered.",
+        description="A registered task whose settings hold where none are given here; default: NAME, if "
+        "registered, unless both type and train are given.",
     )
     type: Annotated[str, registered("task type", "task_types")] | None = Field(
         default=None, description="A registered task type."

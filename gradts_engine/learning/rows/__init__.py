@@ -109,12 +109,17 @@ def _unlined(rows: Iterable[Row]) -> Iterator[Record]:
     return (Record(row, None, values) for row, values in enumerate(rows))
 
 
-def _call(function: Callable[..., Iterable[Row]], options: Mapping[str, Any]) -> Iterable[Row]:
+def _call(function: Callable[..., Iterable[Row]], options: Mapping[str, Any]) -> Iterator[Row]:
+    """Its rows. A function says by a `ValueError` what is wrong with its options."""
+    name = getattr(getattr(function, "func", function), "__name__", "function")  # of a partial one, too
     try:
         inspect.signature(function).bind(**options)
     except TypeError as error:
-        raise UsageError(f"{getattr(function, '__name__', function)}(): wrong options: {error}") from None
-    return function(**options)
+        raise UsageError(f"{name}(): wrong options: {error}") from None
+    try:
+        yield from function(**options)
+    except ValueError as error:
+        raise UsageError(f"{name}(): {error}") from error
 
 
 # --- one file --------------------------------------------------------------------------------------------------------

@@ -56,6 +56,8 @@ def _checked(path: Path) -> Path:
     if path.is_dir():
         raise UsageError(f"{path}: is a folder, expected a file; for all files in it, a pattern such as {path / '*.jsonl'}")
     if not path.exists():
+        if path.is_symlink():
+            raise UsageError(f"{path}: is a link to {os.readlink(path)}, which is not there")
         beside = (p.name for p in path.parent.glob("*")) if path.parent.is_dir() else ()
         raise UsageError(f"{path}: no such file{did_you_mean(path.name, beside)}")
     if not path.is_file():

@@ -151,8 +151,10 @@ def _object(line: str) -> dict[str, Any] | None:
 
 def _table(path: Path, form: Format, opened: Opened, dialect: Dialect) -> Detected:
     usual = "," if form == "csv" else "\t"
-    delimiter = dialect.delimiter or _delimiter(opened.sample, usual)
-    quoting = dialect.quoting or ("minimal" if delimiter != "\t" or _is_quoted(opened.sample, delimiter) else "none")
+    said = re.match(r"sep=(.)\r?\n", opened.sample)  # Excel's line on the delimiter
+    sample = opened.sample[said.end() :] if said else opened.sample
+    delimiter = dialect.delimiter or (said[1] if said else _delimiter(sample, usual))
+    quoting = dialect.quoting or ("minimal" if delimiter != "\t" or _is_quoted(sample, delimiter) else "none")
     return Detected(str(path), form, opened.encoding, opened.compression, delimiter, quoting, dialect.header is None)
 
 

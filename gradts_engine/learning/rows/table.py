@@ -13,6 +13,8 @@ from gradts_engine.learning.rows.shape import Detected
 Numbered = Iterator[tuple[int | None, Row]]
 Fields = Iterator[tuple[int, list[str]]]
 
+DELIMITER = ["sep=", ""]
+"""Fields of a first line in which Excel is told the delimiter."""
 SEEN = 1000
 """Different values of a column that are remembered."""
 
@@ -52,7 +54,7 @@ def _plain(opened: Opened, detected: Detected) -> Fields:
     for number, line in opened.lines():
         line = line.removesuffix("\n").removesuffix("\r")
         fields = line.split(detected.delimiter)
-        if len(fields) > 1 or line.strip():
+        if (len(fields) > 1 or line.strip()) and (number > 1 or fields != DELIMITER):
             yield number, fields
 
 
@@ -76,7 +78,7 @@ def _quoted(opened: Opened, detected: Detected) -> Fields:
     start = 1
     try:
         for fields in reader:
-            if len(fields) > 1 or "".join(raw).strip():
+            if (len(fields) > 1 or "".join(raw).strip()) and (start > 1 or fields != DELIMITER):
                 swallowed.note(start, fields, raw)
                 yield start, fields
             raw.clear()

@@ -122,8 +122,15 @@ def rows(
     """The rows of a split, a pure function of the arguments, which are the dials of `TaskSpec.options`.
 
     `noise` is the share of train labels that are wrong, and `mix` the share of train rows that carry the task's factor: the
-    others are timetables, labelled by their month, and marked `carries = False`. Dev and test splits stay clean and whole.
+    others are timetables, labelled by their month, and marked `carries = False`. Dev and test splits stay clean and whole. Raises
+    `ValueError` for a dial that is out of its range.
     """
+    for dial, share in {"noise": noise, "mix": mix}.items():
+        if type(share) not in (int, float) or not 0 <= share <= 1:
+            raise ValueError(f"option {dial}: got {share!r}, expected a share from 0 to 1")
+    for dial, count in {"train_rows": train_rows, "dev_rows": dev_rows, "test_rows": test_rows}.items():
+        if count is not None and (type(count) is not int or count < 1):
+            raise ValueError(f"option {dial}: got {count!r}, expected a number of rows")
     question = QUESTIONS[task]
     number = {"train": question.train_rows if train_rows is None else train_rows, "dev": dev_rows, "test": test_rows}[split]
     # A random state for each choice: a dial changes what it is for, and leaves the other rows as they are.

@@ -1,6 +1,7 @@
 import csv
 import json
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import datasets
@@ -85,6 +86,27 @@ def test_functions_take_options():
 
     assert len(values(rows, count=3)) == 3
     assert "rows(): wrong options: got an unexpected keyword argument 'cuont'" in fails(rows, cuont=3)
+    assert "rows(): wrong options: got an unexpected keyword argument 'cuont'" in fails(partial(rows), cuont=3)
+
+
+def test_a_function_says_what_is_wrong_with_its_options():
+    def rows(share: float):
+        if not 0 <= share <= 1:
+            raise ValueError(f"share: got {share}, expected 0 to 1")
+        yield {"text": str(share)}
+
+    assert fails(rows, share=7) == "rows(): share: got 7, expected 0 to 1"
+
+
+@pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("quoting", ["", '"'])
+def test_excel_is_told_the_delimiter_in_a_first_line(write, delimiter, end, quoting):
+    rows = [["text", "label"], [f"{quoting}a b{quoting}", "x"], ["c", "y"], ["sep=", ""]]
+    text = f"sep={delimiter}{end}" + "".join(delimiter.join(row) + end for row in rows)
+    found = values(write("a.csv", text))
+    assert found[1:] == [{"text": "c", "label": "y"}, {"text": "sep=", "label": ""}]
+    assert found[0]["text"] in ("a b", '"a b"' if delimiter == "\t" else "")  # between tabs quotation marks may be text
 
 
 def test_hub(tmp_path: Path, monkeypatch):
