@@ -50,8 +50,8 @@ class Experiment:
     primaries: tuple[str, ...]
 
     def on(self, executor: str | None, address: str | None, names: Names) -> Experiment:
-        """With another executor or address, where one is given. Raises UsageError for an executor that nobody registers, and for an
-        address where the executor takes none."""
+        """With another executor or address, where one is given. Raises UsageError for an executor that nobody registers, and for
+        an address where the executor takes none."""
         if executor is not None and executor not in names.executors:
             raise UsageError(f"--executor: {unknown('executor', executor, names.executors)}")
         given = {"executor": executor, "address": address}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 
@@ -239,8 +240,8 @@ def _final(view: RunView, folder: RunFolder, primary: str) -> Final | None:
 
 def _here(path: str, folder: RunFolder) -> str:
     """A file of a run, whose store may have been moved since it was written."""
-    _, named, rest = path.rpartition(f"/{folder.id}/")
-    return str(folder.path.absolute() / rest) if named else path
+    here = folder.path.absolute() / path.rpartition(f"/{folder.id}/")[2]
+    return str(here) if path and not Path(path).exists() and here.exists() else path
 
 
 def kept(tau: np.ndarray) -> dict[str, int]:

@@ -30,7 +30,6 @@ class HalvingSettings(Section):
     budget: int | None = Field(
         default=None,
         ge=2,
-        le=100_000,
         description="Trials to choose by, of one seed each, default: twice the candidates, at most 24.",
     )
     shortlist: int | None = Field(

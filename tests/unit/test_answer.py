@@ -106,6 +106,10 @@ def test_trials_of_the_same_tasks_with_other_rows_are_no_other_seeds_of_one(tmp_
 def test_files_of_a_run_are_where_its_store_is_now(tmp_path):
     old = "/old/.gradts/runs/r"
     told = [*chosen("b"), events.FinalModel("a", 0.8, f"{old}/models/a", predictions=f"{old}/predictions/a")]
-    found = results_of(Store(tmp_path), fold((float(i), event) for i, event in enumerate([*BEGUN, *told])), "r", "done")
-    final = found.primaries["a"].final
+    view = fold((float(i), event) for i, event in enumerate([*BEGUN, *told]))
+    gone = results_of(Store(tmp_path), view, "r", "done").primaries["a"].final
+    assert (gone.model, gone.predictions) == (f"{old}/models/a", f"{old}/predictions/a")
+    for name in ("models/a", "predictions/a"):
+        (tmp_path / "runs" / "r" / name).mkdir(parents=True)
+    final = results_of(Store(tmp_path), view, "r", "done").primaries["a"].final
     assert (final.model, final.predictions) == (f"{tmp_path}/runs/r/models/a", f"{tmp_path}/runs/r/predictions/a")
