@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from gradts_engine import report
+from gradts_engine.learning.encoders import Encoder
 from gradts_engine.runtime.paces import GUESS
 
 
@@ -21,6 +22,22 @@ def test_nothing_is_computed_and_nothing_is_written(place):
     assert not any(found(place).values())
     assert not place.store.root.exists()
     assert "at most 4" in place("plan", str(place.config)).out
+
+
+def test_a_batch_that_is_larger_than_all_tasks_is_probed_with_as_many_rows_as_there_are(place, monkeypatch):
+    """A batch of so many rows would not fit into any memory."""
+    probed, build = [], Encoder.build
+
+    def noting(encoder):
+        module = build(encoder)
+        module.register_forward_pre_hook(lambda _, inputs, named: probed.append(len(named["input_ids"])), with_kwargs=True)
+        return module
+
+    monkeypatch.setattr(Encoder, "build", noting)
+    place.settings["training"] = place.settings.get("training", {}) | {"batch_size": 100_000}
+    place.write()
+    assert place("plan --json", str(place.config)).json["seconds"] > 0
+    assert {*probed} == {36}
 
 
 def test_what_a_run_left_is_found_by_the_same_run_and_its_pace_tells_of_another(ran):

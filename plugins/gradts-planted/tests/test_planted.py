@@ -159,3 +159,18 @@ def test_listed_by_entry_point_and_light_to_import() -> None:
         "import gradts_planted, sys; gradts_planted.gradts_tasks(); print({'torch', 'numpy', 'transformers'} & set(sys.modules))"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout.strip() == b"set()"
+
+
+@pytest.mark.parametrize(
+    ("dial", "value", "expected"),
+    [
+        ("noise", -7, "a share from 0 to 1"),
+        ("noise", "x", "a share from 0 to 1"),
+        ("mix", True, "a share from 0 to 1"),
+        ("train_rows", 0, "a number of rows"),
+        ("dev_rows", 1.5, "a number of rows"),
+    ],
+)
+def test_a_dial_out_of_its_range_is_refused(dial: str, value: Any, expected: str) -> None:
+    with pytest.raises(ValueError, match=f"option {dial}: got {value!r}, expected {expected}"):
+        next(rows("planted-stars", "train", **{dial: value}))

@@ -168,10 +168,11 @@ def test_two_plugins_with_one_name_conflict_only_when_it_is_asked_for(install):
     assert found.get("none of these") is None
 
 
-def test_a_disabled_plugin_ends_a_conflict_and_is_not_imported(install, monkeypatch):
+@pytest.mark.parametrize("name", ["second", "gradts-second"])
+def test_a_disabled_plugin_ends_a_conflict_and_is_not_imported(install, monkeypatch, name):
     install("first", encoders("shared"))
     install("second", "raise AssertionError('imported')")
-    monkeypatch.setenv("GRADTS_DISABLED_PLUGINS", "second, third")
+    monkeypatch.setenv("GRADTS_DISABLED_PLUGINS", f"{name}, third")
     assert load_catalog().encoders["shared"].name == "shared"
     assert plugin("second").disabled
     assert plugin("second").error == ""

@@ -172,6 +172,9 @@ def test_missing_files(write, tmp_path: Path):
     assert fails(str(tmp_path / "trian.jsonl")).endswith("no such file; did you mean 'train.jsonl'?")
     assert fails(str(tmp_path / "none" / "x.csv")).endswith("no such file")
     assert "is a folder" in fails(str(tmp_path))
+    link = tmp_path / "dev.jsonl"
+    link.symlink_to("gone.jsonl")
+    assert fails(str(link)) == f"{link}: is a link to gone.jsonl, which is not there"
 
 
 def test_rows_are_read_as_they_are_asked_for(write):
