@@ -2,6 +2,7 @@
 
 from gradts_engine.cli import (
     completion,
+    confirm,
     data,
     demo,
     engine,
@@ -26,6 +27,7 @@ from gradts_engine.cli.base import cli
 __all__ = [
     "cli",
     "completion",
+    "confirm",
     "data",
     "demo",
     "engine",

@@ -50,14 +50,11 @@ class Experiment:
     primaries: tuple[str, ...]
 
     def on(self, executor: str | None, address: str | None, names: Names) -> Experiment:
-        """With another executor or address, where one is given. Raises UsageError for an executor that nobody registers, and for
-        an address where the executor takes none."""
+        """With another executor or address, where one is given. Raises UsageError for an executor that nobody registers."""
         if executor is not None and executor not in names.executors:
             raise UsageError(f"--executor: {unknown('executor', executor, names.executors)}")
         given = {"executor": executor, "address": address}
         run = self.run.model_copy(update={name: value for name, value in given.items() if value is not None})
-        if address and run.executor == "threads":
-            raise UsageError("--address: executor threads uses this machine alone; name another one, such as --executor ray")
         return replace(self, run=run)
 
     def candidates(self, primary: str) -> tuple[str, ...]:

@@ -15,7 +15,10 @@ from gradts_engine.runtime.processes import WorkerProcess, make_current, shares
 
 
 def threads(setup: Setup) -> ThreadExecutor:
-    """Workers for the devices that were asked for: for each as many as `Setup.workers` says, or `shares`."""
+    """Workers for the devices that were asked for: for each as many as `Setup.workers` says, or `shares`. Raises `UsageError`
+    where there is an address, which would be ignored."""
+    if setup.address:
+        raise UsageError(f"run.address: {setup.address} is of no use to executor threads; name another, such as --executor ray")
     devices = resolve_devices(setup.devices)
     count, cores = shares(setup.workers, sum(device.kind != "cpu" for device in devices))
     if count == 1:

@@ -197,16 +197,17 @@ def _label(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
 
 
 def _text(rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> tuple[str, ...]:
-    """Columns with a pair's names or a text's, else the one of the longest strings."""
+    """Columns with a pair's names or a text's, else the one of the longest strings. Of numbered pairs, which identifiers may be,
+    too, the one of the longest strings that are no numbers."""
     named = {column.lower(): column for column in reversed(columns)}
-    ends = [(name, end) for name in named for end in SECOND if name.endswith(end)]
-    alike = [(name, name.removesuffix(end) + SECOND[end]) for name, end in ends]
+    lengths = {c: sum(len(v) for row in rows if isinstance(v := row.get(c), str) and not _is_number(v)) for c in columns}
+    alike = [(name, name.removesuffix(end) + SECOND[end]) for name in named for end in SECOND if name.endswith(end)]
+    alike.sort(key=lambda pair: -lengths[named[pair[0]]])
     for pair in (*PAIRS, *alike):
-        if all(isinstance(rows[0].get(named.get(name, "")), str) for name in pair):
+        if all(lengths.get(named.get(name, "")) for name in pair):
             return tuple(named[name] for name in pair)
     if found := next((named[name] for name in TEXTS if name in named), ""):
         return (found,)
-    lengths = {c: sum(len(v) for row in rows if isinstance(v := row.get(c), str)) / len(rows) for c in columns}
     best = max(columns, key=lengths.__getitem__, default="")
     return (best,) if best and lengths[best] > 0 else ()
 

@@ -255,8 +255,3 @@ def test_a_preset_stands_where_the_file_gives_nothing(load, problems):
     assert load(text.replace("preset", "# preset")).selection.strategy == "halving"
     assert any("preset: got" in line for line in problems(text.replace("published", "publised")))
     assert any("is not a table" in line or "should be a table" in line for line in problems("training = 1\n" + text))
-
-
-def test_an_address_is_for_executors_that_take_one(load):
-    with pytest.raises(UsageError, match="--address: executor threads uses this machine alone"):
-        load(RUN).on(None, "10.0.0.1:6379", NAMES)

@@ -53,11 +53,18 @@ def test_a_file_of_one_class_is_no_task(tmp_path):
         ("text,label,data", ("text",)),
         ("text,text_b,label", ("text",)),
         ("s1,label,s3", ("s1",)),
+        ("question1,question2,id1,id2,label", ("question1", "question2")),
+        ("id1,id2,question1,question2,label", ("question1", "question2")),
+        ("text,id1,id2,label", ("text",)),
     ],
 )
 def test_both_halves_of_a_pair_are_found_and_what_is_not_used_is_said(tmp_path, columns, text):
     names = columns.split(",")
-    rows = [",".join(f"{'ab'[i % 2]}" if name == "label" else f"word {i} of {name}" for name in names) for i in range(20)]
+
+    def cell(name, i):
+        return "ab"[i % 2] if name == "label" else str(10**30 + i) if name.startswith("id") else f"word {i} of {name}"
+
+    rows = [",".join(cell(name, i) for name in names) for i in range(20)]
     (tmp_path / "a.csv").write_text("\n".join([columns, *rows]))
     (found,), _ = look(tmp_path, text={}, label={}, type={})
     assert found.text == text

@@ -5,7 +5,7 @@ import pytest
 
 from gradts_engine.contracts import Device, Setup
 from gradts_engine.errors import RunError, UsageError
-from gradts_engine.runtime.executors import ThreadExecutor, resolve_devices
+from gradts_engine.runtime.executors import ThreadExecutor, resolve_devices, threads
 from gradts_engine.runtime.facts import resolve_precision
 from gradts_engine.testing.puppet import PUPPET, Puppet
 
@@ -118,3 +118,8 @@ def test_what_is_submitted_after_the_end_is_cancelled():
     executor = ThreadExecutor([Device("cpu")], Setup(("cpu",), PUPPET, "", print))
     executor.close()
     assert executor.submit("[]").cancelled()
+
+
+def test_an_address_that_would_be_ignored_is_refused():
+    with pytest.raises(UsageError, match=r"run\.address: 10\.0\.0\.1:6379 is of no use to executor threads"):
+        threads(Setup(("cpu",), PUPPET, "", lambda record: None, address="10.0.0.1:6379"))
