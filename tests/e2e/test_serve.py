@@ -65,7 +65,7 @@ def test_only_who_knows_the_token_is_let_in(address):
     assert get(address.rstrip("/"))[0] == 200  # the slash was lost on the way
     with urllib.request.urlopen(address, timeout=20) as answer:
         assert b"<title>GradTS</title>" in answer.read()
-    for wrong in (root + "/", f"{root}/ws", f"{root}/{token[:-1]}x/", f"{root}/static/"):
+    for wrong in (root + "/", f"{root}/ws", f"{root}/{token.swapcase()}/", f"{root}/{token[:-1]}/", f"{root}/static/"):
         assert get(wrong)[0] == 404, wrong
 
 
