@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from gradts_engine.durable import make_folder
-from gradts_engine.errors import RunError, UsageError
+from gradts_engine.errors import UsageError
 from gradts_engine.names import RULE, inside, is_name
 from gradts_engine.nearest import unknown
 from gradts_engine.runtime.artifacts import ArtifactStore
@@ -109,11 +109,11 @@ class Store:
             for path in (folder.path, folder.inbox, folder.models):
                 make_folder(path)
                 if not inside(path, self.root):
-                    raise RunError(f"{path} leads out of {self.root}: remove the link, or choose another place with --store")
+                    raise UsageError(f"{path} leads out of {self.root}: remove the link, or choose another place with --store")
                 if path.stat().st_mode & 0o077:  # an older version's, or made by hand
                     path.chmod(0o700)
         except OSError as error:
-            raise RunError(f"{folder.path} cannot be made: {error.strerror}; choose another place with --store") from error
+            raise UsageError(f"{folder.path} cannot be made: {error.strerror}; choose another place with --store") from error
         return folder
 
     def runs(self) -> list[RunFolder]:

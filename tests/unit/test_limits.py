@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from gradts_engine import events
 from gradts_engine.config import load_experiment
-from gradts_engine.errors import RunError, UsageError
+from gradts_engine.errors import UsageError
 from gradts_engine.events import from_record
 from gradts_engine.hooks.catalog import load_catalog
 from gradts_engine.learning.rows import MAX_LINE, read_rows
@@ -63,7 +63,7 @@ def test_a_run_that_is_a_link_out_of_the_store_is_not_taken(tmp_path):
     (tmp_path / "store" / "runs").mkdir(parents=True)
     (tmp_path / "store" / "runs" / "run").symlink_to(outside / "runs" / "run")
     assert store.runs() == []
-    with pytest.raises(RunError, match="leads out of"):
+    with pytest.raises(UsageError, match="leads out of"):
         store.create("run")
 
 
@@ -73,7 +73,7 @@ def test_an_inbox_that_is_a_link_out_of_the_store_is_not_taken(tmp_path):
     run.inbox.rmdir()
     (tmp_path / "elsewhere").mkdir()
     run.inbox.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(RunError, match="inbox leads out of"):
+    with pytest.raises(UsageError, match="inbox leads out of"):
         store.create("run")
 
 

@@ -167,7 +167,7 @@ def test_a_run_that_is_not_there(store):
 
 def test_a_store_that_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match="cannot be made: Not a directory; choose another place with --store"):
+    with pytest.raises(UsageError, match="cannot be made: Not a directory; choose another place with --store"):
         Store(tmp_path / "file").create("tasks-1")
 
 
