@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from gradts_engine.config import DataSettings, load_experiment
+from gradts_engine.config.file import as_toml
 from gradts_engine.config.schema import Context, find_encoder
 from gradts_engine.contracts import Dialect, EncoderSpec, Parallel, Source, TaskData, TaskSpec
 from gradts_engine.errors import UsageError
@@ -110,23 +110,16 @@ def table(spec: TaskSpec) -> str:
     values: dict[str, Any] = {"type": spec.type}
     values |= {split: _source(source) for split in SPLITS if (source := getattr(spec, split)) is not None}
     if not all(values[split] for split in SPLITS if split in values):
-        return f"[tasks.{_toml(spec.name)}]\n"  # data that a function makes are a registered task's
+        return f"[tasks.{as_toml(spec.name)}]\n"  # data that a function makes are a registered task's
     values |= {"dev_fraction": spec.dev_fraction, "group": spec.group, "text": spec.text}
     values |= {"label": spec.indicators or spec.label, "separator": spec.separator, "labels": spec.labels}
     values |= {key: value for key, value in asdict(spec.dialect).items() if value != getattr(Dialect(), key)}
     values |= {"metric": spec.metric, "positive": spec.positive, "scheme": spec.scheme, "strict": spec.strict or None}
-    lines = [f"{key} = {_toml(value)}" for key, value in values.items() if value is not None]
-    return "\n".join([f"[tasks.{_toml(spec.name)}]", *lines, ""])
+    lines = [f"{key} = {as_toml(value)}" for key, value in values.items() if value is not None]
+    return "\n".join([f"[tasks.{as_toml(spec.name)}]", *lines, ""])
 
 
 def _source(source: Source) -> Any:
     if isinstance(source, Parallel):
         return dict(source.files)
     return "" if callable(source) else source
-
-
-def _toml(value: Any) -> str:
-    """As in JSON, but for tables; DEL is escaped too."""
-    if isinstance(value, dict):
-        return "{" + ", ".join(f"{_toml(key)} = {_toml(entry)}" for key, entry in value.items()) + "}"
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -52,7 +52,7 @@ def executor_options(command: Command) -> Command:
     command = click.option("--address", metavar="ADDRESS", help="Where the executor finds more machines, in place of [run].")(
         command
     )
-    return click.option("--executor", metavar="NAME", help="How jobs are given to devices, in place of [run]; see `plugins`.")(
+    return click.option("--executor", metavar="NAME", help="How jobs are given to devices, in place of [run]; see `executors`.")(
         command
     )
 
@@ -131,7 +131,7 @@ SECTIONS = {
     "Begin": ("demo", "init", "data", "settings", "plan"),
     "Run": ("run", "status", "attach", "pause", "resume", "cancel", "logs"),
     "Look and decide": ("results", "confirm", "report", "export", "predict"),
-    "What can be named in tasks.toml": ("tasks", "encoders", "predictors", "strategies", "plugins"),
+    "What can be named in tasks.toml": ("tasks", "encoders", "predictors", "strategies", "executors", "plugins"),
     "What is kept": ("runs", "trials", "cache"),
     "More": ("study", "import-machamp", "import-mtdnn", "import-pickle", "completion"),
 }

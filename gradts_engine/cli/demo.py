@@ -22,7 +22,7 @@ PLUGINS = ("gradts-minilm", "gradts-planted")
 def demo(context: click.Context, folder: Path, plain: bool, store: Path | None) -> None:
     """Write the default tasks.toml into FOLDER and run it.
 
-    Ranks six generated tasks, of which it is known which help, for a seventh: four to seven minutes on two
+    Ranks six generated tasks, of which it is known which help, for a seventh: three to ten minutes on two
     CPU cores, and no network.
 
     \b
@@ -39,6 +39,6 @@ def demo(context: click.Context, folder: Path, plain: bool, store: Path | None) 
         except PackageNotFoundError:
             raise UsageError(f"the demo needs the plugin {name}: pip install {' '.join(PLUGINS)}") from None
     path = write_demo(folder)
-    say(f"{path}: which of six generated tasks help a seventh? This takes four to seven minutes on two cores.", err=True)
+    say(f"{path}: which of six generated tasks help a seventh? This takes three to ten minutes on two cores.", err=True)
     say("Ctrl+C stops it, and the same command goes on. After a change of the file only what it touches is computed.", err=True)
     context.invoke(run, config=path, store=store, yes=False, plain=plain, detach=False, announce=None)

@@ -1,4 +1,4 @@
-"""`tasks`, `encoders`, `predictors`, `strategies` and `plugins`: what can be named in tasks.toml."""
+"""`tasks`, `encoders`, `predictors`, `strategies`, `executors` and `plugins`: what can be named in tasks.toml."""
 
 from __future__ import annotations
 
@@ -116,6 +116,13 @@ def predictors(as_json: bool) -> None:
 def strategies(as_json: bool) -> None:
     """List the ways to choose auxiliaries."""
     _listing("strategies", as_json, lambda s: {"description": s.description})
+
+
+@cli.command()
+@json_option
+def executors(as_json: bool) -> None:
+    """List where jobs can be computed: `[run] executor`, or --executor."""
+    _listing("executors", as_json, lambda s: {"description": s.description})
 
 
 @cli.group(invoke_without_command=True)

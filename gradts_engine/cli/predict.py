@@ -46,10 +46,7 @@ def predict(
         raise UsageError("--json prints the score as JSON and needs --out FILE for the answers")
     if out is not None and Path(file).exists() and out.exists() and out.samefile(file):
         raise UsageError(f"--out {out} is the file with the rows; name another one for the answers")
-    try:
-        chosen = resolve_devices((device,))[0].name
-    except ValueError as error:
-        raise UsageError(f"--device: {error}") from error
+    chosen = resolve_devices((device,), "--device")[0].name
     catalog = load_catalog()
     opened = predicting.open_model(model, catalog.encoders, catalog.task_types)
     columns: dict[str, Any] = {"text": text} if text else {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -68,8 +67,6 @@ def replay(
     from gradts_engine.studies import replay as replays
     from gradts_engine.studies.scores import read_table
 
-    if math.isnan(margin):
-        raise UsageError("--margin: got nan, expected points")
     catalog = load_catalog()
     spec = _playable(strategy, catalog.strategies)
     targets, said = read_table(table)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +49,16 @@ def read_text(path: Path) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UsageError(f"{path}:{line}: is not UTF-8, expected a TOML file saved as UTF-8") from None
+
+
+def as_toml(value: Any) -> str:
+    """A value of tasks.toml: as in JSON, but for tables and DEL. Letters beyond the BMP stay themselves: TOML has no surrogate
+    pairs."""
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{as_toml(key)} = {as_toml(entry)}" for key, entry in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(as_toml, value)) + "]"
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def parse(path: Path, text: str) -> dict[str, Any]:

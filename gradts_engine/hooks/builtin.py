@@ -206,11 +206,11 @@ def gradts_strategies() -> Sequence[StrategySpec]:
 
 @hookimpl
 def gradts_executors() -> Sequence[ExecutorSpec]:
-    """Worker threads of this process."""
+    """This machine."""
     return [
         ExecutorSpec(
             name="threads",
             load=_late("gradts_engine.runtime.executors", "threads"),
-            description="one worker thread a device, in this process",
+            description="this machine: worker processes that share the CPU's cores or a GPU, or a thread where one is enough",
         )
     ]

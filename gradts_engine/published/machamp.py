@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gradts_engine.config.file import as_toml
 from gradts_engine.errors import UsageError
 from gradts_engine.learning.rows.files import open_text
 from gradts_engine.names import is_name, slug
@@ -65,7 +66,7 @@ def import_machamp(configuration: Path, data: Path, out: Path, metrics: Mapping[
     if not found.tables:
         raise UsageError(f"{configuration}: no task could be imported: {'; '.join(found.lost)}")
     out.mkdir(parents=True, exist_ok=True)
-    head = f"# Imported from {printable(configuration.name)} of MaChAmp.\n\n[run]\nencoder = {json.dumps(encoder)}\n"
+    head = f"# Imported from {printable(configuration.name)} of MaChAmp.\n\n[run]\nencoder = {as_toml(encoder)}\n"
     (out / "tasks.toml").write_text("\n".join([head, *found.tables]), encoding="utf-8")
     return found
 
@@ -93,7 +94,7 @@ def _import_dataset(
         where = {split: os.path.relpath(path, out) for split, path in files.items()}
         dev = {} if "dev" in where else {"dev_fraction": 0.1}
         found.files[ours] = where
-        lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in (table | where | dev).items()]
+        lines = [f"{key} = {as_toml(value)}" for key, value in (table | where | dev).items()]
         found.tables.append("\n".join([f"[tasks.{ours}]", *lines, ""]))
         other = [key for key in options if key not in ("task_type", "column_idx", "metric")]
         found.lost += [printable(f"{name}.{task}: {key} has no counterpart") for key in other]

@@ -10,6 +10,7 @@ from typing import Any
 
 import yaml
 
+from gradts_engine.config.file import as_toml
 from gradts_engine.errors import UsageError
 from gradts_engine.names import is_name
 from gradts_engine.printing import printable
@@ -87,7 +88,7 @@ def import_mtdnn(definition: Path, data: Path, out: Path, metrics: Mapping[str, 
     types = {str(fields.get("encoder_type", "BERT")) for fields in tasks.values() if isinstance(fields, Mapping)}
     encoder = encoder or ENCODERS.get(types.pop() if len(types) == 1 else "BERT", ENCODERS["BERT"])
     origin = f"# Imported from {printable(definition.name)} of MT-DNN."
-    head = f'{origin}\n\n[run]\nencoder = {json.dumps(encoder)}\npreset = "published"\n'
+    head = f'{origin}\n\n[run]\nencoder = {as_toml(encoder)}\npreset = "published"\n'
     (out / "tasks.toml").write_text("\n".join([head, *found.tables]), encoding="utf-8")
     return found
 
@@ -175,14 +176,14 @@ def _table(name: str, kind: str, labels: Sequence[str], metric: str, splits: Seq
         dev = ["dev"]
     elif len(train) == 1:
         dev = dev[:1]  # several train splits have a dev split each (ANLI), one may have several that are judged apart (MNLI)
-    lines = [f"[tasks.{json.dumps(name)}]", f'type = "{kind}"', f"train = {_files(name, train)}"]
+    lines = [f"[tasks.{as_toml(name)}]", f'type = "{kind}"', f"train = {_files(name, train)}"]
     lines.append(f"dev = {_files(name, dev)}" if dev else "dev_fraction = 0.1")
     if kind in text:
-        lines.append(f"text = {json.dumps(text[kind])}")
+        lines.append(f"text = {as_toml(text[kind])}")
     else:
         lines.append('text = ["premise", "hypothesis"]' if pair else 'text = "premise"')
     if labels and kind in ("classification", "token_classification"):
-        lines.append(f"labels = {json.dumps(labels, ensure_ascii=False)}")
+        lines.append(f"labels = {as_toml(labels)}")
     lines.append(f'metric = "{metric}"\n')
     for split in splits:
         if split not in (*train, *dev):
@@ -192,7 +193,7 @@ def _table(name: str, kind: str, labels: Sequence[str], metric: str, splits: Seq
 
 def _files(name: str, splits: Sequence[str]) -> str:
     files = [f"data/{name}/{split}.jsonl" for split in splits]
-    return json.dumps(files if files[1:] else files[0])
+    return as_toml(files if files[1:] else files[0])
 
 
 def _write(rows: Sequence[Row], path: Path) -> None:

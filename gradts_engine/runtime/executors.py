@@ -113,7 +113,7 @@ class ThreadExecutor:
             future.set_exception(error)
 
 
-def resolve_devices(wanted: Sequence[str]) -> tuple[Device, ...]:
+def resolve_devices(wanted: Sequence[str], where: str = "run.devices") -> tuple[Device, ...]:
     """`auto` is every CUDA device or else the CPU, `cuda` every CUDA device. Raises `UsageError` for one that is not there."""
     import torch
 
@@ -122,7 +122,7 @@ def resolve_devices(wanted: Sequence[str]) -> tuple[Device, ...]:
     for name in wanted:
         known = {"auto": cuda or ["cpu"], "cuda": cuda, "cpu": ["cpu"]}.get(name, [name] if name in cuda else [])
         if not known:
-            raise UsageError(f"run.devices: device {name!r} is not there; this machine has {', '.join(['cpu', *cuda])}")
+            raise UsageError(f"{where}: device {name!r} is not there; this machine has {', '.join(['cpu', *cuda])}")
         found |= {device: Device(device, native_formats(device)) for device in known if device not in found}
     return tuple(found.values())
 

@@ -23,7 +23,7 @@ def correlate(
     driver: Driver, experiment: Experiment, scores: Mapping[str, Artifact], states: Mapping[str, Artifact]
 ) -> dict[str, Artifact]:
     """Tau and, where there are states, cosine of each primary that has a score with every candidate that has one, and tau with
-    each of their instances (step 4)."""
+    each of their instances (docs/method.md, 4)."""
     candidates = {p: [c for c in experiment.candidates(p) if c in scores] for p in experiment.primaries if p in scores}
     keys = {p: _correlation_key(driver, p, others, scores, bool(states)) for p, others in candidates.items()}
 

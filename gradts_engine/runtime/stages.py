@@ -58,7 +58,7 @@ def embed(work: Work, job: Embed) -> Result:
 
 
 def tune(work: Work, job: Tune) -> Result:
-    """A fresh encoder fine-tuned on one task alone (design: step 1)."""
+    """A fresh encoder fine-tuned on one task alone (docs/method.md, 1)."""
     from gradts_engine.learning.batches import plan_epochs
 
     settings, task = work.bench.facts.training, job.task
@@ -76,8 +76,8 @@ def tune(work: Work, job: Tune) -> Result:
 
 
 def score(work: Work, job: Score) -> Result:
-    """Raw importance [N, L, H] of every head for every train instance (step 2), or for as many as settle the ranking of heads;
-    `dev` is the dev score of the tuned model."""
+    """Raw importance [N, L, H] of every head for every train instance (docs/method.md, 2), or for as many as settle the
+    ranking of heads; `dev` is the dev score of the tuned model."""
     from gradts_engine.scoring.importance import GradientPass
     from gradts_engine.scoring.settled import BLOCK, settled
 
@@ -146,7 +146,7 @@ def states(work: Work, job: States) -> Result:
 
 
 def trial(work: Work, job: Trial) -> Result:
-    """A primary trained together with auxiliaries (step 5): also the final training (step 7), which is the same thing. The
+    """A primary trained together with auxiliaries (docs/method.md, 5): also the final training (7), which is the same thing. The
     answers of its best epoch to each dev row are kept.
 
     All trials of a primary share their seed, so that they differ in nothing but the auxiliaries.

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
+
+from gradts_engine.config.file import as_toml
 
 HELPS, NOT, LESS = "helps", "does not help", "helps less"
 """What is planted. What helps less is a helper that was made worse, and counts for neither."""
@@ -65,11 +66,5 @@ def tasks_toml(scenario: str, draw: int, plan: Plan) -> str:
     }
     tables: list[tuple[str, dict[str, Any]]] = [(f"[{name}]", values) for name, values in head.items()]
     for task in (Candidate("primary", primary, ""), *candidates):
-        tables.append((f"[tasks.{json.dumps(task.name)}]", {"base": task.base, "options": {**task.options, "seed": draw}}))
-    return "\n".join("\n".join([name, *(f"{key} = {_toml(value)}" for key, value in of.items()), ""]) for name, of in tables)
-
-
-def _toml(value: Any) -> str:
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key} = {_toml(entry)}" for key, entry in value.items()) + "}"
-    return json.dumps(value)
+        tables.append((f"[tasks.{as_toml(task.name)}]", {"base": task.base, "options": {**task.options, "seed": draw}}))
+    return "\n".join("\n".join([name, *(f"{key} = {as_toml(value)}" for key, value in of.items()), ""]) for name, of in tables)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from gradts_engine.config.file import as_toml
 from gradts_engine.errors import UsageError
 from gradts_engine.wizard.looking import ROWS, Guess
 
@@ -66,8 +66,8 @@ def compose(answers: Answers) -> str:
         "# Every setting: gradts-engine settings.",
         "",
         "[run]",
-        f"encoder = {_quoted(answers.encoder)}    # a registered encoder, a folder, or a Hub name",
-        f"primary = [{_quoted(answers.primary)}]    # the task to improve; without this line every task in turn",
+        f"encoder = {as_toml(answers.encoder)}    # a registered encoder, a folder, or a Hub name",
+        f"primary = [{as_toml(answers.primary)}]    # the task to improve; without this line every task in turn",
         "seed = 2018    # the same file and seed give the same results",
         "",
         "[selection]",
@@ -79,7 +79,7 @@ def compose(answers: Answers) -> str:
     for section, values in settings.items():
         note = COMMENTS.get(section)
         lines.append(f"[{section}]" + (f"    # {note}" if note else ""))
-        lines += [f"{key} = {json.dumps(value)}    # {COMMENTS[key]}" for key, value in values.items()]
+        lines += [f"{key} = {as_toml(value)}    # {COMMENTS[key]}" for key, value in values.items()]
         lines.append("")
     for task in answers.tasks:
         lines += _table(task, primary=task.name == answers.primary)
@@ -87,29 +87,24 @@ def compose(answers: Answers) -> str:
 
 
 def _table(task: Guess, *, primary: bool) -> list[str]:
-    name = task.name if re.fullmatch(r"[A-Za-z0-9_-]+", task.name) else _quoted(task.name)
-    text = _quoted(task.text[0]) if len(task.text) == 1 else f"[{', '.join(map(_quoted, task.text))}]"
+    name = task.name if re.fullmatch(r"[A-Za-z0-9_-]+", task.name) else as_toml(task.name)
+    text = as_toml(task.text[0] if len(task.text) == 1 else task.text)
     ordered = "    # or regression, if these numbers are more or less of something" if task.numbers else ""
-    lines = [f"[tasks.{name}]", f"type = {_quoted(task.type)}{ordered}"]
-    lines += [f"{split} = {_quoted(path)}" for split, path in task.files.items()]
+    lines = [f"[tasks.{name}]", f"type = {as_toml(task.type)}{ordered}"]
+    lines += [f"{split} = {as_toml(path)}" for split, path in task.files.items()]
     if "dev" not in task.files:
         fraction = _dev_fraction(task.rows)
         lines.append(f"dev_fraction = {fraction}    # no dev file: so much of the train rows, the same ones each time")
     if primary and "test" not in task.files:
         lines.append('# test = "..."    # rows that choose nothing: without them, the score of the final model is too high')
     lines.append(f"text = {text}" + (f"    # not used: {_comment(', '.join(task.unused))}" if task.unused else ""))
-    lines.append(f"label = {_quoted(task.label)}    # {_comment(task.answers)}")
+    lines.append(f"label = {as_toml(task.label)}    # {_comment(task.answers)}")
     return [*lines, ""]
 
 
 def _dev_fraction(rows: int) -> float:
     """A tenth; of small files more, up to three tenths, so that `DEV` rows judge: each of 20 is worth 5 points."""
     return 0.1 if rows >= ROWS else round(min(max(DEV / max(rows, 1), 0.1), 0.3), 2)
-
-
-def _quoted(text: str) -> str:
-    """A TOML string: as in JSON, and DEL is escaped too."""
-    return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _comment(text: str) -> str:

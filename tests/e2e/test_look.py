@@ -93,7 +93,7 @@ def test_results_in_tables(ran):
         assert [float(number) for number in line.split()[1:]] == pytest.approx(row, abs=0.0051)
 
 
-@pytest.mark.parametrize("command", ["tasks", "encoders", "strategies", "plugins"])
+@pytest.mark.parametrize("command", ["tasks", "encoders", "predictors", "strategies", "executors", "plugins"])
 def test_listings(command, capsys):
     assert main([command, "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
@@ -103,6 +103,8 @@ def test_listings(command, capsys):
     if command == "strategies":
         names = {row["name"] for row in rows if row["plugin"] == "builtin"}
         assert names == {"halving", "trial", "threshold", "fine-grained", "embedding", "all", "none"}
+    if command == "executors":
+        assert rows[0]["name"] == "threads"
     if command == "plugins":
         assert rows[0]["plugin"] == "builtin"
         assert all(row["state"] == "in use" for row in rows)

@@ -142,13 +142,14 @@ def same(sent, expected) -> bool:
 
 
 async def settle(app: GradTS, pilot) -> None:
-    """Until everything that was asked for is read and drawn."""
+    """Until everything that was asked for is read and drawn, and the screen stays as it is."""
     deadline = time.monotonic() + 30
-    await pilot.pause()
-    while app.shelf.busy and time.monotonic() < deadline:
-        await pilot.pause(0.02)
-    for _ in range(2):  # what was read is drawn, and then laid out
-        await pilot.pause()
+    before, same = "", 0
+    while same < 2 and time.monotonic() < deadline:  # what was read is drawn, and then laid out: a pause each, or more if busy
+        await pilot.pause(0.02 if app.shelf.busy else None)
+        now = screen_text(app)
+        same = same + 1 if now == before and not app.shelf.busy else 0
+        before = now
 
 
 async def shown(app: GradTS, pilot, *keys: str) -> str:

@@ -1,9 +1,7 @@
 """What was found by looking at the screens: filters that let nothing through, wide terminals, light ones."""
 
-import time
 from dataclasses import fields, replace
 from pathlib import Path
-from threading import Event
 
 import pytest
 from hypothesis import given
@@ -16,7 +14,6 @@ from textual.widgets import OptionList
 
 from gradts_engine import events
 from gradts_tui.screens.help import Help
-from gradts_tui.shelf import Shelf
 from gradts_tui.state import INFO, RunState, advance
 from gradts_tui.themes import THEMES
 from gradts_tui.widgets.lines import folds
@@ -260,26 +257,6 @@ async def test_repeats_with_other_seeds_are_told_apart(ui):
         assert "+ mnli, repeat 1" in text
         assert "cola, repeat 1" in text
         assert "8 of 9" in text  # tuned
-
-
-def test_a_shelf_is_busy_until_it_has_told():
-    asked, telling, told = Event(), Event(), Event()
-    shelf = Shelf(lambda: (telling.set(), told.wait(30)))
-    assert shelf.get("a", lambda: asked.wait(30)) is None
-    asked.set()
-    assert telling.wait(30)
-    assert shelf.get("a", lambda: False) is True
-    assert shelf.busy
-    told.set()
-    shelf.close()
-    assert until_idle(shelf)
-
-
-def until_idle(shelf) -> bool:
-    deadline = time.monotonic() + 10
-    while shelf.busy and time.monotonic() < deadline:
-        time.sleep(0.01)
-    return not shelf.busy
 
 
 async def test_a_run_that_computes_no_importance_says_so(ui):

@@ -3,10 +3,12 @@
 from dataclasses import replace
 
 import pytest
+import tomli
 from hypothesis import given
 from hypothesis import strategies as st
 
 from gradts_engine.config import Experiment, load_experiment
+from gradts_engine.config.file import as_toml
 from gradts_engine.config.lines import LineFinder
 from gradts_engine.config.schema import TaskTable
 from gradts_engine.errors import ProblemsError, UsageError
@@ -31,6 +33,18 @@ def documents(draw) -> str:
         lines.append(header)
         lines += [f"{key} = {draw(VALUES)}" for key in draw(st.lists(st.sampled_from([*known, "x"]), unique=True))]
     return "\n".join(lines)
+
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]))
+
+
+@given(
+    st.dictionaries(
+        TEXT, st.recursive(TEXT | st.booleans() | st.integers(-9, 9), lambda v: st.lists(v) | st.dictionaries(TEXT, v))
+    )
+)
+def test_what_is_written_as_toml_is_read_as_it_was(values):
+    assert tomli.loads(f"values = {as_toml(values)}") == {"values": values}
 
 
 @given(text=st.one_of(documents(), st.text(), documents().map(lambda text: RUN + text.replace("[run]\n", ""))))

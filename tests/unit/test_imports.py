@@ -38,6 +38,7 @@ def test_packages_import_without_torch(module, tmp_path):
         (["plugins"], "builtin"),
         (["strategies"], "fine-grained"),
         (["encoders"], "minilm-l6"),
+        (["executors"], "threads"),
         (["tasks"], "name"),
         (["status"], "no runs"),
     ],

@@ -204,7 +204,7 @@ squad: {data_format: MRC, metric_meta: [EmF1], task_type: SpanClassification}
 squad-v2: {data_format: MRC, metric_meta: [EmF1], task_type: SpanClassificationYN}
 wiki: {data_format: MLM, task_type: MaskLM}
 topics: {data_format: PremiseOnly, metric_meta: [F1], n_class: 11, task_type: Classification}
-kinds: {data_format: PremiseOnly, metric_meta: [F1MIC], labels: [a, b], n_class: 2, task_type: Classification}
+kinds: {data_format: PremiseOnly, metric_meta: [F1MIC], labels: [😀, b], n_class: 2, task_type: Classification}
 anli:
   data_format: PremiseAndOneHypothesis
   labels: [n, e]
@@ -221,7 +221,7 @@ copa: {data_format: PremiseAndMultiHypothesis, task_type: ClozeChoice}
     for split in ("train", "dev"):
         texts |= {f"{name}_{split}.json": document for name in ("squad", "squad-v2")}
         texts[f"topics_{split}.tsv"] = "0\t10\tten\n1\t2\ttwo\n"
-        texts[f"kinds_{split}.tsv"] = "0\ta\tten\n1\t1\ttwo\n"
+        texts[f"kinds_{split}.tsv"] = "0\t😀\tten\n1\t1\ttwo\n"
         texts[f"best_{split}.tsv"] = "0\t1,2\t1\tq\ta\tb\n1\t1,2\t1,0\tq\ta\tb\n2\t1,2\tbad,good\tq\ta\tb\n"
         texts |= {f"anli_r{i}_{split}.tsv": f"0\te\tr{i} {split}\th\n1\tn\tx\ty\n" for i in (1, 2, 3)}
     for name, text in texts.items():
@@ -238,7 +238,7 @@ copa: {data_format: PremiseAndMultiHypothesis, task_type: ClozeChoice}
     assert [i.text for i in data["wiki"].splits["train"]] == [("One text.",), ("Another\ttext.",)]
     assert data["topics"].labels == tuple(map(str, range(11)))
     assert [data[name].metric for name in ("topics", "kinds")] == ["macro_f1", "micro_f1"]
-    assert [i.label for i in data["kinds"].splits["train"]] == ["a", "b"]
+    assert [i.label for i in data["kinds"].splits["train"]] == ["😀", "b"]
     assert [i.text[0] for i in data["anli"].splits["train"]] == ["r1 train", "x", "r2 train", "x", "r3 train", "x"]
     assert len(data["anli"].splits["dev"]) == 6
     assert [i.label for i in data["best"].splits["train"]] == ["1", "0", "1"]

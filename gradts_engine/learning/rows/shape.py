@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from gradts_engine.contracts import Dialect, Format
 from gradts_engine.errors import UsageError
-from gradts_engine.learning.rows.files import Opened, ending_of, open_text
+from gradts_engine.learning.rows.files import PACKED_ENDINGS, Opened, ending_of, open_text
 from gradts_engine.learning.rows.json_rows import rows_of
 
 ENDINGS: dict[str, Format | Literal["sniff"]] = {
@@ -29,7 +29,7 @@ ENDINGS: dict[str, Format | Literal["sniff"]] = {
     ".bio": "conll",
     ".txt": "sniff",
 }
-"""What a file holds, by its ending; `.gz`, `.zst`, `.bz2` and `.xz` may follow it. The content has the last word."""
+"""What a file holds, by its ending; `.gz`, `.zst` or `.bz2` may follow it. The content has the last word."""
 
 SURELY_WHOLE = 10_000
 """Characters of a sample that is all of its file."""
@@ -70,8 +70,8 @@ def detect_file(path: Path, dialect: Dialect) -> Detected:
     ending = dialect.format or ENDINGS.get(ending_of(path))
     if ending is None:
         raise UsageError(
-            f"{path}: unknown kind of file '{path.suffix}', expected one of {', '.join(ENDINGS)} (and .gz or .zst after it), "
-            'or format = "csv", "jsonl", ... in [tasks.NAME]'
+            f"{path}: unknown kind of file '{path.suffix}', expected one of {', '.join(ENDINGS)} "
+            f'(and {", ".join(PACKED_ENDINGS)} after it), or format = "csv", "jsonl", ... in [tasks.NAME]'
         )
     if ending == "parquet":
         return Detected(str(path), "parquet")

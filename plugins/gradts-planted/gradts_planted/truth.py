@@ -23,7 +23,7 @@ from gradts_planted import TRUTH
 from gradts_planted.tasks import QUESTIONS
 
 SETTINGS = MultitaskSettings(epochs=5, batch_size=16, accumulation=1, learning_rate=2e-4)
-"""The `[multitask]` settings of the default tasks.toml, but for its 3 epochs."""
+"""The `[multitask]` settings of the default tasks.toml, but for its steps and epochs."""
 
 
 @cache
