@@ -30,11 +30,12 @@ class Repeats:
         """Mean over the repeats that have a value; NaN where none has."""
         return float(self.finite.mean()) if len(self.finite) else math.nan
 
-    def interval(self, level: float = 0.95, *, correlation: bool = False) -> tuple[float, float]:
+    def interval(self, level: float = 0.95, *, correlation: bool = False, exact: bool = False) -> tuple[float, float]:
         """Where the mean over all seeds lies with probability `level`, by Student's t; NaN for fewer than two values.
 
         `correlation`: the values lie between -1 and 1, and are compared on Fisher's scale (artanh), where few of them are nearer
-        to normal, and whose limits stay between -1 and 1.
+        to normal, and whose limits stay between -1 and 1. `exact`: equal values are what no seed changes, and the interval is
+        that point; without it their spread is not known, NaN: scores on few rows are equal by chance.
         """
         import numpy as np
         from scipy.special import stdtrit
@@ -42,8 +43,8 @@ class Repeats:
         values = self.finite
         if len(values) < 2:
             return math.nan, math.nan
-        if (values == values[0]).all():  # what no seed changes
-            return float(values[0]), float(values[0])
+        if (values == values[0]).all():
+            return (float(values[0]),) * 2 if exact else (math.nan, math.nan)
         there: Callable[[np.ndarray], np.ndarray] = np.arctanh if correlation else np.asarray
         back: Callable[[float], float] = math.tanh if correlation else float
         scaled = there(np.clip(values, -1 + 1e-9, 1 - 1e-9) if correlation else values)

@@ -15,13 +15,15 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, kw_only=True)
 class StoredTrial:
     """A trial of an earlier run, or a pilot: `score` of `primary` with the train instances of `auxiliaries` (none: alone) in a
-    repeat. Only trials of one `protocol` (encoder, settings, data limits: a digest) can be compared."""
+    repeat of a run with `run_seed` (empty: not known). Only trials of one `protocol` (encoder, settings, data limits: a digest)
+    can be compared."""
 
     primary: str
     auxiliaries: tuple[str, ...]
     repeat: int
     score: float
     protocol: str = ""
+    run_seed: str = ""
 
 
 def _not_asked_for(*of: object) -> NoReturn:

@@ -38,7 +38,7 @@ class TaskRead(Event):
     `classes[name][split]` counts labels, `overlap[split][task]` dev or test rows whose text is a train text of a task,
     `duplicates` rows with the text of an earlier one of their split. `constant` is the best dev score of an answer that is always
     the same, and `chance` the score up to which one cannot be told from it. `warnings` are what a person should look at.
-    `judged_by` is the metric with the class or the tags that it is of, as people are shown it.
+    `judged_by` is the metric with the class or the tags that it is of, as people are shown it; `digests` are of splits.
     """
 
     task: str
@@ -53,6 +53,7 @@ class TaskRead(Event):
     chance: float | None = None
     warnings: tuple[str, ...] = ()
     judged_by: str = ""
+    digests: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

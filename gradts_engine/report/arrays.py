@@ -15,7 +15,7 @@ from gradts_engine.runtime.artifacts import LEFT_OUT, RAW, ROWS, TAU, Artifact
 from gradts_engine.runtime.shards import read_raw
 from gradts_engine.runtime.store import Store
 from gradts_engine.runtime.view import RunView
-from gradts_engine.selection.strategies import keep_instances
+from gradts_engine.selection.strategies import keep_instances, share_of
 from gradts_engine.words import number
 
 
@@ -118,7 +118,7 @@ def count_kept(tau: np.ndarray, *, keep: float | None = None, threshold: float |
     """How many instances a share `keep`, or else a `threshold`, would choose, as `selection.strategies.keep_instances` does."""
     if threshold is not None:
         return int(np.count_nonzero(tau >= threshold))
-    return math.ceil((keep or 1.0) * np.count_nonzero(~np.isnan(tau)))
+    return share_of(keep or 1.0, int(np.count_nonzero(~np.isnan(tau))))
 
 
 def selected_instances(store: Store, view: RunView, primary: str) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -54,6 +54,7 @@ class TaskResults:
     constant: float | None = None
     warnings: tuple[str, ...] = ()
     judged_by: str = ""
+    digests: Mapping[str, str] = field(default_factory=dict)
     reliability: Reliability | None = None
 
 

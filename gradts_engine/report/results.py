@@ -98,6 +98,7 @@ def _data(store: Store, view: RunView, task: TaskRead, warn: Callable[[str], Non
         constant=task.constant,
         warnings=(*task.warnings, *said),
         judged_by=task.judged_by or task.metric,
+        digests=task.digests,
     )
 
 
@@ -171,7 +172,7 @@ def _expected(view: RunView, primary: str, chosen: Proposed | Confirmed | None) 
 
 def _prediction(values: Sequence[float], correlation: bool) -> Prediction:
     repeats = Repeats(tuple(values))
-    low, high = repeats.interval(correlation=correlation)
+    low, high = repeats.interval(correlation=correlation, exact=True)
     return Prediction(number(repeats.mean), number(low), number(high), len(repeats.finite))
 
 
@@ -184,7 +185,9 @@ def _ranking(
     correlations = said.correlations if said else ()
     tau = correlation.result["tau"] if correlation else {}
     cosine = correlation.result["embedding"] if correlation else {}
-    candidates = tau or dict.fromkeys(a for of in told.values() for a in of)
+    known = tau or {a for of in told.values() for a in of}
+    order = view.started.tasks if view.started else sorted(known)  # that of tasks.toml, by which the strategy breaks ties
+    candidates = [task for task in order if task in known]
     predictions = {
         a: {name: _prediction(of[a], name in correlations) for name, of in told.items() if a in of} for a in candidates
     }

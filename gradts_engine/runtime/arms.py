@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, as_completed
 from dataclasses import asdict
 
@@ -49,7 +49,7 @@ class Arms:
         def score(trial: Artifact | None) -> float:
             if trial is None:
                 return math.nan
-            return judge.score(trial, judge.choosing) if judge else float(trial.result["score"])
+            return judge.score(trial, judge.choosing) if judge else _score(trial)
 
         return [Repeats(tuple(map(score, trials))) for trials in found]
 
@@ -71,15 +71,17 @@ class Arms:
 
     def tell_expected(self, primary: str, selection: Selection, judge: Judge) -> None:
         """Say what new seeds are expected to give of a selection, where it is one of several that a strategy tried."""
-        known, tried = self._known(primary, selection), {s: [t[r] for r in sorted(t)] for s, t in self._tried[primary].items()}
+        known, tried = self._known(primary, selection), self._tried[primary]
         if known not in tried or len(tried) < 2:
             return
         gain, score = self._judged[primary].get(known, (math.nan, math.nan))
         how = "fresh"
         if math.isnan(gain + score):
-            places, scores = {s: i for i, s in enumerate(tried)}, np.array([_mean(trials) for trials in tried.values()])
-            score = judge.expected(places[known], [*tried.values()], scores)
-            gain = score - judge.expected(places[()], [*tried.values()], scores) if () in tried else math.nan
+            scores = on_the_seeds_of(known, {s: {r: _score(t) for r, t in trials.items()} for s, trials in tried.items()})
+            trials = [[of[r] for r in sorted(of.keys() & tried[known].keys())] for of in tried.values()]
+            places = {s: i for i, s in enumerate(tried)}
+            score = judge.expected(places[known], trials, scores)
+            gain = score - judge.expected(places[()], trials, scores) if () in tried else math.nan
             how = "shrunk"
         if not math.isnan(score):
             counts = self.facts.instances(self.prepared.usable(primary, selection))
@@ -116,9 +118,18 @@ class Arms:
         return found
 
 
-def _mean(trials: Sequence[Artifact | None]) -> float:
-    """Mean dev score of trials, NaN where one failed."""
-    return float(np.mean([float(trial.result["score"]) if trial else math.nan for trial in trials]))
+def on_the_seeds_of(known: Selection, tried: Mapping[Selection, Mapping[int, float]]) -> np.ndarray:
+    """Mean scores [k] of selections that were `tried`, NaN where a training failed, as if each had the seeds of `known`: a
+    seed can be better for all of them, by as much as those that have all of these seeds show."""
+    seeds = tried[known].keys()
+    whole = [of for of in tried.values() if all(math.isfinite(of.get(r, math.nan)) for r in seeds)]
+    levels = {r: float(np.mean([of[r] for of in whole])) if whole else math.nan for r in seeds}
+    level = float(np.mean([*levels.values()]))
+    return np.array([level + np.mean([of[r] - levels[r] for r in of.keys() & seeds]) for of in tried.values()])
+
+
+def _score(trial: Artifact | None) -> float:
+    return float(trial.result["score"]) if trial else math.nan
 
 
 def _trial(primary: str, selection: Selection, repeat: int) -> Trial:

@@ -174,8 +174,8 @@ class Spending:
         return sum(known, NOTHING) * (1 / len(known)) if known else None
 
     def table(self, left: Sequence[Job], trials: tuple[int, int], made: int) -> dict[str, dict[str, Any]]:
-        """By stage, of the jobs that are `left` and of the fewest and most `trials`, of which `made` are there: how many (of
-        trials at most), seconds together from `low` to `high` (None: not known), and bytes of `disk`."""
+        """By stage, of the jobs that are `left`, pilots too, and of the fewest and most `trials`, of which `made` are there: how
+        many (of trials at most), seconds together from `low` to `high` (None: not known), and bytes of `disk`."""
         rows: dict[str, dict[str, Any]] = {}
         for stage in dict.fromkeys(job.stage for job in left if job.stage != "trial"):
             jobs = [job for job in left if job.stage == stage]
@@ -183,8 +183,10 @@ class Spending:
             total = sum(known, NOTHING) if known else None
             rows[stage] = _row(len(jobs), total, total, sum(disk(job, self.facts, self.config, self.parameters) for job in jobs))
         each, (least, rest) = self.trial(), (max(0, count - made) for count in trials)
-        if rest:
-            rows["trial"] = _row(rest, each and each * least, each and each * rest, 4 * self.parameters * rest)
+        pilots = [self.seconds(job) for job in left if job.stage == "trial"]
+        if count := len(pilots) + rest:
+            low, high = (each and sum(filter(None, pilots), each * further) for further in (least, rest))
+            rows["trial"] = _row(count, low, high, 4 * self.parameters * count)
         return rows
 
 

@@ -73,6 +73,7 @@ def task_read(
         chance=chance,
         warnings=(*task.warnings, *said, *undefined),
         judged_by=task.judged_by,
+        digests=dict(task.digests),
     )
 
 

@@ -115,7 +115,8 @@ class Gathering:
     def pilots(self, arms: Arms) -> None:
         """Train the pilots, all of them side by side; what was stored of the same trainings gives way to them."""
         wanted = pilot_trials(self.experiment, self.facts) if "trials" in self.needed else {}
-        made = {(t.primary, t.auxiliaries, t.repeat): t for t in self.stored}
+        made = {(t.primary, t.auxiliaries, t.repeat, t.run_seed): t for t in self.stored}
+        seed = str(self.facts.seed)
         with ThreadPoolExecutor(max(1, len(wanted)), "pilot") as pool:
             asked = {
                 pilot: pool.submit(arms.trials, pilot, [(Auxiliary(c),) for c in candidates], [0], pilot=True)
@@ -124,8 +125,8 @@ class Gathering:
             for pilot, candidates in wanted.items():
                 for candidate, (trial,) in zip(candidates, asked[pilot].result(), strict=True):
                     score = float(trial.result["score"]) if trial else math.nan
-                    found = StoredTrial(primary=pilot, auxiliaries=(candidate,), repeat=0, score=score)
-                    made[pilot, (candidate,), 0] = found
+                    found = StoredTrial(primary=pilot, auxiliaries=(candidate,), repeat=0, score=score, run_seed=seed)
+                    made[pilot, (candidate,), 0, seed] = found
         self.stored = [*made.values()]
 
     def has(self, task: str) -> bool:

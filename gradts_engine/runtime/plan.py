@@ -74,7 +74,7 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
     spending = Spending(prepared, store, executor.devices[0].name)
     spending.probe(max(1, sum(not device.place for device in executor.devices)))
     tasks = [_task(read, prepared, wanted, spending) for read in describe(experiment, prepared.types, prepared.data)]
-    made, trials = _found(store, run.view(), "trial"), trials_of(experiment, catalog)
+    made, trials = _made(store, run.view()), trials_of(experiment, catalog)
     return {
         "run": run.id,
         "state": run.state() if run.events.exists() else "new",
@@ -132,10 +132,10 @@ def _evidence(prepared: Prepared, catalog: Catalog) -> list[Job]:
     return list(dict.fromkeys(job for later in asked for job in (*needs(later), later)))
 
 
-def _found(store: Store, view: RunView, stage: str) -> int:
-    """How many results of a stage the run knows and the store still has."""
-    keys = {s.key for s in view.of(stage) if s.finished}
-    return sum(store.artifacts.find(stage, key, files=False) is not None for key in keys)
+def _made(store: Store, view: RunView) -> int:
+    """How many trials of the run's strategy the store still has."""
+    keys = {trial.key for told in view.trials.values() for trial in told}
+    return sum(store.artifacts.find("trial", key, files=False) is not None for key in keys)
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

@@ -1,7 +1,7 @@
 """The trials that a store holds: what runs have made and not removed, and what was imported. Predictors learn from them.
 
 Two trials can be compared where encoder and settings are the same (their *protocol*), and the primary's rows too. As a table
-they are a CSV file in the style of a study of pairs: `target,source,seed,score`, and `metric,protocol,data,rows`.
+they are a CSV file in the style of a study of pairs: `target,source,seed,score`, and `metric,protocol,data,rows,run_seed`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from gradts_engine.runtime.jobs import Trial
 from gradts_engine.runtime.prepare import Prepared
 from gradts_engine.runtime.store import Store
 
-COLUMNS = ("target", "source", "seed", "score", "metric", "protocol", "data", "rows")
+COLUMNS = ("target", "source", "seed", "score", "metric", "protocol", "data", "rows", "run_seed")
 AND = " + "
 """Between the auxiliaries of a set."""
 MOST = 1000.0
@@ -41,8 +41,8 @@ ALONE = ("", "none", "alone")
 @dataclass(frozen=True, order=True)
 class Known:
     """A trial: `score` in units of the metric, NaN where the training failed. `protocol` is a digest of encoder and settings,
-    `data` of the primary's train and dev rows, `rows` of each auxiliary's train rows; the last two are empty where that is not
-    known. `run` made it; empty: it was imported."""
+    `data` of the primary's train and dev rows, `rows` of each auxiliary's train rows, `run_seed` that of tasks.toml, of which
+    repeats are drawn; the last three are empty where that is not known. `run` made it; empty: it was imported."""
 
     primary: str
     auxiliaries: tuple[str, ...]
@@ -52,12 +52,13 @@ class Known:
     protocol: str = ""
     data: str = ""
     rows: tuple[str, ...] = ()
+    run_seed: str = ""
     run: str = ""
 
     @property
     def identity(self) -> tuple[object, ...]:
         """What no two trials have in common."""
-        return self.protocol, self.primary, self.auxiliaries, self.repeat, self.metric, self.data, self.rows
+        return self.protocol, self.primary, self.auxiliaries, self.repeat, self.metric, self.data, self.rows, self.run_seed
 
 
 def short(value: Any) -> str:
@@ -94,6 +95,8 @@ def about(job: Trial, prepared: Prepared) -> dict[str, Any]:
         "protocol": protocol(facts),
         "data": data_of(facts, job.primary),
         "rows": [rows_of(facts, name) for name in names],
+        "run_seed": facts.seed,
+        "judged_by": facts.tasks[job.primary].metric,
     }
 
 
@@ -105,6 +108,7 @@ def known(store: Store) -> list[Known]:
     found = [trial for artifact in store.artifacts.of("trial") if (trial := _made(artifact))]
     for path in sorted(_folder(store).glob("*.csv")):
         found += read(path)
+    found.sort(key=lambda trial: math.isnan(trial.score))  # a training that failed may have been repeated
     return sorted({trial.identity: trial for trial in reversed(found)}.values())
 
 
@@ -117,36 +121,44 @@ def _made(artifact: Artifact) -> Known | None:
         tuple(said["auxiliaries"]),
         said["repeat"],
         float(artifact.result["score"]),
-        artifact.result["metric"],
+        said.get("judged_by", artifact.result["metric"]),
         said["protocol"],
         said["data"],
         tuple(said["rows"]),
+        str(said.get("run_seed", "")),
         artifact.made.get("run", ""),
     )
 
 
 def of_others(trials: Iterable[Known], facts: Facts, run: str) -> list[StoredTrial]:
-    """Those that tell something of a run's candidates: made with its encoder and settings, and with the same rows of each of its
-    tasks; of a primary that is none of them, those with the rows that most have.
+    """Those that tell something of a run's candidates: made with its encoder and settings, and with the same rows and metric of
+    each of its tasks; of a primary that is none of them, those with the rows and the metric that most have.
 
     What the run has made itself is left out: how far it had come, when it was stopped, would else change what it finds.
     """
     of_tasks = {task: rows_of(facts, task) for task in facts.tasks}
-    pool = {task: data_of(facts, task) for task in facts.tasks}
+    pool = {task: (data_of(facts, task), facts.tasks[task].metric) for task in facts.tasks}
 
     def same(trial: Known) -> bool:
         rows = zip(trial.auxiliaries, trial.rows, strict=False)
         return trial.protocol == protocol(facts) and all(of_tasks.get(a, digest) == digest for a, digest in rows)
 
     fitting = [trial for trial in trials if same(trial) and (not run or trial.run != run)]
-    counts: dict[str, Counter[str]] = {}
+    counts: dict[str, Counter[tuple[str, str]]] = {}
     for trial in fitting:
-        counts.setdefault(trial.primary, Counter())[trial.data] += 1
+        counts.setdefault(trial.primary, Counter())[trial.data, trial.metric] += 1
     usual = {p: pool.get(p) or max(sorted(of), key=of.__getitem__) for p, of in counts.items()}
     return [
-        StoredTrial(primary=t.primary, auxiliaries=t.auxiliaries, repeat=t.repeat, score=t.score, protocol=t.protocol)
+        StoredTrial(
+            primary=t.primary,
+            auxiliaries=t.auxiliaries,
+            repeat=t.repeat,
+            score=t.score,
+            protocol=t.protocol,
+            run_seed=t.run_seed,
+        )
         for t in fitting
-        if t.data in ("", usual[t.primary])
+        if all(mine in ("", wanted) for mine, wanted in zip((t.data, t.metric), usual[t.primary], strict=True))
     ]
 
 
@@ -160,7 +172,7 @@ def table(trials: Iterable[Known]) -> str:
     writer.writerow(COLUMNS)
     for t in trials:
         names, rows = AND.join(t.auxiliaries), AND.join(t.rows)
-        writer.writerow([t.primary, names, t.repeat, repr(100 * t.score), t.metric, t.protocol, t.data, rows])
+        writer.writerow([t.primary, names, t.repeat, repr(100 * t.score), t.metric, t.protocol, t.data, rows, t.run_seed])
     return out.getvalue()
 
 
@@ -189,14 +201,17 @@ def read(path: Path, like: Prepared | None = None) -> list[Known]:
     for number, trial in found.items():
         scored = replace(trial, score=trial.score / unit)
         refuse_other(seen, scored, f"{path}:{number}")
-        seen[scored.identity] = scored
+        if scored.identity not in seen or math.isnan(
+            seen[scored.identity].score
+        ):  # a training that failed may have been repeated
+            seen[scored.identity] = scored
     return list(seen.values())
 
 
 def refuse_other(seen: Mapping[tuple[object, ...], Known], trial: Known, where: str) -> None:
     """Raises `UsageError` where the same trial is known with another score."""
     before = seen.get(trial.identity)
-    if before and not math.isclose(before.score, trial.score, rel_tol=1e-6, abs_tol=1e-6) and not math.isnan(trial.score):
+    if before and abs(before.score - trial.score) > 1e-6:  # one that failed, NaN, contradicts nothing
         what = f"{trial.primary} with {AND.join(trial.auxiliaries) or 'no auxiliary'}, seed {trial.repeat}"
         raise UsageError(
             f"{where}: {what}: score {100 * trial.score:.4f}, but {100 * before.score:.4f} is known of the same trial; "
@@ -230,6 +245,7 @@ def _row(path: Path, number: int, line: Mapping[str, Any], like: Prepared | None
     order = sorted(range(len(names)), key=names.__getitem__)
     names, rows = (tuple(of[i] for i in order) if of else () for of in (names, rows))
     found = Known(target, names, seed, score, line.get("metric") or "", line.get("protocol") or "", line.get("data") or "", rows)
+    found = replace(found, run_seed=line.get("run_seed") or "")
     return found if found.protocol or like is None else _like(found, line.get("key") or "", like, f"{path}:{number}")
 
 
@@ -244,7 +260,7 @@ def _like(trial: Known, key: str, like: Prepared, where: str) -> Known:
             )
     data = data_of(facts, trial.primary) if trial.primary in facts.tasks else ""
     rows = tuple(rows_of(facts, a) for a in trial.auxiliaries) if {*trial.auxiliaries} <= {*facts.tasks} else ()
-    return replace(trial, protocol=protocol(facts), data=data, rows=rows)
+    return replace(trial, protocol=protocol(facts), data=data, rows=rows, run_seed=str(facts.seed) if key else "")
 
 
 def add(store: Store, trials: Sequence[Known], where: Path) -> int:
@@ -252,7 +268,7 @@ def add(store: Store, trials: Sequence[Known], where: Path) -> int:
     seen = {trial.identity: trial for trial in known(store)}
     for trial in trials:
         refuse_other(seen, trial, str(where))
-    new = [trial for trial in trials if trial.identity not in seen]
+    new = [t for t in trials if t.identity not in seen or math.isnan(seen[t.identity].score) > math.isnan(t.score)]
     if new:
         text = table(new)
         with storing(store.root):
@@ -275,6 +291,7 @@ def listed(trials: Iterable[Known]) -> Iterator[dict[str, Any]]:
         yield {
             "primary": t.primary,
             "auxiliaries": list(t.auxiliaries),
+            "run_seed": t.run_seed,
             "repeat": t.repeat,
             "score": score,
             "metric": t.metric,

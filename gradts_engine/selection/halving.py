@@ -52,10 +52,11 @@ def halving(ranking: Ranking, trials: Trials, settings: HalvingSettings) -> Sele
         return ALONE
     budget, share, first = schedule(settings, len(order))
     table = Table(trials, budget)
-    left: list[Selection] = [ALONE, *((Auxiliary(c),) for c in order[:first])]
-    while len(left) > 1 and table.left >= len([s for s in left if s]):
-        table.run(left)
-        left = [s for s in table.best(left) if table.mean(s) > -math.inf][: max(1, first // share**table.rounds)]
+    left: list[Selection] = [(Auxiliary(c),) for c in order[:first]]
+    while left and table.left >= len(left):
+        table.run([ALONE, *left])
+        further = first // share**table.rounds
+        left = [s for s in table.best(left) if table.mean(s) > -math.inf][:further] if further > 1 else []
     if settings.largest > 1:
         table.add_sets(settings.largest)
     return _proposed(table, settings)
@@ -80,11 +81,12 @@ def most(settings: HalvingSettings, candidates: int) -> int:
 
 
 def fewest(settings: HalvingSettings, candidates: int) -> int:
-    """The same where no set is tried, since no candidate did better than the primary alone, which is among those that go on."""
+    """The same where no set is tried, since no candidate did better than the primary alone."""
     if not candidates:
         return 1
     _, share, first = schedule(settings, candidates)
-    return 1 + sum(_rounds(first, share)) + settings.seeds * (min(settings.finalists, first) + 1)
+    rounds = _rounds(first, share)
+    return len(rounds) + sum(rounds) + settings.seeds * (min(settings.finalists, first) + 1)
 
 
 def affordable(budget: int, share: int, most: int) -> int:

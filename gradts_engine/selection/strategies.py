@@ -75,11 +75,16 @@ def _best_prefix(order: Sequence[str], evaluate: Evaluate) -> Selection:
     return selections[scores.index(max(scores))]
 
 
+def share_of(share: float, count: int) -> int:
+    """So many of `count`, rounded up: .07 of 100 are 7, although the product of these floats is a little more."""
+    return math.ceil(round(share * count, 9))
+
+
 def keep_instances(tau: np.ndarray, *, threshold: float | None, keep: float) -> tuple[int, ...]:
     """Positions, ascending, of the instances to keep: those with tau >= `threshold` where it is given, else the share `keep`
     of those that have a tau with the highest (rounded up; ties in order of the train split)."""
     if threshold is not None:
         return tuple(np.flatnonzero(tau >= threshold).tolist())
     order = np.argsort(-tau, kind="stable")  # NaN sorts last
-    count = math.ceil(keep * np.count_nonzero(~np.isnan(tau)))
+    count = share_of(keep, int(np.count_nonzero(~np.isnan(tau))))
     return tuple(sorted(order[:count].tolist()))

@@ -197,6 +197,8 @@ def shrunk(best: float, scores: np.ndarray, noise: float) -> float:
     scores = scores[np.isfinite(scores)]
     if len(scores) < 2:
         return best
+    if math.isnan(noise):
+        return math.nan
     spread = float(((scores - scores.mean()) ** 2).sum())
     kept = max(0.0, 1 - (len(scores) - 1) * noise / spread) if spread else 0.0
     return float(scores.mean()) + kept * (best - float(scores.mean()))

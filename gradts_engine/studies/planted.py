@@ -102,10 +102,13 @@ def summary(rows: Sequence[Mapping[str, Any]], predictors: Sequence[str]) -> dic
 
 
 def _precision(play: Sequence[Mapping[str, Any]], predictor: str) -> float:
-    count = sum(row["planted"] == HELPS for row in play)
-    first = sorted(play, key=lambda row: math.inf if row[predictor] is None else -row[predictor])[:count]
-    known = count and any(row[predictor] is not None for row in play)
-    return sum(row["planted"] == HELPS for row in first) / count if known else math.nan
+    """Where candidates tie, the mean over the orders that they may have."""
+    values = [-math.inf if row[predictor] is None else float(row[predictor]) for row in play]
+    helpers = [value for value, row in zip(values, play, strict=True) if row["planted"] == HELPS]
+    if not helpers or max(values) == -math.inf:
+        return math.nan
+    places = [(len(helpers) - sum(v > value for v in values)) / values.count(value) for value in helpers]
+    return sum(min(max(place, 0.0), 1.0) for place in places) / len(helpers)
 
 
 def play(

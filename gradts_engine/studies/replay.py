@@ -229,7 +229,7 @@ def of_uniform(played: Played, repetitions: int) -> Repeats:
 def remark(played: Played, repetitions: int) -> str:
     """How the strategy's regret compares with that of uniform trials, in words; empty where that cannot be said."""
     share = of_uniform(played, repetitions)
-    low, high = share.interval()
+    low, high = share.interval(exact=True)
     if not math.isfinite(low):
         return ""
     return f"regret is {share.mean:.2f} of that of uniform trials ({low:.2f} to {high:.2f}, 95%, over repetitions)"

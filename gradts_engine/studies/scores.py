@@ -17,7 +17,7 @@ from gradts_engine.repeats import Repeats
 from gradts_engine.runtime.trials import ALONE, AND, MOST
 from gradts_engine.words import count
 
-MADE = ("metric", "protocol")
+MADE = ("metric", "protocol", "data")
 """Columns that are the same in all rows of a target, where there are any: other trainings cannot be compared."""
 
 
@@ -45,6 +45,7 @@ def read_table(path: Path) -> tuple[list[Target], list[str]]:
     sets = 0
     for number, line in csv_rows(path, ("target", "source", "seed", "score")).items():
         target, source = line["target"], "" if line["source"] in (*ALONE, line["target"]) else line["source"]
+        seed = f"{line.get('run_seed', '')} {line['seed']}"
         if not target:
             raise UsageError(f"{path}:{number}: target: got nothing, expected a name")
         if made.setdefault(target, _made(line)) != _made(line):
@@ -54,9 +55,9 @@ def read_table(path: Path) -> tuple[list[Target], list[str]]:
         if AND in source:
             sets += 1
         elif not math.isnan(score := _score(path, number, line["score"])):
-            cells[target][source][line["seed"]].append(score)
+            cells[target][source][seed].append(score)
         else:
-            cells[target][source][line["seed"]] += []
+            cells[target][source][seed] += []
     scores = [s for of in cells.values() for found in of.values() for values in found.values() for s in values]
     unit = 1.0 if max(map(abs, scores), default=1.0) <= 1 else 100.0
     targets = [_target(path, name, of, unit) for name, of in cells.items()]

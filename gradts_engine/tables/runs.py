@@ -266,7 +266,9 @@ def comparison(found: Comparison) -> RenderableType:
         parts.append(Text("they have no primary in common: there are no rankings and scores to compare"))
     for primary, scores in found.scores.items():
         chosen, ranks = found.chosen[primary], {p.name: p for p in found.ranks[primary]}
-        parts.append(label(primary, "bold"))
+        metric = found.metrics[primary]
+        judged = metric.first if metric.first == metric.second else f"A: {metric.first}, B: {metric.second}, not to be compared"
+        parts.append(label(f"{primary} ({judged})", "bold"))
         rows = [
             {"candidate": p.name, "rank A": ranks[p.name].first or "-", "rank B": ranks[p.name].second or "-"}
             | {"tau A": words.score(p.first), "tau B": words.score(p.second)}

@@ -42,7 +42,9 @@ def effects(trials) -> dict[str, float]:
 
 
 def test_pilots_are_planned_made_shown_and_learnt_from(learning):
-    assert learning("plan --json", str(learning.config)).json["evidence"] == {"pilot": {"jobs": 4, "found": 0}}
+    planned = learning("plan --json", str(learning.config)).json
+    assert planned["evidence"] == {"pilot": {"jobs": 4, "found": 0}}
+    assert planned["costs"]["trial"]["jobs"] == 4 + planned["trials"], "pilots cost what trials do"
     computed = learning.done()
     assert {stage for stage, _ in computed} == {"trial", "proposal", "test"}
     found = learning("results --json").json
@@ -59,7 +61,9 @@ def test_pilots_are_planned_made_shown_and_learnt_from(learning):
     assert "<h2>Pilots</h2>" in page
     assert "At most 4 trainings are trials." in page
     assert learning.done() == set()  # and what the run has made itself changes nothing
-    assert learning("plan --json", str(learning.config)).json["evidence"] == {"pilot": {"jobs": 4, "found": 4}}
+    planned = learning("plan --json", str(learning.config)).json
+    assert planned["evidence"] == {"pilot": {"jobs": 4, "found": 4}}
+    assert planned["trials found"] == len(found["primaries"]["mood"]["trials"]) < 4 + planned["trials found"]
 
 
 def test_without_trials_a_line_says_what_to_do_and_nothing_is_computed(learning):

@@ -113,3 +113,31 @@ def test_files_of_a_run_are_where_its_store_is_now(tmp_path):
         (tmp_path / "runs" / "r" / name).mkdir(parents=True)
     final = results_of(Store(tmp_path), view, "r", "done").primaries["a"].final
     assert (final.model, final.predictions) == (f"{tmp_path}/runs/r/models/a", f"{tmp_path}/runs/r/predictions/a")
+
+
+def test_other_metrics_and_other_rows_are_no_secret_between_two_runs(tmp_path):
+    """They make another run; a score of one metric is not to be read beside that of another."""
+
+    def results(metric: str, dev: int, digest: str):
+        told = [*BEGUN]
+        told[1] = events.TaskRead(
+            "a", "classification", metric, {"train": 9, "dev": dev}, {}, digests={"dev": digest, "train": "t"}
+        )
+        return results_of(Store(tmp_path), fold((float(i), event) for i, event in enumerate(told)), "r", "done")
+
+    def differing(*of):
+        return {pair.name: (pair.first, pair.second) for pair in compare(results("accuracy", 400, "d1"), results(*of)).settings}
+
+    assert differing("accuracy", 400, "d1") == {}
+    assert differing("mcc", 400, "d1") == {"metric of a": ("accuracy", "mcc")}
+    assert differing("accuracy", 40, "d1") == {"dev rows of a": ("400 (d1)", "40 (d1)")}
+    assert differing("accuracy", 400, "d2") == {"dev rows of a": ("400 (d1)", "400 (d2)")}
+    shown = plain(tables.comparison(compare(results("accuracy", 400, "d1"), results("mcc", 400, "d1"))))
+    assert "a (A: accuracy, B: mcc, not to be compared)" in shown
+
+
+def test_candidates_that_tie_are_in_the_order_in_which_they_are_tried(tmp_path):
+    begun = replace(BEGUN[0], tasks=("a", "z", "c", "m"))
+    said = events.Predicted("a", "p", {"p": {"c": [0.5], "m": [0.7], "z": [0.5]}})
+    found = results_of(Store(tmp_path), fold((float(i), event) for i, event in enumerate([begun, BEGUN[1], said])), "r", "done")
+    assert [row.task for row in found.primaries["a"].ranking] == ["m", "z", "c"]

@@ -7,9 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gradts_engine.config import MultitaskSettings, ScoringSettings, TrainingSettings
 from gradts_engine.errors import UsageError
+from gradts_engine.runtime.facts import Facts, TaskFacts
 from gradts_engine.runtime.store import Store
-from gradts_engine.runtime.trials import Known, add, known, read, table
+from gradts_engine.runtime.trials import Known, add, data_of, known, of_others, protocol, read, table
 
 NAMES = st.sampled_from(["rte", "mrpc", "cola", "a.b-c_d"])
 
@@ -19,7 +21,8 @@ def trials(draw):
     primary, *names = draw(st.lists(NAMES, min_size=1, max_size=3, unique=True))
     rows = draw(st.sampled_from([(), tuple(f"digest-{n}" for n in sorted(names))]))
     score = draw(st.floats(-1, 1) | st.just(math.nan))
-    return Known(primary, tuple(sorted(names)), draw(st.integers(0, 9)), score, "accuracy", draw(st.sampled_from("pq")), "", rows)
+    repeat, protocol, run_seed = draw(st.integers(0, 9)), draw(st.sampled_from("pq")), draw(st.sampled_from(["", "1", "2"]))
+    return Known(primary, tuple(sorted(names)), repeat, score, "accuracy", protocol, "", rows, run_seed)
 
 
 @given(st.lists(trials(), unique_by=lambda t: t.identity))
@@ -88,6 +91,48 @@ def test_an_import_is_kept_once_and_refuses_another_score_of_the_same_trial(tmp_
     assert add(store, made, path) == 1
     assert add(store, made, path) == 0
     assert known(store) == made
+    failed = [Known("rte", (), 0, math.nan, "accuracy", "p"), replace(made[0], score=math.nan)]
+    assert add(store, failed, path) == 1, "what failed once says nothing against a score"
+    assert add(store, [replace(failed[0], score=0.6)], path) == 1
+    assert [t.score for t in known(store)] == [0.6, 0.7, 0.7, 0.7]
     with pytest.raises(UsageError, match=r"rte with mrpc, seed 2: score 80.0000, but 70.0000 is known of the same trial"):
         add(store, [replace(made[2], score=0.8)], path)
-    assert known(store) == made
+    assert known(store)[1:] == made
+
+
+def test_a_failed_training_in_a_file_says_nothing_against_a_score(tmp_path):
+    path = tmp_path / "trials.csv"
+    for scores in (("71", "nan"), ("nan", "71")):
+        path.write_text(HEAD + "".join(f"rte,mrpc,0,{score},p\n" for score in scores))
+        assert [t.score for t in read(path)] == [pytest.approx(0.71)]
+
+
+def test_only_trials_of_the_same_rows_and_metric_are_compared():
+    def known_of(primary, metric="accuracy", data="D1", score=0.7):
+        return Known(primary, ("mrpc",), 0, score, metric, "p", data)
+
+    facts = of_facts({"rte": "f1 of yes"})
+    digest = data_of(facts, "rte")
+    protocol_ = protocol(facts)
+    trials = [
+        known_of("rte", "f1 of yes", digest, 0.1),
+        known_of("rte", "f1 of no", digest, 0.2),
+        known_of("rte", "accuracy", digest, 0.3),
+        known_of("rte", "", digest, 0.4),
+        *(known_of("cola", "mcc", "D1", score) for score in (0.5, 0.51)),
+        known_of("cola", "accuracy", "D1", 0.6),
+        known_of("cola", "mcc", "D2", 0.7),
+    ]
+    found = of_others([replace(t, protocol=protocol_, run_seed=str(i)) for i, t in enumerate(trials)], facts, "")
+    assert [t.score for t in found] == [0.1, 0.4, 0.5, 0.51]
+    assert [t.run_seed for t in found] == ["0", "3", "4", "5"]
+
+
+def of_facts(metrics):
+    """Facts of tasks by what they are judged by."""
+    tasks = {
+        name: TaskFacts("classification", metric, {"train": 9, "dev": 9}, {"train": f"{name} t", "dev": f"{name} d"})
+        for name, metric in metrics.items()
+    }
+    sections = TrainingSettings(), MultitaskSettings(), ScoringSettings()
+    return Facts(1, 128, *sections, encoder="e", encoder_version=1, tasks=tasks)

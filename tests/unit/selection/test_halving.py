@@ -50,10 +50,23 @@ def test_the_budget_is_kept_and_no_seed_is_both_for_choosing_and_for_judging():
         assert sum(bool(s) for s, _ in world.asked) <= budget
         assert max(Counter(world.asked).values()) == 1, "a trial was asked for twice"
         assert not {r for _, r in world.asked} & {r for _, r in world.judged}
-        assert ((), 0) in world.asked
+        assert {r for s, r in world.asked if not s} == {r for _, r in world.asked}, "the primary alone has every seed"
         made = {*world.asked, *world.judged, *(((), r) for _, r in world.judged)}
         settings = HalvingSettings(budget=budget)
         assert fewest(settings, len(NAMES)) <= len(made) <= most(settings, len(NAMES))
+
+
+def test_the_primary_alone_goes_on_whatever_it_scored_first():
+    """Seed 1 is better for all, and best for the primary alone, which was last with seed 0."""
+    scores = {(): (0.70, 0.90), "c0": (0.72, 0.74), "c1": (0.71, 0.73), "c2": (0.60, 0.60), "c3": (0.60, 0.60)}
+
+    class Known(World):
+        def score(self, selection: Selection, repeat: int) -> float:
+            return scores[selection[0].task if selection else ()][repeat]
+
+    world = Known({}, 0.0)
+    assert world.run(["c0", "c1", "c2", "c3"], seeds=0, largest=1) == ()
+    assert ((), 1) in world.asked
 
 
 def test_one_candidate_is_tried_once_and_is_the_only_finalist():

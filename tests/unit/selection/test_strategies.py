@@ -165,14 +165,20 @@ def test_instances_by_threshold(tau: np.ndarray, threshold: float) -> None:
     assert list(keep_instances(tau, threshold=threshold, keep=0.1)) == [i for i, t in enumerate(tau) if t >= threshold]
 
 
-@given(INSTANCE_TAUS, st.floats(0.01, 1))
-def test_instances_by_share(tau: np.ndarray, keep: float) -> None:
+@given(INSTANCE_TAUS, st.integers(1, 100))
+def test_instances_by_share(tau: np.ndarray, percent: int) -> None:
     """A share of the instances that have a tau, rounded up; the highest, the first of those that tie."""
-    kept = keep_instances(tau, threshold=None, keep=keep)
+    kept = keep_instances(tau, threshold=None, keep=percent / 100)
     known = [i for i, t in enumerate(tau) if not math.isnan(t)]
-    assert len(kept) == math.ceil(keep * len(known))
+    assert len(kept) == -(-percent * len(known) // 100)
     assert list(kept) == sorted(sorted(known, key=lambda i: (-tau[i], i))[: len(kept)])
     assert all(isinstance(i, int) for i in kept)
+
+
+@pytest.mark.parametrize(("keep", "count", "kept"), [(0.07, 100, 7), (0.55, 100, 55), (0.071, 100, 8), (0.1, 1_000_000, 100_000)])
+def test_a_share_is_rounded_up_from_what_it_says(keep: float, count: int, kept: int) -> None:
+    """0.07 * 100 is 7.000000000000001 in floats."""
+    assert len(keep_instances(np.arange(count, dtype=float), threshold=None, keep=keep)) == kept
 
 
 def test_ties_of_many_instances_are_kept_in_their_order() -> None:

@@ -1,5 +1,6 @@
 """Verdicts on simulated trainings whose true gain is known."""
 
+import math
 from collections import Counter
 
 import numpy as np
@@ -137,6 +138,11 @@ def test_the_best_of_several_is_shrunk_to_what_it_is(count: int):
         raw.append(seen[best] - true[best])
     assert abs(np.mean(errors)) < 0.33 * 1.5
     assert abs(np.mean(errors)) < 0.45 * np.mean(raw)
+
+
+def test_nothing_is_expected_where_the_noise_is_not_known():
+    assert math.isnan(shrunk(0.9, np.array([0.5, 0.6, 0.9]), math.nan))
+    assert shrunk(0.9, np.array([0.9]), math.nan) == 0.9, "there was no choice"
 
 
 def test_noise_is_that_of_the_mean():

@@ -59,6 +59,20 @@ def test_shares_of_what_was_found():
     assert found["verdicts"][NOT] == {"helps": 2, "hurts": 2}
 
 
+def test_who_ties_shares_a_place():
+    """The order of a scenario's candidates, helpers first, tells nothing of a predictor."""
+    helpers, others = [row(n, HELPS, "helps", 0.1, 0.1, 0.5) for n in "ab"], [row(n, NOT, "hurts", 0.0, 0.0, 0.5) for n in "cdef"]
+
+    def precision(*values: float | None) -> float:
+        rows = [{**r, "embedding": v} for r, v in zip([*helpers, *others], values, strict=True)]
+        return summary([{"scenario": "s", "draw": 0, **r} for r in rows], ["embedding"])["precision"]["embedding"]
+
+    assert precision(*[0.5] * 6) == 0.333  # that of a random order
+    assert precision(0.9, 0.5, 0.5, 0.5, 0.1, 0.1) == 0.667  # one first, the other one of three for the second place
+    assert precision(0.9, None, None, 0.1, None, None) == 0.5
+    assert precision(*[None] * 6) is None
+
+
 def test_instances_that_carry_the_factor_are_told_by_a_tau_that_knows_them(tmp_path):
     config = tmp_path / "tasks.toml"
     config.write_text(tasks_toml("mixtures", 0, PLAN))

@@ -45,7 +45,7 @@ def test_what_others_know_helps_and_what_nobody_knows_does_no_harm(tmp_path: Pat
     led = replay(path)
     assert list(led) == KEYS
     assert (led["targets"], led["repetitions"]) == (8, 200)
-    assert led["trials"] <= 13
+    assert led["trials"] <= 14  # 12, and the target alone in each of two rounds
     assert led["regret"] <= 0.6 * led["uniform_regret"] < led["random_regret"]
     assert led["gain"] + led["regret"] == pytest.approx(led["oracle_gain"], abs=0.01)
     assert led["verdicts"] > 100
@@ -100,13 +100,28 @@ HEAD = "target,source,seed,score\n"
         (HEAD + "t,s,1,nan\nt,s,2,nan\n", "target t has no score with a source"),
         (HEAD + "t,,1,1\nt,,2,1\n", "target t has no score with a source"),
         (HEAD + "t,a + b,1,1\nt,a + b,2,1\n", "has no row of a single source"),
-        ("target,source,seed,score,protocol\nt,s,1,1,p\nt,s,2,1,q\n", ":3: t was trained with another metric or protocol before"),
+        (
+            "target,source,seed,score,protocol\nt,s,1,1,p\nt,s,2,1,q\n",
+            ":3: t was trained with another metric or protocol",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_table_is_said(tmp_path: Path, text: str, message: str):
     (tmp_path / "scores.csv").write_text(text)
     with pytest.raises(UsageError, match=message):
         read_table(tmp_path / "scores.csv")
+
+
+def test_other_rows_are_another_table_and_other_seeds_of_a_run_other_seeds(tmp_path: Path):
+    path = tmp_path / "scores.csv"
+    head = "target,source,seed,score,data,run_seed\n"
+    path.write_text(head + "t,,0,70,D1,1\nt,a,0,72,D2,1\n")
+    with pytest.raises(UsageError, match=":3: t was trained with another metric or protocol or data before"):
+        read_table(path)
+    path.write_text(head + "t,,0,70,D,1\nt,,0,80,D,2\nt,a,0,72,D,1\nt,a,0,82,D,2\n")
+    (target,), said = read_table(path)
+    np.testing.assert_allclose(target.scores, [[0.70, 0.80], [0.72, 0.82]])
+    assert said == []
 
 
 def test_what_a_reader_should_know_of_a_table_is_said(tmp_path: Path):
