@@ -24,7 +24,7 @@ if __name__ == "__main__":
     experiment = replace(experiment, tasks={task: experiment.tasks[task]})
     devices = resolve_devices([device()])
     prepared = prepare(experiment, catalog, devices)
-    worker = Worker(config=str(experiment.path), store=str(folder))
+    worker = Worker(config=str(experiment.path), text=experiment.text, store=str(folder))
     for job in (Embed(task=task), Tune(task=task), Score(task=task)):
         text = Task(job=job, key=key(job, prepared.facts), devices=devices).model_dump_json()
         print(worker.work(text, devices[0].name, lambda record: None))

@@ -10,6 +10,7 @@ import click
 
 from gradts_engine.cli.base import cli, json_option, open_store, say, show, store_option
 from gradts_engine.cli.completing import complete_run, complete_task
+from gradts_engine.errors import RunError
 
 
 @cli.group()
@@ -63,15 +64,18 @@ def cache() -> None:
 @store_option
 @json_option
 def cache_list(store: Path | None, as_json: bool) -> None:
-    """Number and size of the stored results of each stage."""
+    """Number and size of the stored results of each stage, and of checkpoints of what is not finished."""
     from gradts_engine import tables
+    from gradts_engine.runtime.artifacts import WORK
     from gradts_engine.runtime.cleaning import removable
 
     kept = open_store(store)
     sizes: dict[str, list[int]] = {}
     for artifact in kept.artifacts:
         sizes.setdefault(artifact.stage, []).append(removable(artifact.folder, "result").size)
-    rows = [{"stage": s, "results": len(n), "MB": round(sum(n) / 1e6, 2)} for s, n in sorted(sizes.items())]
+    begun = [removable(folder, "checkpoints").size for folder in sorted((kept.artifacts.root / WORK).glob("*"))]
+    stages = [*sorted(sizes.items()), *([("checkpoints", begun)] if begun else [])]
+    rows = [{"stage": s, "results": len(n), "MB": round(sum(n) / 1e6, 2)} for s, n in stages]
     show(rows, as_json, lambda: tables.records(rows) if rows else tables.label(f"nothing stored in {kept.root}"))
 
 
@@ -83,10 +87,14 @@ def cache_verify(store: Path | None) -> None:
     good = bad = 0
     for folder in kept.artifacts.folders():
         name = (folder.parent.name, folder.name)
-        found = kept.artifacts.find(*name, files=False, warn=say)
-        found = found and kept.artifacts.find(*name, files=found.there, warn=say)
+        try:
+            found = kept.artifacts.find(*name, files=False, warn=say, use=False)
+            found = found and kept.artifacts.find(*name, files=found.there, warn=say, use=False)
+        except RunError as error:  # it may be whole
+            say(str(error))
+            found = None
         good, bad = good + (found is not None), bad + (found is None)
-    say(f"{good} intact, {bad} damaged")
+    say(f"{good} intact, {bad} damaged or not to be read")
     if bad:
         raise click.exceptions.Exit(1)
 

@@ -10,6 +10,7 @@ import click
 
 from gradts_engine.cli.base import cli, open_store, say, store_option
 from gradts_engine.cli.completing import complete_run
+from gradts_engine.errors import RunError
 
 if TYPE_CHECKING:
     from gradts_engine.runtime.store import RunFolder, Store
@@ -43,7 +44,11 @@ def remove(names: Sequence[str], dry_run: bool, yes: bool, store: Path | None) -
     results = own(kept, folders)
     for run in folders:
         models = len(list(run.models.glob("*")))
-        say(f"{run.id}  {removable(run.path, 'run').size / 1e6:.2f} MB, {run.state()}, {models} models")
+        try:
+            state = run.state()
+        except RunError as error:  # one that is damaged can be removed all the same
+            state = str(error)
+        say(f"{run.id}  {removable(run.path, 'run').size / 1e6:.2f} MB, {state}, {models} models")
     say(f"{len(results)} results that no other run has  {sum(item.size for item in results) / 1e6:.2f} MB")
     if dry_run:
         return

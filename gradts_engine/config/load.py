@@ -33,9 +33,11 @@ MAX_TASKS = 1000
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
     """A checked tasks.toml. `tasks` holds every task that takes part, in order; `limits[task][split]` how many of its
-    rows to use (None: all). Files named in tasks.toml have become absolute paths."""
+    rows to use (None: all). Files named in tasks.toml have become absolute paths. `text` is what was read, whatever the file at
+    `path` says since."""
 
     path: Path
+    text: str
     run: RunSettings
     data: DataSettings
     training: TrainingSettings
@@ -62,13 +64,13 @@ class Experiment:
         return tuple(name for name in self.tasks if name != primary)
 
 
-def load_experiment(path: str | Path, names: Names) -> Experiment:
-    """Read and check tasks.toml against what the catalog `names` knows.
+def load_experiment(path: str | Path, names: Names, text: str | None = None) -> Experiment:
+    """Read and check tasks.toml against what the catalog `names` knows; `text` is what it said, where that was read before.
 
     Raises UsageError if the file cannot be read or is not TOML, and ProblemsError with all problems of its content.
     """
     path = Path(path)
-    text = read_text(path)
+    text = read_text(path) if text is None else text
     document = with_preset(parse(path, text))
     tables = document.get("tasks")
     tables = tables if isinstance(tables, dict) else {}
@@ -97,6 +99,7 @@ def load_experiment(path: str | Path, names: Names) -> Experiment:
         raise ProblemsError(located(path, text, problems))
     return Experiment(
         path=path,
+        text=text,
         run=sections.run,
         data=sections.data,
         training=sections.training,

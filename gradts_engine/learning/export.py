@@ -93,7 +93,7 @@ def export_model(
     tuned = Tuned(copy.deepcopy(module), copy.deepcopy(head)).cpu().eval()
     own = encoder.name if encoder.spec.model else None  # what a plugin builds, only the plugin can build again
     names = {} if own else _native_names(encoder, tuned.head)
-    partial = folder.with_name(f"{folder.name}.partial")
+    partial = folder.with_name(f".{folder.name}.partial")  # no name of a task begins with a dot
     shutil.rmtree(partial, ignore_errors=True)
     make_folder(partial)
 
@@ -119,7 +119,7 @@ def _put(partial: Path, folder: Path) -> None:
     """What is complete takes the place of what was there: moved, and removed only once the disk has the new one, so that there is
     a whole model at any time."""
     fsync_tree(partial)
-    old = folder.with_name(f"{folder.name}.old")
+    old = folder.with_name(f".{folder.name}.old")
     shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
         folder.rename(old)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -74,10 +75,12 @@ class Artifact:
         return tuple(name for name in self.files if name not in self.freed)
 
     def verify(self, names: Iterable[str]) -> None:
-        """Raises `DamagedArtifact` if a file is not as it was written."""
+        """Raises `DamagedArtifact` if a file is not as it was written, `RunError` if it cannot be read."""
         for name in names:
             path = self.folder / name
-            if path.is_symlink() or not path.is_file() or present_digest(path) != self.files.get(name):
+            with _reading(path):
+                intact = not path.is_symlink() and path.is_file() and present_digest(path) == self.files.get(name)
+            if not intact:
                 raise DamagedArtifact(f"{path} is damaged")
 
     def arrays(self, name: str) -> dict[str, Any]:
@@ -108,19 +111,23 @@ class ArtifactStore:
     def __init__(self, root: Path) -> None:
         self.root = root
 
-    def find(self, stage: str, key: str, *, files: Files = True, warn: Callable[[str], None] = lambda _: None) -> Artifact | None:
+    def find(
+        self, stage: str, key: str, *, files: Files = True, warn: Callable[[str], None] = lambda _: None, use: bool = True
+    ) -> Artifact | None:
         """The artifact, or None; also where it lacks, since it was freed, one of the `files` that are needed. Those that are not
-        needed are not verified.
+        needed are not verified. What is only looked at is not in `use`, by which `cache gc` goes.
 
         A damaged one is set aside under `damaged/`, reported to `warn`, and counts as missing, so that it is computed again.
+        Raises `RunError` where it cannot be read.
         """
         if not (is_name(stage) and is_name(key)):  # they may have been read from a damaged journal
             return None
         folder = self.root / stage / key
         if not folder.is_dir():
             return None
-        with suppress(OSError):  # the time of its last use; a store may be read-only
-            os.utime(folder)
+        if use:
+            with suppress(OSError):  # the time of its last use; a store may be read-only
+                os.utime(folder)
         with suppress(DamagedArtifact):
             return self._intact(folder, files)
         with self._alone():
@@ -247,17 +254,30 @@ class ArtifactStore:
 
     def _read(self, folder: Path) -> Artifact:
         path = folder / META
+        with _reading(path), path.open("rb") as file:
+            content = file.read(MAX_META)
         try:
-            with path.open("rb") as file:
-                body = json.loads(file.read(MAX_META))
+            body = json.loads(content)
             intact = body.pop("sha256") == digest(body)
             intact = intact and (body["stage"], body["key"]) == (folder.parent.name, folder.name) and inside(path, self.root)
-        except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
+        except (ValueError, KeyError, AttributeError, TypeError, RecursionError):
             intact = False
         if not intact:
             raise DamagedArtifact(f"{path} is damaged")
         made, freed = body.get("made", {}), tuple(body.get("freed", ()))
         return Artifact(body["stage"], body["key"], folder, body["result"], body["files"], made, freed)
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Within: a file that is not there is damage. One that cannot be read just now may be whole: nobody may set it aside."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.EISDIR, errno.ELOOP):
+            raise DamagedArtifact(f"{path} is damaged") from None
+        again = f"try again, or remove {path.parent} to have it computed again"
+        raise RunError(f"{path} cannot be read: {error.strerror}; {again}") from error
 
 
 def _write_meta(path: Path, body: Mapping[str, Any]) -> None:

@@ -7,6 +7,7 @@ or not at all; one whose weights are freed stays.
 
 from __future__ import annotations
 
+import math
 import os
 import shutil
 import tempfile
@@ -19,6 +20,10 @@ from pathlib import Path
 from gradts_engine.runtime.artifacts import DAMAGED, MODEL, UNFINISHED, WORK, DamagedArtifact
 from gradts_engine.runtime.keeping import held, spare
 from gradts_engine.runtime.store import RunFolder, Store
+from gradts_engine.runtime.studying import studied_since
+
+COARSE = 2.0
+"""Seconds by which the times of a file system may lag behind the clock."""
 
 
 @dataclass(frozen=True)
@@ -38,23 +43,26 @@ def sweep(store: Store, run: RunFolder | None = None) -> None:
     for half in run.predictions.glob(".*") if run else ():
         half.unlink(missing_ok=True)
     left = list(_folders(store.artifacts.root / UNFINISHED))
-    if left and not _others(store, run):
+    if left and not _others(store, run) and studied_since(store) is None:
         for folder in left:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def garbage(store: Store, older_than: float | None = None, max_size: int | None = None) -> list[Removable]:
     """What to remove: leftovers, weights that no run needs, results that were not used for `older_than` seconds, and then those
-    that were not used for longest until the rest is at most `max_size` bytes. What live runs use is left out."""
+    that were not used for longest until the rest is at most `max_size` bytes. What live runs and studies use is left out."""
     artifacts = store.artifacts
     results = [removable(folder, "result") for folder in artifacts.folders() if folder.parent.name != DAMAGED]
     half = [removable(folder, "half-written") for folder in _folders(artifacts.root / UNFINISHED)]
     work = [removable(folder, "checkpoints") for folder in _folders(artifacts.root / WORK)]
-    live = _others(store, None)  # after the lists: what is in them and of no engine that works now is of none
+    # After the lists: what is in them and of nobody who works now is of nobody.
+    live, since = _others(store, None), studied_since(store)
     needed = set[tuple[str, str]]().union(*(held(run.view()) for run in live))
-    weights = {item.path: item for item in spare_weights(store)}
-    free = [r for r in results if (r.path.parent.name, r.path.name) not in needed] + (work if not live else [])
-    leftovers = [removable(folder, "damaged") for folder in _folders(artifacts.root / DAMAGED)] + (half if not live else [])
+    idle = not live and since is None
+    begun = math.inf if since is None else since - COARSE  # what a study has used since may be its own
+    weights = {item.path: item for item in spare_weights(store) if item.used < begun}
+    free = [r for r in results if (r.path.parent.name, r.path.name) not in needed and r.used < begun] + (work if idle else [])
+    leftovers = [removable(folder, "damaged") for folder in _folders(artifacts.root / DAMAGED)] + (half if idle else [])
 
     def rest(item: Removable) -> int:
         """Bytes that it takes once weights are freed."""

@@ -190,6 +190,8 @@ class Driver:
         try:
             outcome = done.result()
         except CancelledError:
+            if self.control.stopping:
+                self.control.check()  # says why
             raise Interrupted("interrupted") from None
         except Exception as lost:
             outcome = Outcome(failure="RunError", reason=str(lost))

@@ -32,10 +32,11 @@ def raise_all(failures: Iterable[BaseException]) -> None:
 
 
 def tidy(store: Store, run: RunFolder, emit: Callable[[events.Event], None]) -> None:
-    """Free the weights that nothing needs once a run is done. Where that is not possible, they stay."""
+    """Free the weights that nothing needs once a run is done. Where that is not possible, as where another run's journal
+    cannot be read, they stay."""
     try:
         found = spare_weights(store, run)
         if freed := remove(store, found):
             emit(events.Freed(len(found), freed))
-    except OSError as error:
-        emit(events.Warned(f"weights that nothing needs stay in {store.root}: {error.strerror}"))
+    except (OSError, RunError) as error:
+        emit(events.Warned(f"weights that nothing needs stay in {store.root}: {getattr(error, 'strerror', None) or error}"))

@@ -8,7 +8,7 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
@@ -111,8 +111,9 @@ def _living(file: TextIO, free: bool | None) -> bool:
 
 
 @contextmanager
-def hold(path: Path, run: str) -> Iterator[None]:
-    """Hold the lock file. Raises `RunError`, with the name of the engine that does, if it is held, or if it cannot be written."""
+def hold(path: Path, run: str, *, named: bool = True) -> Iterator[None]:
+    """Hold the lock file. Raises `RunError`, with the name of the engine that does, if it is held, or if it cannot be written;
+    unless `named`, it need not be: on a full disk, who makes room cannot leave a name."""
     with storing(path):
         file = path.open("a+")
     with file:
@@ -121,10 +122,9 @@ def hold(path: Path, run: str) -> Iterator[None]:
             if time.monotonic() > deadline:
                 raise RunError(f"run {run} is already being worked on: {_words(file)}")
             time.sleep(0.01)
-        with storing(path):
+        with storing(path) if named else suppress(OSError):
             file.truncate(0)
-            file.write(json.dumps(asdict(Owner.me())))
-            file.flush()
+            os.write(file.fileno(), json.dumps(asdict(Owner.me())).encode())  # unbuffered: a full disk is told here, and once
         try:
             yield
         finally:
@@ -138,12 +138,18 @@ def beat(path: Path) -> None:
 
 def holder(path: Path) -> str:
     """The engine that holds a lock file, in words; empty if none does."""
-    try:
-        file = path.open("r")
-    except FileNotFoundError:
-        return ""
-    with file:
+    with suppress(FileNotFoundError), path.open("r") as file:
         return _words(file) if _living(file, _lock(file, fcntl.LOCK_SH)) else ""
+    return ""
+
+
+def held_since(path: Path) -> float | None:
+    """When whoever holds a lock file took it (Unix time); None if nobody holds it."""
+    with suppress(FileNotFoundError), path.open("r") as file:
+        if _living(file, _lock(file, fcntl.LOCK_SH)):
+            owner = _read(file)
+            return owner.since if owner else path.stat().st_ctime  # who has just taken it
+    return None
 
 
 def _words(file: TextIO) -> str:

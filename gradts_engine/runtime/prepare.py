@@ -57,7 +57,7 @@ WORKER = "gradts_engine.runtime.worker:make"
 OF_DATA = ("max_length", "overlap", "verdict_fraction")
 """Settings of [data] that tell more than which rows there are."""
 
-_HERE: WeakValueDictionary[tuple[Path, tuple[Device, ...]], Prepared] = WeakValueDictionary()
+_HERE: WeakValueDictionary[tuple[Path, str, tuple[Device, ...]], Prepared] = WeakValueDictionary()
 """What was prepared last in this process and is still in use, so that a worker beside its driver need not read everything again.
 That it is the same is known by the keys of its jobs."""
 
@@ -65,7 +65,8 @@ That it is the same is known by the keys of its jobs."""
 def load_executor(experiment: Experiment, catalog: Catalog, store: Path, hear: Say) -> Executor:
     """The executor of an experiment, whose workers keep what they compute in a store and tell `hear` what happens. Raises
     `UsageError` for devices that are not there, or of several kinds."""
-    arguments = json.dumps({"config": str(experiment.path.absolute()), "store": str(store.absolute())})
+    paths = {"config": str(experiment.path.absolute()), "store": str(store.absolute())}
+    arguments = json.dumps(paths | {"text": experiment.text})  # the file may be changed before a worker is there
     try:
         setup = Setup(
             experiment.run.devices, WORKER, arguments, hear, experiment.run.address, store.absolute(), experiment.run.workers
@@ -92,16 +93,16 @@ def prepare(experiment: Experiment, catalog: Catalog, devices: Sequence[Device])
     complete = catalog.strategies[experiment.selection.strategy].needs_instances
     facts = facts_of(experiment, data, encoder.digest, versions, devices, complete=complete)
     found = Prepared(experiment, types, data, encoder, facts)
-    _HERE[experiment.path.absolute(), tuple(devices)] = found
+    _HERE[experiment.path.absolute(), experiment.text, tuple(devices)] = found
     return found
 
 
-def prepared(config: Path, devices: Sequence[Device]) -> Prepared:
-    """What `prepare` has found for a tasks.toml in this process, or finds now."""
-    found = _HERE.get((config.absolute(), tuple(devices)))
+def prepared(config: Path, text: str, devices: Sequence[Device]) -> Prepared:
+    """What `prepare` has found for a tasks.toml that says `text` in this process, or finds now."""
+    found = _HERE.get((config.absolute(), text, tuple(devices)))
     if found is None:
         catalog = load_catalog()
-        found = prepare(load_experiment(config, catalog), catalog, devices)
+        found = prepare(load_experiment(config, catalog, text), catalog, devices)
     return found
 
 

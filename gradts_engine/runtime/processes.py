@@ -131,7 +131,8 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 
 def main() -> None:
     """Be a worker until the engine closes the pipe or is gone."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    for meant in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1):
+        signal.signal(meant, signal.SIG_IGN)  # they are for the engine, also where its whole tree gets them
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what libraries print is not for the engine
     orders = sys.stdin.buffer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from itertools import chain
 from pathlib import Path
 
@@ -29,14 +30,15 @@ def stored_shards(
     step = size or SHARD
     for number, start in enumerate(range(0, instances, step)):
         rows = range(start, min(start + step, instances))
-        path = workspace.get(f"raw-{number}")
-        if path:
-            found(rows.stop)
-            yield load_file(path)["raw"]
-        else:
+        raw = None
+        if path := workspace.get(f"raw-{number}"):
+            with suppress(FileNotFoundError):  # another engine has finished this score and tidied up
+                raw = load_file(path)["raw"]
+                found(rows.stop)
+        if raw is None:
             raw = compute(rows)
             workspace.put(f"raw-{number}", lambda path, raw=raw: save_file({"raw": raw}, path))  # type: ignore[misc]  # mypy guesses no default of a lambda
-            yield raw
+        yield raw
 
 
 def write_raw(path: Path, shards: Iterator[np.ndarray], row: np.ndarray, at: np.ndarray | None = None) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import tarfile
 from collections.abc import Iterable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from gradts_engine.errors import UsageError
+from gradts_engine.errors import RunError, UsageError
+from gradts_engine.names import is_name
 from gradts_engine.runtime.cleaning import Removable, removable, remove
 from gradts_engine.runtime.keeping import Name, held, places
 from gradts_engine.runtime.store import RunFolder, Store
@@ -26,12 +27,22 @@ def size(store: Store, run: RunFolder, view: RunView) -> int:
 
 
 def own(store: Store, runs: Sequence[RunFolder]) -> list[Removable]:
-    """Those that no other run names: what is gone with these runs."""
-    kept = {run.id for run in runs}
-    others = {pair for run in store.runs() if run.id not in kept for pair in held(run.view())}
-    return [
-        item for item in results_of(store, [run.view() for run in runs]) if (item.path.parent.name, item.path.name) not in others
-    ]
+    """Those that no other run names: what is gone with these runs, with the checkpoints of what they had not finished."""
+    ours = {run.id for run in runs}
+    names = {name for run in runs for name in _held(run) if all(map(is_name, name))}  # they may be of a damaged journal
+    found = [(name, removable(folder, "result")) for name in names for folder in places(store, [name])]
+    begun = {name: store.artifacts.workspace(*name).folder for name in names}
+    found += [(name, removable(folder, "checkpoints")) for name, folder in begun.items() if folder.is_dir()]
+    others = {pair for run in store.runs() if run.id not in ours for pair in held(run.view())}  # last: what it uses now is new
+    return [item for name, item in found if name not in others]
+
+
+def _held(run: RunFolder) -> set[Name]:
+    """What a run that is to be removed names: nothing that is known, where its journal cannot be read."""
+    try:
+        return held(run.view())
+    except RunError:
+        return set()
 
 
 def remove_runs(store: Store, runs: Sequence[RunFolder]) -> int:
@@ -41,7 +52,7 @@ def remove_runs(store: Store, runs: Sequence[RunFolder]) -> int:
     """
     with ExitStack() as locks:
         for run in runs:
-            locks.enter_context(run.locked())
+            locks.enter_context(run.locked(named=False))  # the disk may be full
         results = own(store, runs)
         return remove(store, [removable(run.path, "run") for run in runs]) + remove(store, results)
 
@@ -71,7 +82,8 @@ def archive(store: Store, runs: Sequence[RunFolder], path: Path) -> None:
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from error
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # as it could not be made
+            partial.unlink()
 
 
 def _no_lock(member: tarfile.TarInfo) -> tarfile.TarInfo | None:

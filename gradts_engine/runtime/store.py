@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -66,9 +66,10 @@ class RunFolder:
         return self.path / "predictions"
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the run, so that only one engine works on it; the lock goes with the process. Raises `RunError` if held."""
-        with hold(self.lock, self.id):
+    def locked(self, *, named: bool = True) -> Iterator[None]:
+        """Hold the run, so that only one engine works on it; the lock goes with the process. Raises `RunError` if held. Unless
+        `named`, nothing has to be written."""
+        with hold(self.lock, self.id, named=named):
             yield
 
     def engine(self) -> str:
@@ -119,8 +120,12 @@ class Store:
     def runs(self) -> list[RunFolder]:
         """All runs, the one with the latest event first."""
         found = (self.root / "runs").glob("*/events.db")
-        folders = [RunFolder(p.parent) for p in found if is_name(p.parent.name) and inside(p, self.root)]
-        return sorted(folders, key=lambda run: run.events.stat().st_mtime, reverse=True)
+        folders: dict[RunFolder, float] = {}
+        for path in found:
+            if is_name(path.parent.name) and inside(path, self.root):
+                with suppress(FileNotFoundError):  # it is being removed
+                    folders[RunFolder(path.parent)] = path.stat().st_mtime
+        return sorted(folders, key=folders.__getitem__, reverse=True)
 
     def run(self, name: str | None) -> RunFolder:
         """The run of that id, or that the id's first letters leave no doubt of; the latest without a name."""

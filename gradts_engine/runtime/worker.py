@@ -32,7 +32,7 @@ keeps 1,024: fewer than a training on texts of many lengths needs, so that most 
 
 
 def make(arguments: str) -> Worker:
-    """A worker for the run of a tasks.toml, from JSON: paths of `config` and `store`."""
+    """A worker for the run of a tasks.toml, from JSON: paths of `config` and `store`, and the `text` of the first."""
     os.environ.setdefault("ONEDNN_PRIMITIVE_CACHE_CAPACITY", str(KERNELS))
     return Worker(**json.loads(arguments))
 
@@ -40,8 +40,8 @@ def make(arguments: str) -> Worker:
 class Worker:
     """See `gradts_engine.contracts.Worker`. Reads data and encoder when it is first given a job."""
 
-    def __init__(self, config: str, store: str) -> None:
-        self.config = Path(config)
+    def __init__(self, config: str, text: str, store: str) -> None:
+        self.config, self.text = Path(config), text
         self.artifacts = Store(Path(store)).artifacts
         self.control = Control()
         self._making = threading.Lock()
@@ -50,7 +50,7 @@ class Worker:
     def bench(self, devices: Sequence[Device]) -> Bench:
         """Data, encoder and what is made of them."""
         with self._making:
-            self._bench = self._bench or Bench(prepared(self.config, devices), self.artifacts, self.control, devices)
+            self._bench = self._bench or Bench(prepared(self.config, self.text, devices), self.artifacts, self.control, devices)
         return self._bench
 
     def order(self, order: str) -> None:

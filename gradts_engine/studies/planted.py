@@ -30,6 +30,7 @@ from gradts_engine.runtime.jobs import Test
 from gradts_engine.runtime.judging import Judge
 from gradts_engine.runtime.prepare import Prepared, check, load_executor, prepare
 from gradts_engine.runtime.store import Store
+from gradts_engine.runtime.studying import studying
 from gradts_engine.studies.scenarios import HELPS, LESS, NOT, SCENARIOS, Candidate, Plan, tasks_toml
 from gradts_engine.studies.writing import write
 from gradts_engine.words import rounded
@@ -124,7 +125,7 @@ def play(
     needed: set[Need] = {"importance"}  # tau of instances
     for name in plan.predictors:
         needed.update(catalog.predictors[name].needs)
-    with closing(load_executor(experiment, catalog, store.root, lambda record: driver.hear(record))) as executor:
+    with studying(store), closing(load_executor(experiment, catalog, store.root, lambda record: driver.hear(record))) as executor:
         prepared = prepare(experiment, catalog, executor.devices)
         check(prepared)
         with Driver(prepared.facts, executor, store.artifacts, emit, control) as driver:

@@ -23,6 +23,7 @@ from gradts_engine.runtime.driver import Driver
 from gradts_engine.runtime.gathering import Gathering
 from gradts_engine.runtime.prepare import check, load_executor, prepare
 from gradts_engine.runtime.store import Store
+from gradts_engine.runtime.studying import studying
 from gradts_engine.studies import writing
 from gradts_engine.studies.agreement import Prediction, agreement, lead
 from gradts_engine.studies.pairs import Row
@@ -70,7 +71,7 @@ def say(
         if isinstance(event, events.StageFinished) and not event.cached:
             seconds[event.stage] += event.seconds
 
-    with closing(load_executor(experiment, catalog, store.root, lambda record: driver.hear(record))) as executor:
+    with studying(store), closing(load_executor(experiment, catalog, store.root, lambda record: driver.hear(record))) as executor:
         prepared = prepare(experiment, catalog, executor.devices)
         check(prepared)
         driver = Driver(prepared.facts, executor, store.artifacts, heard, control)

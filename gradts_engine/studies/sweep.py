@@ -23,6 +23,7 @@ from gradts_engine.runtime.driver import Driver
 from gradts_engine.runtime.jobs import Trial
 from gradts_engine.runtime.prepare import Prepared, check, load_executor, prepare
 from gradts_engine.runtime.store import Store
+from gradts_engine.runtime.studying import studying
 from gradts_engine.studies.pairs import Cell, Row, cells, measure
 
 
@@ -48,7 +49,7 @@ def sweep(
     of a hundred pairs would fill the disk. Raises `Interrupted` where `control` says so; the table then has all that was
     finished.
     """
-    with closing(load_executor(experiment, catalog, store.root, lambda record: None)) as executor:
+    with studying(store), closing(load_executor(experiment, catalog, store.root, lambda record: None)) as executor:
         prepared = prepare(experiment, catalog, executor.devices)
         check(prepared)
         trials = {cell: _trial(prepared, cell) for cell in cells(candidates_of(experiment), seeds)}

@@ -3,25 +3,29 @@
 import json
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
 from gradts_engine.config import load_experiment
-from gradts_engine.contracts import Device
+from gradts_engine.contracts import Device, ExecutorSpec
 from gradts_engine.hooks.catalog import load_catalog, versions
 from gradts_engine.runtime import jobs
+from gradts_engine.runtime import prepare as prepare_module
 from gradts_engine.runtime.artifacts import ArtifactStore, awaited
-from gradts_engine.runtime.prepare import prepare
-from gradts_engine.runtime.worker import Worker
+from gradts_engine.runtime.executors import ThreadExecutor
+from gradts_engine.runtime.prepare import load_executor, prepare
+from gradts_engine.runtime.worker import Worker, make
 
 CPU, THERE = Device("cpu"), Device("cpu", place="node7")
 
 
 def test_a_worker_with_other_files_or_packages_names_them(ran):
     catalog = load_catalog()
-    facts = prepare(load_experiment(ran.config, catalog), catalog, (THERE,)).facts
+    experiment = load_experiment(ran.config, catalog)
+    facts = prepare(experiment, catalog, (THERE,)).facts
     told, job = facts.told(versions()), jobs.Embed(task="mood")
-    worker = Worker(str(ran.config), str(ran.store.root))
+    worker = Worker(str(ran.config), experiment.text, str(ran.store.root))
 
     def work(**other: str) -> dict[str, str]:
         task = jobs.Task(job=job, key=jobs.key(job, facts), devices=(THERE,), facts=told | other)
@@ -31,6 +35,23 @@ def test_a_worker_with_other_files_or_packages_names_them(ran):
     refused = work(**{"train rows of mood": "other", "version of torch": "0.1"})
     assert refused["failure"] == "RunError"
     assert "has another version of torch, another train rows of mood; give it the same" in refused["reason"]
+
+
+def test_a_worker_computes_what_the_run_was_begun_with_whatever_its_file_says_since(place):
+    """Workers begin later than the engine, and again where one is lost; meanwhile a person prepares the next run."""
+    catalog = load_catalog()
+    begun = load_experiment(place.config, catalog)
+    facts, job = prepare(begun, catalog, (THERE,)).facts, jobs.Tune(task="mood")
+    place.settings["run"]["seed"] = 77
+    place.write()
+    assert load_experiment(place.config, catalog).run.seed == 77
+    setup = []
+    named = ExecutorSpec(name="threads", load=lambda given: setup.append(given) or ThreadExecutor((CPU,), given))
+    load_executor(begun, replace(catalog, executors={"threads": named}), place.store.root, print).close()
+    prepare_module._HERE.clear()  # as in another process
+    worker = make(setup[0].arguments)
+    assert worker.bench((THERE,)).facts == facts
+    assert jobs.key(job, worker.bench((THERE,)).facts) == jobs.key(job, facts)
 
 
 def test_a_result_that_shows_up_late_is_waited_for_where_it_is_from_another_machine(tmp_path):

@@ -134,11 +134,15 @@ def test_only_former_exports_are_replaced(tmp_path: Path) -> None:
         load_model(mine)
 
     folder = tmp_path / "final"
-    (tmp_path / "final.partial").mkdir()  # What a killed export left behind.
+    (tmp_path / ".final.partial").mkdir()  # What a killed export left behind.
     export(encoder, module, head, "regression", folder)
+    others = [tmp_path / "final.old", tmp_path / "final.partial"]  # tasks may have such names
+    for other in others:
+        export(encoder, module, head, "regression", other)
     (folder / "old.txt").touch()
     export(encoder, module, head, "regression", folder)
     assert not (folder / "old.txt").exists()
+    assert all((other / "gradts.json").exists() for other in others)
 
 
 def test_a_folder_that_computes_something_else_is_not_kept(tmp_path: Path) -> None:

@@ -7,8 +7,10 @@ import pytest
 
 from gradts_engine import events
 from gradts_engine.runtime.cleaning import garbage, remove, spare_weights, sweep
+from gradts_engine.runtime.endings import tidy
 from gradts_engine.runtime.journal import Journal
 from gradts_engine.runtime.store import Store
+from gradts_engine.runtime.studying import studied_since, studying
 
 DAY = 86400.0
 
@@ -86,6 +88,19 @@ def test_what_a_live_run_uses_or_writes_stays(store):
     assert "result k3" in names(garbage(store, older_than=0.0))
 
 
+def test_what_a_study_at_work_uses_or_writes_stays(store):
+    with studying(store):
+        store.artifacts.find("tune", "k3")
+        assert names(garbage(store, older_than=0.0)) == ["damaged tune-abc", "result k1", "result k2"]
+        assert names(garbage(store, max_size=0)) == ["damaged tune-abc", "result k2", "result k1"]
+        sweep(store)
+        assert (store.artifacts.root / "unfinished" / "tune-abc").exists()
+        with studying(store):
+            assert studied_since(store) < time.time()
+    assert studied_since(store) is None
+    assert {"result k3", "half-written tune-abc"} <= set(names(garbage(store, older_than=0.0)))
+
+
 def write_model(folder) -> None:
     (folder / "model.safetensors").write_bytes(b"x" * 1000)
     (folder / "predictions.json").write_bytes(b"[]")
@@ -148,6 +163,17 @@ def test_weights_that_another_run_needs_stay(weights, keep, state, final):
     one = run_of(weights, "one", "final", "", *ALL, final="k3")
     run_of(weights, "two", keep, state, ("trial", "k2"), final=final)
     assert spared(weights, one) == ["k1"]
+
+
+def test_a_run_ends_well_where_the_journal_of_another_cannot_be_read(weights):
+    """What that one needs is not known, so that nothing is freed."""
+    one, other = (run_of(weights, name, "final", "", *ALL, final="k3") for name in ("one", "other"))
+    other.events.write_bytes(b"no database " * 500)
+    told = []
+    tidy(weights, one, told.append)
+    assert [type(event) for event in told] == [events.Warned]
+    assert "file is not a database" in told[0].message
+    assert all((weights.artifacts.root / stage / key / "model.safetensors").exists() for stage, key in ALL)
 
 
 def test_freed_weights_leave_the_result_and_weights_that_were_used_since_stay(weights):

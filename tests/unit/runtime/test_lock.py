@@ -94,3 +94,14 @@ def test_without_locks_the_process_table_says_who_lives(path, monkeypatch):
         with pytest.raises(RunError, match="already being worked on"), hold(path, "r"):
             pass
     assert holder(path) == ""
+
+
+def test_on_a_full_disk_nobody_works_but_who_makes_room(path, monkeypatch):
+    def full(*_):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "write", full)
+    with pytest.raises(RunError, match=r"cannot be written: No space left on device"), hold(path, "r"):
+        pytest.fail("it is held")
+    with hold(path, "r", named=False), pytest.raises(RunError, match="another process"), hold(path, "r"):
+        pytest.fail("it is held twice")

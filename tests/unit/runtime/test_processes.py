@@ -73,6 +73,18 @@ def test_a_task_whose_process_is_killed_is_lost_and_another_process_takes_its_pl
     assert workers() == []
 
 
+@pytest.mark.parametrize("meant", [signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGINT])
+def test_a_signal_that_all_processes_of_a_run_get_is_for_the_engine(workers, meant):
+    """As where a service is stopped, or a job's time is up: a worker ends once its checkpoint is kept."""
+    heard: queue.Queue[str] = queue.Queue()
+    with closing(threads(Setup(("cpu",), PUPPET, "", heard.put, workers=2))) as executor:
+        task = executor.submit(json.dumps([["say", "begun"], ["sleep", 0.5], ["echo", 1]]))
+        heard.get(timeout=WAIT)
+        (process,) = workers()
+        process.send_signal(meant)
+        assert json.loads(task.result(WAIT))["answers"] == [1]
+
+
 ENGINE = f"""
 import json, sys
 from gradts_engine.contracts import Setup
@@ -117,7 +129,7 @@ def test_processes_that_are_to_prepare_are_there_before_their_first_task(workers
 PREPARED = """
 import sys
 from gradts_engine.runtime.worker import make
-worker = make('{"config": "tasks.toml", "store": "store"}')
+worker = make('{"config": "tasks.toml", "text": "", "store": "store"}')
 assert "transformers" not in sys.modules
 worker.order("prepare")
 assert "transformers.modeling_utils" in sys.modules
@@ -132,7 +144,7 @@ BROKEN = """
 import sys
 from gradts_engine.runtime.worker import make
 sys.modules["transformers"] = None  # as where it is not installed
-make('{"config": "tasks.toml", "store": "store"}').order("prepare")
+make('{"config": "tasks.toml", "text": "", "store": "store"}').order("prepare")
 """
 
 
@@ -143,7 +155,7 @@ def test_what_a_worker_cannot_import_is_for_its_first_job_to_say():
 MANY = """
 import json, sys
 from gradts_engine.runtime.worker import make
-make('{"config": "tasks.toml", "store": "store"}')
+make('{"config": "tasks.toml", "text": "", "store": "store"}')
 import torch
 for repeat in range(2):
     for length in range(100, 1600):

@@ -45,6 +45,19 @@ def test_only_lost_shards_are_computed_again(tmp_path, lost):
     assert found == [rows.stop for rows in first if rows not in again]
 
 
+def test_a_shard_that_another_engine_removes_in_the_moment_is_computed(tmp_path):
+    class Raced(Workspace):
+        def get(self, name):
+            found = super().get(name)
+            self.remove()
+            return found
+
+    seen: list[range] = []
+    list(stored_shards(Workspace(tmp_path / "work"), 10, computed(seen), size=4))
+    assert np.array_equal(np.concatenate([*stored_shards(Raced(tmp_path / "work"), 10, computed(seen), size=4)]), RAW)
+    assert len(seen) == 6
+
+
 @pytest.mark.usefixtures("small")
 def test_a_pass_that_is_broken_off_keeps_its_shards(tmp_path):
     space = Workspace(tmp_path / "work")

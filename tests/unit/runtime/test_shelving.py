@@ -42,6 +42,27 @@ def test_what_another_run_needs_stays(store):
     assert (names(store), store.runs()) == (set(), [])
 
 
+def test_checkpoints_of_what_was_not_finished_go_too(store):
+    with Journal(store.create("begun-1").events) as journal:
+        for key in ("mine", "../../..", "shared"):
+            journal.emit(events.StageStarted("tune", f"of {key}", key))
+    with Journal(store.create("begun-2").events) as journal:
+        journal.emit(events.StageStarted("tune", "of shared", "shared"))
+    for key in ("mine", "shared"):
+        store.artifacts.workspace("tune", key).put("step", lambda path: path.write_bytes(b"x" * 1000))
+    assert remove_runs(store, [store.run("begun-1")]) > 1000
+    assert [path.name for path in (store.artifacts.root / "work").iterdir()] == ["tune-shared"]
+
+
+def test_a_damaged_run_can_be_removed(store):
+    store.run("other-1").events.write_bytes(b"no database " * 500)
+    with pytest.raises(RunError, match="file is not a database"):
+        remove_runs(store, [store.run(RUN)])  # who knows what it needs
+    remove_runs(store, [store.run("other-1")])
+    remove_runs(store, [store.run(RUN)])
+    assert store.runs() == []
+
+
 def test_a_run_with_an_engine_is_not_touched(store):
     before = names(store)
     with store.run(RUN).locked(), pytest.raises(RunError, match="already"):

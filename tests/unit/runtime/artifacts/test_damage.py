@@ -1,6 +1,8 @@
 """Stored bytes that are not those that were written."""
 
 import json
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -124,3 +126,41 @@ def test_large_files_are_verified_on_request_alone(store):
     assert store.find("tune", "k1", files=False) == artifact
     (artifact.folder / META).write_bytes(b"{}")
     assert store.find("tune", "k1", files=False) is None
+
+
+UNREADABLE = """
+import os, resource, sys
+from contextlib import suppress
+from pathlib import Path
+from gradts_engine.errors import RunError
+from gradts_engine.runtime.artifacts import ArtifactStore, DamagedArtifact
+
+store, files = ArtifactStore(Path(sys.argv[1])), sys.argv[2] == "files"
+limit = resource.RLIMIT_NOFILE
+with suppress(OSError):
+    resource.setrlimit(limit, (64, 64))
+    held = [os.open("/dev/null", os.O_RDONLY)]
+    while True:
+        held.append(os.open("/dev/null", os.O_RDONLY))
+if files:
+    os.close(held.pop())  # one is enough for a file after the other
+    store._read = lambda folder, read=store._read: (read(folder), held.append(os.open("/dev/null", os.O_RDONLY)))[0]
+try:
+    store.find("score", "k1", warn=print)
+except DamagedArtifact:
+    print("damaged")
+except RunError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize("which", ["record", "files"])
+def test_what_cannot_be_read_just_now_is_not_damaged(store, which):
+    """A process without file descriptors, or a file system that does not answer, must not put a store out of order."""
+    artifact = store.save("score", "k1", RESULT, write)
+    command = [sys.executable, "-c", UNREADABLE, str(store.root), which]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    name = META if which == "record" else "a.safetensors"
+    assert said.startswith(f"{artifact.folder / name} cannot be read: Too many open files; try again, or remove ")
+    assert not (store.root / "damaged").exists()
+    assert store.find("score", "k1") == artifact
