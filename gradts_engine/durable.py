@@ -62,6 +62,16 @@ def keep(folder: Path, name: str | Callable[[Path], str], write: Callable[[Path]
     return path
 
 
+def keep_at(path: Path, write: Callable[[Path], object]) -> None:
+    """`keep` at a path that a person names: a link stays a link, and what is no regular file, such as /dev/stdout, stays what it
+    is and is written to."""
+    if path.exists() and not path.is_file():
+        write(path)
+    else:
+        path = path.resolve()
+        keep(path.parent, path.name, write)
+
+
 def why(error: Exception) -> str:
     """What a file system has refused, without the name of a temporary file."""
     if isinstance(error, OSError) and error.strerror:

@@ -12,7 +12,7 @@ import numpy as np
 
 from gradts_engine.config import load_experiment
 from gradts_engine.contracts import Instance
-from gradts_engine.durable import keep, why
+from gradts_engine.durable import keep_at, why
 from gradts_engine.errors import GradTSError, UsageError
 from gradts_engine.hooks.catalog import load_catalog
 from gradts_engine.report import artifact, importance, selected_instances
@@ -35,7 +35,7 @@ def export_importance(store: Store, run: RunFolder, task: str, path: Path, warn:
     except GradTSError as error:
         warn(f"ids are where instances stood when {task} was scored: {str(error).splitlines()[0]}")
     try:
-        keep(path.parent, path.name, lambda temporary: save_file(found, temporary))
+        keep_at(path, lambda temporary: save_file(found, temporary))
     except (OSError, SafetensorError) as error:
         raise UsageError(f"{path} cannot be written: {why(error)}") from error
 
@@ -55,7 +55,7 @@ def export_selection(store: Store, run: RunFolder, primary: str, path: Path) -> 
             record = {"task": task, "row": instance.row, "tau": tau, "text": instance.text, "label": instance.label}
             lines.append(json.dumps(record, ensure_ascii=False) + "\n")
     try:
-        keep(path.parent, path.name, lambda temporary: temporary.write_text("".join(lines), encoding="utf-8"))
+        keep_at(path, lambda temporary: temporary.write_text("".join(lines), encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {why(error)}") from error
     return len(lines)

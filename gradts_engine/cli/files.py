@@ -84,7 +84,7 @@ def cache_list(store: Path | None, as_json: bool) -> None:
 def cache_verify(store: Path | None) -> None:
     """Check every stored result against its hash; damaged ones are set aside and computed again by the next run."""
     kept = open_store(store)
-    good = bad = 0
+    good = bad = unread = 0
     for folder in kept.artifacts.folders():
         name = (folder.parent.name, folder.name)
         try:
@@ -92,10 +92,11 @@ def cache_verify(store: Path | None) -> None:
             found = found and kept.artifacts.find(*name, files=found.there, warn=say, use=False)
         except RunError as error:  # it may be whole
             say(str(error))
-            found = None
+            unread += 1
+            continue
         good, bad = good + (found is not None), bad + (found is None)
-    say(f"{good} intact, {bad} damaged or not to be read")
-    if bad:
+    say(f"{good} intact, {bad} damaged" + (f", {unread} could not be read" if unread else ""))
+    if bad or unread:
         raise click.exceptions.Exit(1)
 
 

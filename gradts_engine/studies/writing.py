@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from gradts_engine.durable import keep, storing
+from gradts_engine.durable import keep_at, storing
 
 
 def write(rows: Sequence[Mapping[str, Any]], *paths: Path) -> None:
@@ -16,7 +16,7 @@ def write(rows: Sequence[Mapping[str, Any]], *paths: Path) -> None:
     for path in paths:
         text = as_markdown(rows) if path.suffix == ".md" else as_csv(rows)
         with storing(path.parent):
-            keep(path.parent, path.name, lambda temporary, text=text: temporary.write_text(text, encoding="utf-8"))  # type: ignore[misc]
+            keep_at(path, lambda temporary, text=text: temporary.write_text(text, encoding="utf-8"))  # type: ignore[misc]
 
 
 def as_csv(rows: Sequence[Mapping[str, Any]]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from gradts_engine.durable import keep, make_folder
+from gradts_engine.durable import keep, keep_at, make_folder
 from gradts_engine.learning.export import _put
 from gradts_engine.names import slug
 
@@ -42,7 +42,7 @@ def test_a_former_export_goes_only_once_the_disk_has_the_new_one(tmp_path: Path,
     first_move = traced.index(("rename", "final"))
     assert {("fsync", name) for name in ("weights", "part", "final.partial")} <= {*traced[:first_move]}
     in_place = traced.index(("rename", "final.partial"))
-    removed = traced.index(("rmdir", "final.old"))
+    removed = traced.index(("rmdir", ".final.old"))
     assert ("fsync", tmp_path.name) in traced[in_place:removed]
     assert not [call for call in traced[:in_place] if call[0] in ("unlink", "rmdir")]
 
@@ -61,3 +61,19 @@ def test_temporary_names_are_of_a_host_a_process_and_an_attempt(tmp_path: Path) 
     assert first != second
     assert f"-{os.getpid()}-" in first
     assert first.startswith(f".{slug(socket.gethostname(), 24)}-")
+
+
+def test_what_a_person_names_stays_what_it_is(tmp_path: Path) -> None:
+    """A link, or what is no regular file: a rename would put one in its place."""
+    pipe, link, target = tmp_path / "pipe", tmp_path / "link", tmp_path / "there" / "target"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    keep_at(pipe, lambda path: path.write_text("so it is"))
+    assert os.read(reader, 100) == b"so it is"
+    os.close(reader)
+    assert pipe.is_fifo()
+    target.parent.mkdir()
+    link.symlink_to(target)
+    for text in ("first", "second"):
+        keep_at(link, lambda path, text=text: path.write_text(text))
+        assert (link.is_symlink(), target.read_text()) == (True, text)
