@@ -15,7 +15,7 @@ from gradts_engine.errors import UsageError
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.learning.data import read_task
 from gradts_engine.learning.rows import detect, read_rows
-from gradts_engine.names import slug
+from gradts_engine.names import DEFAULT_ENCODER, slug
 from gradts_engine.nearest import unknown
 from gradts_engine.runtime.described import data_facts, describe, task_read
 from gradts_engine.runtime.prepare import read_tasks
@@ -27,7 +27,7 @@ SPLITS = ("train", "dev", "test")
 
 
 def inspect_file(
-    path: Path, catalog: Catalog, said: Mapping[str, str], encoder: str = "minilm-l6", max_length: int | None = None
+    path: Path, catalog: Catalog, said: Mapping[str, str], encoder: str = DEFAULT_ENCODER, max_length: int | None = None
 ) -> dict[str, Any]:
     """A file by itself, as a task that has a tenth of its rows for dev; `said` may have `text`, `label`, `type` and
     `header`.
@@ -54,7 +54,7 @@ def inspect_task(name: str, config: Path, catalog: Catalog) -> dict[str, Any]:
     """A task of tasks.toml, with what its texts have in common with the other tasks there; or else a registered one."""
     if not config.exists() and name in catalog.tasks:
         spec = catalog.tasks[name]
-        return _facts(spec, _read(spec, catalog), catalog, catalog.encoders["minilm-l6"], DataSettings().max_length)
+        return _facts(spec, _read(spec, catalog), catalog, catalog.encoders[DEFAULT_ENCODER], DataSettings().max_length)
     if not config.exists():
         raise UsageError(
             f"'{name}' is no file, and no registered task; tasks of your own need a tasks.toml ({config} is not there)"

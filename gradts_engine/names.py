@@ -13,6 +13,10 @@ RULE = "up to 64 of a-z, 0-9, '.', '_', '-', the first a letter or digit"
 """`NAME` in words."""
 
 
+DEFAULT_ENCODER = "minilm-l6"
+"""Where nobody names one: it comes with the installation."""
+
+
 def is_name(value: object) -> bool:
     """Whether a value is a name, and so safe as a part of a path."""
     return isinstance(value, str) and NAME.fullmatch(value) is not None

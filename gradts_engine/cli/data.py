@@ -8,6 +8,7 @@ import click
 
 from gradts_engine.cli.base import cli, json_option, show
 from gradts_engine.errors import UsageError
+from gradts_engine.names import DEFAULT_ENCODER
 
 
 @cli.command()
@@ -23,7 +24,7 @@ from gradts_engine.errors import UsageError
 @click.option("--label", metavar="COLUMN", help="Of FILE: the column of the label; default: guessed.")
 @click.option("--header", metavar="NAMES", help="Of FILE without a header: the names of its columns: A,B,C.")
 @click.option("--type", "kind", metavar="TYPE", help="Of FILE: the task type; default: guessed.")
-@click.option("--encoder", default="minilm-l6", show_default=True, help="Of FILE: whose tokens are counted.")
+@click.option("--encoder", default=DEFAULT_ENCODER, show_default=True, help="Of FILE: whose tokens are counted.")
 @click.option("--max-length", type=click.IntRange(4), help="Of FILE: tokens of the longest input; default: as in tasks.toml.")
 @json_option
 def data(

@@ -14,12 +14,12 @@ from gradts_engine.cli.base import cli, names_in, say, store_option
 from gradts_engine.cli.completing import complete_encoder
 from gradts_engine.cli.plan import plan
 from gradts_engine.errors import UsageError
+from gradts_engine.names import DEFAULT_ENCODER
 
 if TYPE_CHECKING:
     from gradts_engine.wizard import Guess
 
 ENCODER = "Encoder (a registered one, a folder, or a name on the Hugging Face Hub)"
-DEFAULT = "minilm-l6"
 BUDGET = ("quick", "normal", "full")
 
 
@@ -31,7 +31,9 @@ BUDGET = ("quick", "normal", "full")
 @click.option("--label", "labels", metavar="TASK=COLUMN", multiple=True, help="The column of the label.")
 @click.option("--type", "types", metavar="TASK=TYPE", multiple=True, help="The task type.")
 @click.option(
-    "--encoder", shell_complete=complete_encoder, help="A registered encoder, a folder, or a Hub name; default: minilm-l6."
+    "--encoder",
+    shell_complete=complete_encoder,
+    help=f"A registered encoder, a folder, or a Hub name; default: {DEFAULT_ENCODER}.",
 )
 @click.option("--budget", type=click.Choice(BUDGET), help="How much is computed: quick, normal or full.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="File to write; default: tasks.toml in FOLDER.")
@@ -102,7 +104,11 @@ def _encoder(name: str | None, folder: Path, ask: bool) -> str:
         return said
 
     try:
-        return known(name or DEFAULT) if name or not ask else click.prompt(ENCODER, DEFAULT, err=True, value_proc=known)
+        return (
+            known(name or DEFAULT_ENCODER)
+            if name or not ask
+            else click.prompt(ENCODER, DEFAULT_ENCODER, err=True, value_proc=known)
+        )
     except click.BadParameter as error:
         raise UsageError(error.message) from None
 

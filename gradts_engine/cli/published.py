@@ -9,6 +9,7 @@ import click
 
 from gradts_engine.cli.base import cli, json_option, say, show
 from gradts_engine.errors import UsageError
+from gradts_engine.names import DEFAULT_ENCODER
 
 
 @cli.command("import-pickle")
@@ -91,7 +92,7 @@ def import_mtdnn(definition: Path, data: Path, out: Path, encoder: str, as_json:
 @click.argument("configuration", metavar="CONFIG.json", type=click.Path(path_type=Path))
 @click.argument("data", metavar="DATA_DIR", type=click.Path(path_type=Path, exists=True, file_okay=False))
 @click.argument("out", metavar="OUT", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--encoder", default="minilm-l6", show_default=True, help="Encoder for tasks.toml.")
+@click.option("--encoder", default=DEFAULT_ENCODER, show_default=True, help="Encoder for tasks.toml.")
 @json_option
 def import_machamp(configuration: Path, data: Path, out: Path, encoder: str, as_json: bool) -> None:
     """Turn a data set configuration of MaChAmp into a tasks.toml.

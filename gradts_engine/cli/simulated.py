@@ -11,6 +11,7 @@ import click
 from gradts_engine.cli.base import json_option, open_store, show, store_option
 from gradts_engine.cli.study import chosen_predictors, study
 from gradts_engine.errors import UsageError
+from gradts_engine.names import DEFAULT_ENCODER
 
 
 @study.command()
@@ -49,7 +50,7 @@ def coverage(cases: int, out: Path | None, as_json: bool) -> None:
 
 
 @study.command()
-@click.option("--encoder", default="minilm-l6", show_default=True, help="A registered encoder or a Hub name.")
+@click.option("--encoder", default=DEFAULT_ENCODER, show_default=True, help="A registered encoder or a Hub name.")
 @click.option("--predictor", "names", multiple=True, metavar="NAME", help="A registered predictor, several times; default: all.")
 @click.option("--seeds", type=click.IntRange(2), default=3, show_default=True, help="Seeds of a verdict; as many check it.")
 @click.option("--steps", type=click.IntRange(1), default=120, show_default=True, help="Optimiser steps of a training.")

@@ -50,9 +50,8 @@ class PublishedAdamax(torch.optim.Optimizer):
         lr: float,
         total_steps: int,
         warmup: float,
-        betas: tuple[float, float] = (0.9, 0.999),
     ) -> None:
-        super().__init__(params, {"lr": lr, "betas": betas, "eps": 1e-6, "weight_decay": 0.0})
+        super().__init__(params, {"lr": lr, "betas": (0.9, 0.999), "eps": 1e-6, "weight_decay": 0.0})
         self.total_steps = total_steps
         self.warmup = warmup
 

@@ -202,11 +202,11 @@ def spans(title: str, values: Sequence[Value], width: int) -> Spans:
     return Spans(title, width, len(drawn) * BAR_HEIGHT + 18, zero, f"{low:.2f}", f"{high:.2f}", tuple(drawn))
 
 
-def interval(value: float | None, low: float | None, high: float | None, digits: str = ".3f") -> str:
+def interval(value: float | None, low: float | None, high: float | None) -> str:
     """`0.412 [0.301, 0.523]`; without the brackets where no interval is known."""
     if value is None:
         return "-"
-    return f"{value:{digits}}" + ("" if low is None or high is None else f" [{low:{digits}}, {high:{digits}}]")
+    return f"{value:.3f}" + ("" if low is None or high is None else f" [{low:.3f}, {high:.3f}]")
 
 
 PREDICTED_WIDTH = 360

@@ -43,16 +43,14 @@ def state_jobs(experiment: Experiment, facts: Facts, needed: frozenset[Need], pr
     return [*before, *(States(task=task, tuned=tuned, repeat=r) for r in repeats for task, tuned in pairs)]
 
 
-SHARES = (0.5,)
-"""Of a primary's own training, after each of which its gradient is looked at. Each is a training of its own."""
+SHARE = 0.5
+"""Of a primary's own training, after which its gradient is looked at: a training of its own."""
 
 
 def gradient_jobs(experiment: Experiment, facts: Facts, needed: frozenset[Need], primary: str) -> list[Align]:
     """Where the gradients of a primary's candidates point, one repeat after the other."""
     repeats = range(facts.training.seeds if "gradients" in needed else 0)
-    return [
-        Align(task=c, primary=primary, share=s, repeat=r) for r in repeats for s in SHARES for c in experiment.candidates(primary)
-    ]
+    return [Align(task=c, primary=primary, share=SHARE, repeat=r) for r in repeats for c in experiment.candidates(primary)]
 
 
 def pilot_trials(experiment: Experiment, facts: Facts) -> dict[str, list[str]]:
@@ -187,12 +185,12 @@ class Gathering:
             self.driver.get(job)
 
         def alignment(primary: str, candidate: str, repeat: int) -> float:
-            jobs = [Align(task=candidate, primary=primary, share=share, repeat=repeat) for share in SHARES]
+            job = Align(task=candidate, primary=primary, share=SHARE, repeat=repeat)
             try:
-                found = [self.driver.get(job).result().result["alignment"] for job in jobs]
+                found = self.driver.get(job).result().result["alignment"]
             except TrainingDiverged:
                 return math.nan
-            return math.nan if None in found else float(np.mean(found))
+            return math.nan if found is None else float(found)
 
         return alignment
 

@@ -25,7 +25,7 @@ ALONE: Selection = ()
 
 
 class HalvingSettings(Section):
-    """`[selection.halving]`."""
+    """How many trials are made of which candidates, and how what looks best is judged."""
 
     budget: int | None = Field(
         default=None,

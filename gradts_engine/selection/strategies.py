@@ -17,13 +17,13 @@ from gradts_engine.settings import Section
 
 
 class ThresholdSettings(Section):
-    """`[selection.threshold]`."""
+    """Which candidates are taken."""
 
     threshold: float = Field(ge=-1, le=1, description="Smallest value to select; not comparable between encoders.")
 
 
 class FineGrainedSettings(Section):
-    """`[selection.fine-grained]`."""
+    """How many instances of each auxiliary are kept."""
 
     threshold: float | None = Field(
         default=None, ge=-1, le=1, description="Smallest tau of an instance to keep; default: keep a share instead."

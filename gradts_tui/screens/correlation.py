@@ -212,7 +212,7 @@ def kept(instances: np.ndarray, settings: dict[str, object]) -> Text:
     text = Text().append(f"tau >=  kept of {len(instances)}", "dim")
     chosen = settings.get("threshold")
     limits = sorted({*report.THRESHOLDS, *([chosen] if isinstance(chosen, float) else [])})
-    counts = [(limit, int(np.count_nonzero(instances >= limit))) for limit in limits]
+    counts = [(limit, report.count_kept(instances, threshold=limit)) for limit in limits]
     for limit, count in counts:
         mark = "bold reverse" if limit == chosen else ""
         text.append(f"\n{limit:>5.2f}  {count:>7}  {count / len(instances):>4.0%}", mark)

@@ -144,7 +144,7 @@ class MultitaskSettings(TrainingSettings):
     """`[multitask]`: trials and final training, one setting for both, so that a confirmed trial is the final model.
 
     With `length = "steps"` all trials of a primary take the same number of optimiser steps. If `steps` is not given,
-    that is `STEPS_FACTOR` (3) times what `epochs` epochs of the primary alone take.
+    that is 3 times what `epochs` epochs of the primary alone take.
     """
 
     epochs: int = Field(default=7, ge=1, le=10_000, description="Passes over the train split.")
