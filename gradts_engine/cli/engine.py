@@ -148,15 +148,21 @@ def _running(store: Store, run: str | None) -> RunFolder:
 
 def order(folder: RunFolder, command: AnyCommand) -> None:
     """Send a command to a running engine and wait for its answer. Raises `RunError` if it is refused, or not answered."""
+    from gradts_engine.events import CommandAnswered
     from gradts_engine.runtime.inbox import send
+    from gradts_engine.runtime.journal import ends, read_events
 
+    _, seen = ends(folder.events)
     send(folder.inbox, command)
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline:
-        engine, answer = folder.engine(), folder.view().answers.get(command.id)  # in this order: it answers before it ends
-        if answer and not answer.accepted:
-            raise RunError(f"run {folder.id}: {command.command} refused: {answer.reason}")
-        if answer:
+        engine = folder.engine()  # before the events: it answers before it ends
+        for seq, _, event in read_events(folder.events, seen):
+            seen = seq
+            if not isinstance(event, CommandAnswered) or event.id != command.id:
+                continue
+            if not event.accepted:
+                raise RunError(f"run {folder.id}: {command.command} refused: {event.reason}")
             say(f"run {folder.id}: {command.command} accepted")
             return
         if not engine:

@@ -12,6 +12,9 @@ from gradts_engine.events import About, Event
 POINTS = 240
 """Most points of a loss curve: steps are gathered into so many equal parts of the training."""
 
+TOGETHER = 10_000
+"""Most progress that is taken together: it is held in memory until then."""
+
 StageEvent = (
     events.StageStarted
     | events.StageResumed
@@ -276,15 +279,18 @@ def fold(timed: Iterable[Timed], view: RunView | None = None) -> RunView:
     state.
     """
     view = view or RunView()
-    first, last = view.first, view.last
+    first, last, waiting = view.first, view.last, 0
     progress: dict[str, list[tuple[float, events.StageProgress]]] = {}
     for when, event in timed:
         first, last = first or when, when
         if isinstance(event, events.StageProgress):
             progress.setdefault(_key(view, event), []).append((when, event))
-            continue
+            waiting += 1
+            if waiting < TOGETHER:
+                continue
         if progress:
-            view = _advance(view, progress)
+            view, waiting = _advance(view, progress), 0
             progress.clear()
-        view = apply(view, event, when)
+        if not isinstance(event, events.StageProgress):
+            view = apply(view, event, when)
     return replace(_advance(view, progress) if progress else view, first=first, last=last)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from gradts_engine import events
 from gradts_engine.events import from_record
+from gradts_engine.runtime import view as view_module
 from gradts_engine.runtime.journal import SCHEMA, read_events
 from gradts_engine.runtime.view import POINTS, RunView, apply, fold
 
@@ -85,6 +86,13 @@ def test_an_epoch_that_is_scored_again_replaces_what_came_after():
     scores = [(1, 0.5), (2, 0.6), (3, 0.7), (2, 0.65)]
     view = fold((1.0, events.EpochScored("tune", "a", epoch, "accuracy", score)) for epoch, score in scores)
     assert view.stage("tune", "a").epochs == (0.5, 0.65)
+
+
+@given(history, st.integers(1, 5))
+def test_it_does_not_matter_how_much_progress_is_taken_together(timed, together):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(view_module, "TOGETHER", together)
+        assert fold(timed) == one_by_one(timed)
 
 
 json_values = st.recursive(
