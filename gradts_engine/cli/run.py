@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import shlex
-import sys
-from collections.abc import Sequence
+import termios
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from gradts_engine.cli.base import cli, executor_options, names_in, open_store, say, show_results, store_option
-from gradts_engine.errors import GradTSError, Interrupted
-from gradts_engine.printing import printable
+from gradts_engine.errors import GradTSError
+from gradts_engine.printing import let_go, printable
 
 if TYPE_CHECKING:
-    from gradts_engine.console import Display
+    from gradts_engine.console import Console, Display
     from gradts_engine.events import Event
-    from gradts_engine.runtime.control import Control
     from gradts_engine.runtime.listening import Listener
     from gradts_engine.runtime.store import RunFolder, Store
 
@@ -109,7 +111,7 @@ def _run(
 
         options = Options(
             listeners=(show, *observers(catalog), *([Notify(experiment.run.notify)] if experiment.run.notify else [])),
-            ask=lambda folder, primary: _ask(kept, folder, primary, display, control),
+            ask=lambda folder, primary, settled: _ask(kept, folder, primary, display, settled),
             accept=yes,
             control=control,
             versions=versions(),
@@ -134,9 +136,22 @@ def named(store: Path | None) -> str:
     return f" --store {shlex.quote(str(store))}" if store else ""
 
 
-def _ask(store: Store, folder: RunFolder, primary: str, display: Display, control: Control) -> Sequence[str] | None:
-    """Show a proposal to whoever is at the terminal and take the decision; None where nobody is."""
-    if not (sys.stdin.isatty() and display.console.is_terminal):
+LOOK = 0.2
+"""Seconds between two looks at whether a question still stands."""
+
+
+def _attended() -> bool:
+    """Whether somebody is at the terminal and types for us: to read in its background would suspend all that is computed."""
+    try:
+        return os.isatty(0) and os.tcgetpgrp(0) == os.getpgrp()
+    except OSError:  # it is gone, or another session's
+        return False
+
+
+def _ask(store: Store, folder: RunFolder, primary: str, display: Display, settled: Callable[[], bool]) -> Sequence[str] | None:
+    """Show a proposal to whoever is at the terminal and take the decision; None where nobody is, any more, or it is for later, or
+    `settled` otherwise."""
+    if not (_attended() and display.console.is_terminal):
         return None
     from gradts_engine import report, tables
 
@@ -144,18 +159,39 @@ def _ask(store: Store, folder: RunFolder, primary: str, display: Display, contro
     found = everything.primaries[primary]
     proposed = [a.task for a in found.proposed or ()]
     candidates = [r.task for r in found.ranking]
-    question = f"Train {primary} as proposed? [y]es, [a]lone, [l]ater, or auxiliaries by name (a,b,c)"
-    with display.suspended() as console:
-        console.print(tables.primary_results(primary, found, everything.settings))
-        while True:
-            try:
-                answer = click.prompt(question, default="y", err=True).strip()
-            except click.Abort:
-                control.check()
-                raise Interrupted("interrupted; the proposal is kept") from None
-            if answer.lower() in ("y", "yes", "l", "later", "a", "alone"):
-                return {"y": proposed, "a": [], "l": None}[answer[0].lower()]
-            names = names_in(answer)
-            if all(name in candidates for name in names):
-                return names
-            console.print(printable(f"candidates are: {', '.join(candidates)}"), style="yellow")
+    question = f"Train {primary} as proposed? [y]es, [a]lone, [l]ater, or auxiliaries by name (a,b,c) [y]: "
+    try:
+        with display.suspended() as console:
+            console.print(tables.primary_results(primary, found, everything.settings))
+            while (answer := _answer(console, question, settled)) is not None:
+                if answer.lower() in ("y", "yes", "l", "later", "a", "alone"):
+                    return {"y": proposed, "a": [], "l": None}[answer[0].lower()]
+                names = names_in(answer)
+                if all(name in candidates for name in names):
+                    return names
+                console.print(printable(f"candidates are: {', '.join(candidates)}"), style="yellow")
+    except OSError:
+        if not let_go() and _attended():  # it is not that the terminal has gone
+            raise
+    return None
+
+
+def _answer(console: Console, question: str, settled: Callable[[], bool]) -> str | None:
+    """The line that is typed, `y` for an empty one; None for Ctrl+D, and where nobody types it or needs to."""
+    console.print(printable(question), end="")
+    typed = b""
+    while not typed.endswith(b"\n"):
+        attended = _attended()
+        if settled() or not attended:
+            if attended:
+                with suppress(termios.error):  # half a line is no answer to what is asked next
+                    termios.tcflush(0, termios.TCIFLUSH)
+            console.print()
+            return None
+        if select.select([0], [], [], LOOK)[0]:
+            more = os.read(0, 1 << 16)  # a line at most, as terminals give them
+            if not more:
+                console.print()
+                return None
+            typed += more
+    return typed.decode(errors="replace").strip() or "y"

@@ -39,9 +39,9 @@ from gradts_engine.runtime.store import RunFolder, Store
 from gradts_engine.runtime.trials import known, of_others
 from gradts_engine.runtime.watch import Watch, refuse_old_commands
 
-Ask = Callable[[RunFolder, str], Sequence[str] | None]
+Ask = Callable[[RunFolder, str, Callable[[], bool]], Sequence[str] | None]
 """Asks a person to confirm a primary's proposal, with the run to look at: the names of the auxiliaries to train with, or None to
-decide later."""
+decide later. Meanwhile it calls the last argument, several times a second, and is back soon after that was true."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Options:
     """How a run is to be made, as opposed to what (which is the experiment)."""
 
     listeners: tuple[Listener, ...] = ()
-    ask: Ask = lambda run, primary: None
+    ask: Ask = lambda run, primary, settled: None
     accept: bool = False
     """Take every proposal as it is, whatever tasks.toml says."""
     control: Control = field(default_factory=Control)
@@ -126,6 +126,12 @@ class Pipeline:
         self.options = options
         self.news: queue.SimpleQueue[tuple[str, int, BaseException | None]] = queue.SimpleQueue()
         """Primaries that were decided on (0), or have come to the end of a step (1), with what it failed of."""
+        self.busy = 0
+        """Steps of primaries that have begun and not come to their end."""
+        self.failed: dict[str, BaseException] = {}
+        self.unasked: list[str] = []
+        """Primaries with a proposal on which a person is to be asked."""
+        self.pool = ThreadPoolExecutor(max(1, len(self.experiment.primaries)), "primary")
         self.decisions = Decisions(prepared, journal, lambda primary: self.news.put((primary, 0, None)))
         self.gathering = gathering
         self.arms = Arms(prepared, driver, journal.emit)
@@ -159,27 +165,37 @@ class Pipeline:
     def primaries(self, primaries: Sequence[str]) -> dict[str, BaseException]:
         """Propose, confirm and finish for each primary, in a thread each, of which the devices' workers do the work; what the
         failed ones failed of. A person at the terminal is asked here, in the caller's thread, which signals reach."""
-        busy = len(primaries)
-        failed: dict[str, BaseException] = {}
-        with ThreadPoolExecutor(max(1, len(primaries)), "primary") as pool:
+        with self.pool:
             try:
                 for primary in primaries:
-                    pool.submit(self._step, primary, self.propose)
-                while not self._over(busy):
-                    primary, steps, error = self.news.get()
-                    busy -= steps
-                    if error:
-                        failed[primary] = error
-                        self.decisions.withdraw(primary)
-                        if busy and not isinstance(error, Interrupted):
-                            self.emit(events.Warned(f"{primary} has no result: {error}"))
-                    elif primary not in self.decisions.begun and (selection := self.confirm(primary)) is not None:
-                        busy += 1
-                        pool.submit(self._step, primary, self.finish, selection)
+                    self._begin(primary, self.propose)
+                while not self._over():
+                    self._hear(*self.news.get())
+                    while self.unasked:
+                        self.confirm(self.unasked.pop(0))
             except BaseException:
                 self.options.control.stop()
                 raise
-        return failed
+        return self.failed
+
+    def _hear(self, primary: str, steps: int, error: BaseException | None) -> None:
+        """Take up what has become of a primary: it failed, was decided on, or has a proposal."""
+        self.busy -= steps
+        if error:
+            self.failed[primary] = error
+            self.decisions.withdraw(primary)
+            if self.busy and not isinstance(error, Interrupted):
+                self.emit(events.Warned(f"{primary} has no result: {error}"))
+        elif primary not in self.decisions.begun:
+            self.watch.look()
+            if not self.decisions.decided(primary) and (self.options.accept or self.experiment.selection.confirm == "auto"):
+                self.decisions.accept(primary, None, "policy")
+            if not self._train(primary):
+                self.unasked.append(primary)
+
+    def _begin(self, primary: str, step: Callable[..., None], *arguments: object) -> None:
+        self.busy += 1
+        self.pool.submit(self._step, primary, step, *arguments)
 
     def _step(self, primary: str, step: Callable[..., None], *arguments: object) -> None:
         error: BaseException | None = None
@@ -189,10 +205,10 @@ class Pipeline:
             error = failure
         self.news.put((primary, 1, error))
 
-    def _over(self, busy: int) -> bool:
+    def _over(self) -> bool:
         """Whether nothing is left to do; decisions that come later are then left to the next engine."""
         with self.watch.looking:
-            self.decisions.closed = not busy and self.news.empty()
+            self.decisions.closed = not self.busy and self.news.empty()
         return self.decisions.closed
 
     # --- proposal -----------------------------------------------------------------------------------------------------
@@ -225,20 +241,32 @@ class Pipeline:
 
     # --- decision and final training ----------------------------------------------------------------------------------
 
-    def confirm(self, primary: str) -> Selection | None:
-        """What to train: the proposal or a person's edit of it; None where nobody has decided yet."""
+    def confirm(self, primary: str) -> None:
+        """Ask a person, who may as well decide elsewhere meanwhile, or not yet."""
+        answer = None
+        if not self._settled(primary):
+            self.journal.wait()  # a person is asked once all is shown that was said before
+            answer = self.options.ask(self.folder, primary, lambda: self._settled(primary))
+        if self.options.control.stopping:
+            self.options.control.check()
         self.watch.look()
-        if not self.decisions.decided(primary):
-            if self.options.accept or self.experiment.selection.confirm == "auto":
-                self.decisions.accept(primary, None, "policy")
-            else:
-                self.journal.wait()  # a person is asked once all is shown that was said before
-                answer = self.options.ask(self.folder, primary)
-                if answer is None:
-                    return None
+        with self.watch.looking:
+            if answer is not None and not self.decisions.decided(primary):
                 self.decisions.accept(primary, answer, "person")
+        self._train(primary)
+
+    def _settled(self, primary: str) -> bool:
+        """Whether there is nothing to ask any more. Nobody else takes up what becomes of the others while a person is asked."""
+        while not self.news.empty():
+            self._hear(*self.news.get())
+        return self.options.control.stopping or self.decisions.decided(primary) is not None
+
+    def _train(self, primary: str) -> bool:
+        """Begin the final training where somebody has decided; whether it has begun."""
         with self.watch.looking:  # the last word before the training begins
-            return self.decisions.begin(primary)
+            if primary not in self.decisions.begun and self.decisions.decided(primary):
+                self._begin(primary, self.finish, self.decisions.begin(primary))
+        return primary in self.decisions.begun
 
     def finish(self, primary: str, selection: Selection) -> None:
         """Train with the confirmed selection (a trial that was run before is taken as it is), compare with the primary alone, and
