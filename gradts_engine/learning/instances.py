@@ -41,7 +41,7 @@ class Reader:
         self.classes = spec.labels or ()
 
     def split(self, name: str, source: Source) -> Split:
-        """All rows of a source. A test split may lack labels, or the whole column of them."""
+        """All rows of a source. A test split may lack labels, or the whole column of them, or have it empty."""
         split, optional = Split(source), name == "test"
         for record in read_rows(source, self.spec.options, self.spec.dialect, needed(self.spec, self.labelled and not optional)):
             try:
@@ -55,6 +55,9 @@ class Reader:
                 else:
                     split.rows.append(row)
                     split.groups.append(group)
+        if optional and self.spec.separator is not None and not any(self.names(row.label) for row in split.rows):
+            split.unlabelled += [replace(row, label="") for row in split.rows]  # cells that are all empty name no classes
+            split.rows, split.groups = [], []
         return split
 
     def key(self, text: Text) -> str:

@@ -11,7 +11,18 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gradts_engine.contracts import ClassScores, EncoderSpec, Instance, Rules, Source, TaskData, TaskSpec, TaskType, TaskTypeSpec
+from gradts_engine.contracts import (
+    ClassScores,
+    Dialect,
+    EncoderSpec,
+    Instance,
+    Rules,
+    Source,
+    TaskData,
+    TaskSpec,
+    TaskType,
+    TaskTypeSpec,
+)
 from gradts_engine.errors import ProblemsError, UsageError
 from gradts_engine.learning.about import ABOUT
 from gradts_engine.learning.batches import Encoded, encode, token_batches
@@ -20,6 +31,7 @@ from gradts_engine.learning.encoders import told
 from gradts_engine.learning.export import load_model
 from gradts_engine.learning.instances import Reader
 from gradts_engine.learning.metrics import METRICS, span_types
+from gradts_engine.learning.rows.files import ending_of
 from gradts_engine.learning.training import answers, check_predicted, evaluation_tokens
 from gradts_engine.nearest import unknown
 
@@ -30,7 +42,14 @@ COLUMNS = ("text", "label", "indicators", "separator")
 def reads(spec: TaskSpec, data: TaskData) -> dict[str, Any]:
     """How rows of a task are read and judged, as an exported model keeps it: JSON values."""
     columns = {name: getattr(spec, name) for name in COLUMNS} | {"separator": data.separator}
-    return {**columns, "metric": data.metric, "rules": asdict(data.rules)}
+    dialect = {"ending": _ending(spec.train), **asdict(spec.dialect)}
+    return {**columns, "metric": data.metric, "rules": asdict(data.rules), "dialect": dialect}
+
+
+def _ending(source: Source) -> str:
+    """What the name of a file ends with, the first of several; empty where there is none."""
+    first = source[0] if isinstance(source, tuple) else source
+    return ending_of(Path(first)) if isinstance(first, str) else ""
 
 
 @dataclass(frozen=True)
@@ -87,14 +106,25 @@ def open_model(folder: Path, encoders: Mapping[str, EncoderSpec], types: Mapping
         return Model(module, logits, tokenizer, about["task"], kind, labels, about["max_length"], about["reads"])
 
 
+def _tuples(value: Any) -> Any:
+    """JSON's lists as tuples."""
+    if isinstance(value, Mapping):
+        return {name: _tuples(entry) for name, entry in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
 def read_rows_for(model: Model, source: Source, changes: Mapping[str, Any]) -> list[Instance]:
     """The rows of a source, label "" where they have none. `changes` are other columns than those of the training.
 
     Raises UsageError for a source that cannot be read, and ProblemsError for bad rows."""
-    kept = {name: tuple(value) if isinstance(value, list) else value for name, value in model.reads.items()}
+    kept = _tuples(model.reads)
     columns: dict[str, Any] = {name: kept[name] for name in COLUMNS} | dict(changes)
+    said = dict(kept.get("dialect", {"ending": ""}))  # an earlier version kept none
+    if said.pop("ending") == _ending(source):  # of files like those of the training; any other is as it is
+        columns["dialect"] = Dialect(**said)
     spec = TaskSpec(name="predict", type=model.task, train=source, **columns)
     reader = Reader(spec, model.type)
+    reader.classes = model.labels  # -1 is one of them, or no label
     usual = (kept["text"],) if isinstance(kept["text"], str) else kept["text"]
     if len(reader.columns) != len(usual):
         given = f"text in {len(reader.columns)} columns ({', '.join(reader.columns)})"

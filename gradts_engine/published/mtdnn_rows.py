@@ -77,7 +77,7 @@ def _lines(path: Path, meaning: Meaning) -> Iterator[tuple[str, Row]]:
                 continue
             if meaning.kind == "masked_lm" and (path.suffix == ".txt" or len(fields) < needed):
                 yield f"{path}:{number}", {"premise": line}
-            elif len(fields) < needed:
+            elif len(fields) < needed or (len(fields) > needed and not several):
                 raise UsageError(f"{path}:{number}: {len(fields)} fields, expected {needed} for {meaning.form}")
             elif several:
                 yield f"{path}:{number}", {"label": fields[2].split(","), "premise": fields[3], "hypothesis": fields[4:]}

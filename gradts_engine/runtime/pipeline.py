@@ -13,7 +13,7 @@ from pathlib import Path
 from gradts_engine import events
 from gradts_engine.config import Experiment
 from gradts_engine.contracts import Selection, Trials
-from gradts_engine.errors import Interrupted, RunError, UsageError, WaitingForConfirmation
+from gradts_engine.errors import Interrupted, RunError, WaitingForConfirmation
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.learning.about import is_export
 from gradts_engine.runtime.answers import hand_out, span_types
@@ -34,9 +34,8 @@ from gradts_engine.runtime.listening import Listener
 from gradts_engine.runtime.plan import expected
 from gradts_engine.runtime.prepare import Prepared, check, load_executor, prepare, run_id
 from gradts_engine.runtime.proposals import propose
-from gradts_engine.runtime.ranking import most_trials, needed, rank, silent, told, unlearnt, versions_of
+from gradts_engine.runtime.ranking import most_trials, needed, rank, silent, stored_for, told, versions_of
 from gradts_engine.runtime.store import RunFolder, Store
-from gradts_engine.runtime.trials import known, of_others
 from gradts_engine.runtime.watch import Watch, refuse_old_commands
 
 Ask = Callable[[RunFolder, str, Callable[[], bool]], Sequence[str] | None]
@@ -71,9 +70,7 @@ def run_experiment(experiment: Experiment, catalog: Catalog, store: Store, optio
             executor.order("prepare")
         told_before = store.folder(name).view().tasks if begun else {}
         described = describe(experiment, prepared.types, prepared.data, told_before)
-        stored = of_others(known(store), prepared.facts, name) if "trials" in reads else ()
-        if nothing := unlearnt(experiment, catalog, stored):
-            raise UsageError(nothing)
+        stored = stored_for(experiment, catalog, store, prepared.facts, name)
         if not begun:  # or else it was checked then, and may have nothing left to do
             check(prepared)
             check_rows(prepared, catalog)

@@ -11,7 +11,6 @@ from typing import Any
 
 from gradts_engine.config import Experiment
 from gradts_engine.contracts import Auxiliary
-from gradts_engine.errors import UsageError
 from gradts_engine.events import Planned, TaskRead
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.runtime import costs
@@ -22,9 +21,8 @@ from gradts_engine.runtime.jobs import Job, Score, Trial, Tune, key, needs
 from gradts_engine.runtime.judging import check_rows
 from gradts_engine.runtime.paces import Range
 from gradts_engine.runtime.prepare import Prepared, check, load_executor, prepare, run_id
-from gradts_engine.runtime.ranking import needed, trials_of, unlearnt
+from gradts_engine.runtime.ranking import needed, stored_for, trials_of
 from gradts_engine.runtime.store import Store
-from gradts_engine.runtime.trials import known, of_others
 from gradts_engine.runtime.view import RunView
 
 
@@ -67,9 +65,7 @@ def plan(experiment: Experiment, catalog: Catalog, store: Store) -> dict[str, An
     check_rows(prepared, catalog)
     encoder, facts = prepared.encoder, prepared.facts
     run = store.folder(run_id(prepared))
-    stored = of_others(known(store), facts, run.id) if "trials" in needed(experiment.selection, catalog) else ()
-    if nothing := unlearnt(experiment, catalog, stored):
-        raise UsageError(nothing)
+    stored_for(experiment, catalog, store, facts, run.id)
     wanted = Wanted.of(prepared, catalog, store)
     spending = Spending(prepared, store, executor.devices[0].name)
     spending.probe(max(1, sum(not device.place for device in executor.devices)))

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from gradts_engine.config import Experiment, SelectionSettings
 from gradts_engine.contracts import Evidence, Need, Ranking, Repeats, StoredTrial
+from gradts_engine.errors import UsageError
 from gradts_engine.events import Predicted
 from gradts_engine.hooks.catalog import Catalog
+from gradts_engine.runtime.facts import Facts
+from gradts_engine.runtime.store import Store
+from gradts_engine.runtime.trials import known, of_others
 
 
 def ordering_predictor(selection: SelectionSettings, catalog: Catalog) -> str | None:
@@ -46,18 +50,21 @@ def trials_of(experiment: Experiment, catalog: Catalog) -> tuple[int, int]:
 WAY_OUT = "set pilots = 3, or give some with `gradts-engine trials import FILE.csv`"
 
 
-def unlearnt(experiment: Experiment, catalog: Catalog, stored: Iterable[StoredTrial]) -> str:
-    """Why a predictor that learns from trials alone has nothing to order by; empty where it has, or another one orders."""
+def stored_for(experiment: Experiment, catalog: Catalog, store: Store, facts: Facts, run: str) -> Sequence[StoredTrial]:
+    """The trials of other runs that the predictors learn from. Raises `UsageError` where the one that orders learns from trials
+    alone, and there are none for a primary."""
     selection = experiment.selection
+    stored = of_others(known(store), facts, run) if "trials" in needed(selection, catalog) else []
     first = ordering_predictor(selection, catalog)
     if first is None or {*catalog.predictors[first].needs} != {"trials"} or selection.pilots:
-        return ""
+        return stored
     singles = {(t.primary, *t.auxiliaries) for t in stored if len(t.auxiliaries) == 1}
     for primary in experiment.primaries:
         if not any(p != primary and a in experiment.candidates(primary) for p, a in singles):
             what = f"{first} learns from trials of other tasks than {primary}"
-            return f"{experiment.path}: selection: {what}, and none is stored with this encoder and these settings: {WAY_OUT}"
-    return ""
+            none = f"{what}, and none is stored with this encoder and these settings: {WAY_OUT}"
+            raise UsageError(f"{experiment.path}: selection: {none}")
+    return stored
 
 
 def silent(ranking: Ranking, evidence: Evidence, catalog: Catalog) -> Iterator[str]:

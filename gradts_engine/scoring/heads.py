@@ -86,7 +86,8 @@ class HeadGradients:
         wide = torch.promote_types(x.dtype, torch.float32)  # sums of bfloat16 would lose what is summed
         x, gradient = x.to(wide), gradient.to(wide)
         if self.sequences > 1:  # those of an instance, one after the other, are its tokens: [B * K, T, n] -> [B, K * T, n]
-            x, gradient = (t.reshape(len(t) // self.sequences, -1, t.shape[-1]) for t in (x, gradient))
+            instances = len(x) // self.sequences if self.sites.batched else 1  # else they may share an input: relative positions
+            x, gradient = (t.reshape(instances, -1, t.shape[-1]) for t in (x, gradient))
         for layer, name, projection in here:
             g = gradient[..., projection.start : projection.stop]
             if self.sites.batched:

@@ -160,7 +160,7 @@ def _read(path: Path, dialect: Dialect, needs: Sequence[str]) -> Iterator[tuple[
             case "json":
                 yield from json_document(opened)
             case "csv" | "tsv":
-                yield from table(opened, found, dialect.header)
+                yield from table(opened, found, dialect.header, guessed=dialect.quoting is None)
             case "conll":
                 yield from conll(opened, found, dialect.header)
             case "conllu":

@@ -21,7 +21,7 @@ def json_lines(opened: Opened) -> Numbered:
     for number, line in opened.lines():
         if line.strip():
             try:
-                values = json.loads(line)
+                values = json.loads(line, object_pairs_hook=_once)
             except json.JSONDecodeError as error:
                 raise UsageError(f"{opened.path}:{number}: broken JSON: {error.msg} at character {error.pos + 1}") from None
             except (ValueError, RecursionError) as error:
@@ -39,7 +39,7 @@ def json_document(opened: Opened) -> Numbered:
     if len(text) > MAX_DOCUMENT:
         raise UsageError(f"{path}: a JSON document of more than 1 GiB, expected JSON lines (.jsonl) for so many rows")
     try:
-        document = json.loads(text.decode(opened.encoding).removeprefix("\ufeff"))
+        document = json.loads(text.decode(opened.encoding).removeprefix("\ufeff"), object_pairs_hook=_once)
     except UnicodeDecodeError as error:
         raise UsageError(f"{path}: is not {opened.encoding} (byte {error.start + 1})") from None
     except (ValueError, RecursionError) as error:
@@ -54,6 +54,15 @@ def json_document(opened: Opened) -> Numbered:
             yield from ((None, question) for question in _questions(row, f"{path}: article {number}"))
         else:
             yield None, row
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose keys are there once: which of two values is meant nobody knows."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        twice = next(name for i, (name, _) in enumerate(pairs) if name in dict(pairs[:i]))
+        raise ValueError(f"two values for {json.dumps(twice)[:60]}")
+    return found
 
 
 def rows_of(document: Any) -> list[Any] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ def parquet(path: Path) -> Iterator[tuple[None, Row]]:
 
     try:
         with ParquetFile(path) as file:
+            if twice := next((name for name, n in Counter(file.schema_arrow.names).items() if n > 1), None):
+                raise UsageError(f"{path}: two columns {twice!r}")
             naming = {column: name for column, name in _naming(file.schema_arrow.metadata).items() if name}
             for batch in file.iter_batches():
                 for values in batch.to_pylist():

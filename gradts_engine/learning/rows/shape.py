@@ -105,7 +105,8 @@ def _format(by_ending: str, sample: str) -> Format:
 
 def _plain(sample: str) -> Format:
     """Of a file that may be any text."""
-    lines = [line for line in sample.removesuffix("\n").split("\n")[:1000] if not line.startswith(("#", "-DOCSTART-"))]
+    whole = sample.rpartition("\n")[0] if len(sample) > SURELY_WHOLE or sample.endswith("\n") else sample  # the last may be cut
+    lines = [line for line in whole.split("\n")[:1000] if not line.startswith(("#", "-DOCSTART-"))]
     filled = [line for line in lines if line.strip()]
     if _is_conllu(filled):
         return "conllu"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 
 from gradts_engine.contracts import Row
@@ -19,10 +20,11 @@ SEEN = 1000
 """Different values of a column that are remembered."""
 
 
-def table(opened: Opened, detected: Detected, names: Sequence[str] | None) -> Numbered:
-    """Rows under `names`, or else a header; blank lines are skipped, and columns without a name are left out."""
+def table(opened: Opened, detected: Detected, names: Sequence[str] | None, *, guessed: bool = False) -> Numbered:
+    """Rows under `names`, or else a header; blank lines are skipped, and columns without a name are left out. `guessed`: that
+    quotation marks are text was seen from the beginning of the file, and a row that says otherwise is refused."""
     path, header = opened.path, list(names) if names else None
-    rows = _plain(opened, detected) if detected.quoting == "none" else _quoted(opened, detected)
+    rows = _plain(opened, detected, guessed) if detected.quoting == "none" else _quoted(opened, detected)
     for start, fields in rows:
         if header is None:
             header = fields
@@ -49,11 +51,18 @@ def _check_header(header: Sequence[str], place: str) -> None:
         raise UsageError(f"{place}: the header names a column twice: {', '.join(header)}")
 
 
-def _plain(opened: Opened, detected: Detected) -> Fields:
+QUOTED = re.compile(r'"(?:[^"]|"")*""(?:[^"]|"")*"')
+"""A field that nobody writes whose quotation marks are text: one at each end, and none but doubled ones inside."""
+
+
+def _plain(opened: Opened, detected: Detected, guessed: bool = False) -> Fields:
     """Quotation marks and carriage returns inside a line are text."""
     for number, line in opened.lines():
         line = line.removesuffix("\n").removesuffix("\r")
         fields = line.split(detected.delimiter)
+        if guessed and '""' in line and any(map(QUOTED.fullmatch, fields)):
+            way_out = 'say quoting = "minimal" in [tasks.NAME] if they do, "none" if they are text'
+            raise UsageError(f"{opened.path}:{number}: quotation marks seem to enclose a field, unlike before; {way_out}")
         if (len(fields) > 1 or line.strip()) and (number > 1 or fields != DELIMITER):
             yield number, fields
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch.nn import functional
 
 from gradts_engine.contracts import Instance, Label, Text, Tokens
 from gradts_engine.learning.task_types.heads import SentenceHead
-from gradts_engine.learning.task_types.reading import sentence
+from gradts_engine.learning.task_types.reading import sentence, several
 
 
 class Ranking:
@@ -24,9 +25,7 @@ class Ranking:
     def read_text(self, values: Sequence[Any]) -> Text:
         """A query, and a list of two candidates or more."""
         query, candidates = values
-        if isinstance(candidates, str) or not isinstance(candidates, Iterable):
-            raise ValueError(f"candidates are {type(candidates).__name__}, expected a list of texts")
-        texts = (sentence(query), *map(sentence, candidates))
+        texts = (sentence(query), *map(sentence, several(candidates, "candidates are {}, expected a list of texts")))
         if len(texts) < 3:
             raise ValueError(f"{len(texts) - 1} candidates, expected at least 2")
         return texts
@@ -34,8 +33,10 @@ class Ranking:
     def read_label(self, value: Any, text: Text) -> Label:
         """The position of the best candidate from 0, or a list with a score a candidate, of which the first highest counts."""
         if isinstance(value, Sequence) and not isinstance(value, str):
-            if len(value) != len(text) - 1 or not all(isinstance(score, int | float) for score in value):
-                raise ValueError(f"label {value!r} is not a number for each of {len(text) - 1} candidates")
+            if len(value) != len(text) - 1 or not all(
+                isinstance(score, int | float) and math.isfinite(score) for score in value
+            ):
+                raise ValueError(f"label {value!r} is not a finite number for each of {len(text) - 1} candidates")
             value = int(np.argmax(value))
         if isinstance(value, str) and value.isdecimal():
             value = int(value)

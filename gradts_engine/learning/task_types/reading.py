@@ -6,7 +6,7 @@ import ast
 import json
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -58,14 +58,33 @@ def listed(value: Any) -> Any:
             with suppress(ValueError, SyntaxError):
                 return parse(text)
     if text.startswith(("['", '["')):
-        raise ValueError(f"{text[:40]!r} looks like a printed array, expected a JSON list or words between blanks")
+        raise _printed(text)
     return value
 
 
-def words(value: Any) -> Any:
-    """A list of words; a string is one printed, or words between blanks."""
+def _printed(text: str) -> ValueError:
+    return ValueError(f"{text[:40]!r} looks like a printed array, expected a JSON list or words between blanks")
+
+
+def words(value: Any, expected: str = "") -> tuple[Any, ...]:
+    """Words, of a list, of a string that is one printed, or between blanks; `expected` says what a list would have to be."""
     value = listed(value)
-    return value.split() if isinstance(value, str) else value
+    return tuple(value.split()) if isinstance(value, str) else several(value, expected)
+
+
+def labels_of_words(value: Any) -> tuple[Any, ...]:
+    """The labels of words. In brackets they are no words between blanks: numpy prints `[3 0 7]`."""
+    if isinstance(listed(value), str) and re.fullmatch(r"\[.*\]", value.strip(), re.DOTALL):
+        raise _printed(value.strip())
+    return words(value, "label is {}, expected a list with one label a word")
+
+
+def several(value: Any, expected: str) -> tuple[Any, ...]:
+    """The values of a list, or of what is like one; `expected` is what is said of anything else, with the name of its type. An
+    object has names, not values: {"toxic": 0, "insult": 1}."""
+    if isinstance(value, str | Mapping) or not isinstance(value, Iterable):
+        raise ValueError(expected.format(type(value).__name__))
+    return tuple(value)
 
 
 def number(value: Any) -> float:
@@ -87,10 +106,7 @@ NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 def class_names(value: Any, expected: str) -> tuple[str, ...]:
     """Several class names; `expected` says what a list would have to be."""
-    value = listed(value)
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        raise ValueError(f"label is {type(value).__name__}, expected {expected}")
-    return tuple(class_name(name) for name in value)
+    return tuple(class_name(name) for name in several(listed(value), f"label is {{}}, expected {expected}"))
 
 
 def names_of(label: Label) -> tuple[str, ...]:

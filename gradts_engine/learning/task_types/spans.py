@@ -114,14 +114,19 @@ class Spans:
 
 
 def _tokens(label: Label, encoding: Any) -> tuple[int, int]:
-    """First and last token of the first answer; the first token of all where there is none, or where it was cut off."""
+    """First and last token of the first answer; the first token of all where there is none, or where it was cut off. Of some
+    characters there is no token: blanks around an answer, marks that a tokenizer drops."""
     if not label:
         return 0, 0
     assert isinstance(label, tuple)
     answer = label[0]
     assert isinstance(answer, Answer)
-    places = (encoding.char_to_token(answer.start, 1), encoding.char_to_token(answer.start + len(answer.text) - 1, 1))
-    return (0, 0) if None in places else places
+    after = answer.start + len(answer.text)
+    read = max((end for (_, end), part in zip(encoding.offsets, encoding.sequence_ids, strict=True) if part == 1), default=0)
+    if encoding.overflowing and after > read:
+        return 0, 0
+    found = [token for at in range(answer.start, after) if (token := encoding.char_to_token(at, 1)) is not None]
+    return (found[0], found[-1]) if found else (0, 0)
 
 
 def _places(targets: Tensor) -> tuple[Tensor, Tensor]:

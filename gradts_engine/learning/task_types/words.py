@@ -13,7 +13,7 @@ from torch.nn import functional
 from gradts_engine.contracts import Label, Text
 from gradts_engine.learning.classes import is_missing
 from gradts_engine.learning.task_types.heads import TokenHead
-from gradts_engine.learning.task_types.reading import IGNORED, UNKNOWN, class_name, listed, names_of, pad_tokens, words
+from gradts_engine.learning.task_types.reading import IGNORED, UNKNOWN, class_name, labels_of_words, names_of, pad_tokens, words
 
 
 class TokenClassification:
@@ -24,9 +24,7 @@ class TokenClassification:
     def read_text(self, values: Sequence[Any]) -> Text:
         """A list of words, none empty, or a string with blanks between them."""
         (value,) = values
-        if not isinstance(value := words(value), Iterable):
-            raise ValueError(f"text is {type(value).__name__}, expected a list of words")
-        text = tuple(value)
+        text = words(value, "text is {}, expected a list of words")
         if not text:
             raise ValueError("text is empty")
         if not all(isinstance(word, str) and word for word in text):
@@ -35,10 +33,7 @@ class TokenClassification:
 
     def read_label(self, value: Any, text: Text) -> Label:
         """As many class names as words, "" for a word without a label."""
-        value = listed(words(value))
-        if isinstance(value, str) or not isinstance(value, Iterable):
-            raise ValueError(f"label is {type(value).__name__}, expected a list with one label a word")
-        names = tuple("" if is_missing(name) else class_name(name) for name in value)
+        names = tuple("" if is_missing(name) else class_name(name) for name in labels_of_words(value))
         if len(names) != len(text):
             raise ValueError(f"{len(text)} words but {len(names)} labels")
         return names

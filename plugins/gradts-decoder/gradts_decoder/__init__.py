@@ -27,7 +27,8 @@ def build(source: str) -> nn.Module:
 
     def pool(module: Any, args: Any, inputs: dict[str, Any], output: Any) -> Any:
         states = output.last_hidden_state
-        last = inputs["attention_mask"].sum(1) - 1
+        mask = inputs["attention_mask"]
+        last = mask.shape[1] - 1 - mask.flip(1).argmax(1)  # also where it is padded on the left
         pooled = states[torch.arange(len(states), device=states.device), last]
         output.last_hidden_state = torch.cat([pooled.unsqueeze(1), states[:, 1:]], 1)
         return output
@@ -49,6 +50,7 @@ def tokenizer(given: Any) -> Any:
         single=f"{first} $A", pair=f"{first} $A $B:0", special_tokens=[token]
     )
     given.padding_side = given.truncation_side = "right"
+    given.init_kwargs["padding_side"] = "right"  # some tokenizer classes look there when they are loaded
     given.model_input_names = ["input_ids", "attention_mask"]
     return given
 
