@@ -49,6 +49,9 @@ TASK_TYPES: tuple[tuple[str, str, tuple[str, ...], tuple[int, ...], str], ...] =
 )
 """Name, class, metrics, texts and description."""
 
+VERSIONS = {"span": 2}
+"""Of task types whose results have changed. 2: answers whose first or last character has no token are answers."""
+
 PREDICTORS: tuple[PredictorSpec, ...] = (
     PredictorSpec(
         name="tau",
@@ -187,6 +190,7 @@ def gradts_task_types() -> Sequence[TaskTypeSpec]:
             texts=texts,
             load=_late("gradts_engine.learning.task_types", class_name),
             description=description,
+            version=VERSIONS.get(name, 1),
         )
         for name, class_name, metrics, texts, description in TASK_TYPES
     ]

@@ -126,23 +126,43 @@ class Encoder:
     def tokenizer_for(self, word_level: bool) -> Any:
         """A copy of the tokenizer for the caller alone (its padding and truncation are state).
 
-        For `word_level` tasks a byte-level one puts a space before every word, which else gets the tokens of a word's middle.
+        For `word_level` tasks one that tells words by the space before them puts one before every word, which else gets the
+        tokens of a word's middle.
         """
         from tokenizers import pre_tokenizers
 
         tokenizer = copy.deepcopy(self.tokenizer)
-        first = tokenizer.backend_tokenizer.pre_tokenizer
-        steps: Any = first if isinstance(first, pre_tokenizers.Sequence) else [first]
-        for step in steps:
-            if word_level and isinstance(step, pre_tokenizers.ByteLevel):
+        whole = tokenizer.backend_tokenizer.pre_tokenizer
+        steps: Any = whole if isinstance(whole, pre_tokenizers.Sequence) else [whole]
+        for place, step in enumerate(steps if word_level else ()):
+            if isinstance(step, pre_tokenizers.ByteLevel) and place:  # it sees parts of words
+                return _spaced(tokenizer)
+            if isinstance(step, pre_tokenizers.ByteLevel):
                 step.add_prefix_space = True
-                # Some tokenizer classes build their steps anew from this setting when they are loaded.
-                tokenizer.add_prefix_space = tokenizer.init_kwargs["add_prefix_space"] = True
+            elif isinstance(step, pre_tokenizers.Metaspace) and step.prepend_scheme == "never":
+                step.prepend_scheme = "always"
+            else:
+                continue
+            # Some tokenizer classes build their steps anew from this setting when they are loaded.
+            tokenizer.add_prefix_space = tokenizer.init_kwargs["add_prefix_space"] = True
         return tokenizer
 
     def head_sites(self, module: nn.Module) -> HeadSites:
         """Where the attention heads of `module` (made by `build`) are."""
         return self.spec.head_sites(module) if self.spec.head_sites else families.head_sites(module, self.config)
+
+
+def _spaced(tokenizer: Any) -> Any:
+    """A tokenizer that reads a space before every word, before it splits it. Of no class of its own: some build their steps anew
+    when they are loaded, without this one."""
+    from tokenizers import normalizers
+    from transformers import PreTrainedTokenizerFast
+
+    backend = tokenizer.backend_tokenizer
+    backend.normalizer = normalizers.Sequence([*filter(None, [backend.normalizer]), normalizers.Prepend(" ")])
+    kept = ("padding_side", "truncation_side", "model_max_length", "model_input_names")
+    settings = {name: getattr(tokenizer, name) for name in kept}
+    return PreTrainedTokenizerFast(tokenizer_object=backend, **tokenizer.special_tokens_map, **settings)
 
 
 def build_with(model: Callable[[str], nn.Module], folder: Path) -> nn.Module:

@@ -66,7 +66,7 @@ class Reader:
 
     def names(self, label: Label) -> Sequence[str]:
         """The classes of a label; none where all that it says is that there is no label."""
-        names = tuple(self.type.classes(label))
+        names = tuple(self.type.classes(label)) if label != "" else ()
         return () if all(map(self._is_none, names)) else names
 
     def _is_none(self, name: str) -> bool:

@@ -171,6 +171,7 @@ def test_tokenised_files_have_lost_their_text(source: Path, capsys: pytest.Captu
     ("task", "name", "content", "message"),
     [
         ("cola", "cola_train.tsv", "0\t1\n", "cola_train.tsv:1: 2 fields, expected 3"),
+        ("cola", "cola_train.tsv", "0\t1\tbad\tvery bad\n", "cola_train.tsv:1: 4 fields, expected 3"),
         ("cola", "cola_train.tsv", b"0\t1\tcaf\xe9\n", "cola_train.tsv:1: is not UTF-8"),
         ("cola", "cola_train.tsv", "0\t1\t" + "x" * 2**20 + "\n", "cola_train.tsv:1: the line is longer than 1 MiB"),
         ("mnli", "mnli_train.json", "{", "mnli_train.json: broken JSON"),

@@ -74,7 +74,13 @@ def head_sites(module: nn.Module) -> HeadSites:
 def decoder(name: str, source: str, description: str = "") -> EncoderSpec:
     """A model with the layers of Llama (Llama, Mistral, Qwen, SmolLM ...) under a name: for a plugin of your own."""
     return EncoderSpec(
-        name=name, source=lambda: source, model=build, tokenizer=tokenizer, head_sites=head_sites, description=description
+        name=name,
+        source=lambda: source,
+        model=build,
+        tokenizer=tokenizer,
+        head_sites=head_sites,
+        description=description,
+        version=2,  # since words are split as in running text
     )
 
 

@@ -5,12 +5,18 @@ import gradts_decoder
 import numpy as np
 import pytest
 import torch
+from tokenizers import Regex, Tokenizer, models, pre_tokenizers, trainers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from gradts_engine.__main__ import main
 from gradts_engine.errors import UsageError
+from gradts_engine.learning.encoders import load_encoder
 from gradts_engine.learning.model import MultiTaskModel, initialise_head
 from gradts_engine.scoring.importance import instance_importance
 from gradts_engine.testing import TOY_WORDS, EncoderContract, tiny_encoder, toy_tasks
+
+QWEN = r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+"""How Qwen2.5 splits a text, contractions aside."""
 
 
 @pytest.mark.parametrize(("family", "groups"), [("llama", 2), ("llama", 4), ("qwen2", 1), ("mistral", 2)])
@@ -57,6 +63,17 @@ class TestDecoder(EncoderContract):
                 torch.testing.assert_close(states[i, 0], alone[length - 1], rtol=1e-3, atol=1e-4)
         assert self.encoder.tokenizer("bread", "where").word_ids()[0] is None
 
+    def test_padding_may_be_on_either_side(self) -> None:
+        """As tokenizers are loaded by whoever uses an exported model."""
+        module, given = self.encoder.build(), self.encoder.tokenizer_for(False)
+        found = {}
+        for side in ("right", "left"):
+            given.padding_side = side
+            with torch.no_grad():
+                inputs = given(["bread", "the ripe tomatoes of today"], padding=True, return_tensors="pt")
+                found[side] = module(**inputs).last_hidden_state[:, 0]
+        torch.testing.assert_close(found["left"], found["right"], rtol=1e-3, atol=1e-4)
+
 
 def test_a_whole_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], isolated_catalog: Any) -> None:
     from types import ModuleType
@@ -71,7 +88,7 @@ def test_a_whole_run(tmp_path: Path, capsys: pytest.CaptureFixture[str], isolate
     isolated_catalog(plugin)
     training = "epochs = 1\nbatch_size = 8\n"
     (tmp_path / "tasks.toml").write_text(
-        '[run]\nencoder = "tiny"\ntasks = ["mood", "pair", "tags"]\nprimary = ["mood"]\ndevices = ["cpu"]\n'
+        '[run]\nencoder = "tiny"\ntasks = ["mood", "pair", "tags"]\nprimary = ["mood"]\ndevices = ["cpu"]\nworkers = 1\n'
         f"[training]\n{training}[multitask]\n{training}[data]\nmax_length = 24\n"
         '[selection]\nstrategy = "trial"\nconfirm = "auto"\n'
     )
@@ -92,3 +109,36 @@ pytest_plugins = ["gradts_engine.testing.fixtures"]
 
 def test_what_is_registered() -> None:
     assert {spec.name for spec in gradts_decoder.gradts_encoders()} == {"qwen2.5-0.5b", "smollm2-135m"}
+
+
+@pytest.mark.parametrize(
+    "split",
+    [
+        pre_tokenizers.ByteLevel(add_prefix_space=False),
+        pre_tokenizers.Sequence([pre_tokenizers.Digits(True), pre_tokenizers.ByteLevel(add_prefix_space=False)]),
+        pre_tokenizers.Sequence(
+            [pre_tokenizers.Split(Regex(QWEN), "isolated"), pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)]
+        ),
+    ],
+    ids=["gpt2", "smollm2", "qwen2.5"],
+)
+def test_words_have_the_tokens_that_they_have_in_running_text(split: pre_tokenizers.PreTokenizer, tmp_path: Path) -> None:
+    """Also where a step before the bytes has cut a word, and in a tokenizer that is saved and loaded."""
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = split
+    letters = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(vocab_size=400, initial_alphabet=letters, special_tokens=["<s>"], show_progress=False)
+    words = ["covid19", "don't", "U.S.", "state-of-the-art", "1984", "é"]
+    backend.train_from_iterator([" ".join(words)] * 3, trainer)
+    given = gradts_decoder.tokenizer(PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", pad_token="<s>"))
+    tiny_encoder(tmp_path, "llama", vocab_size=500)
+    given.save_pretrained(tmp_path)
+    encoder = load_encoder(gradts_decoder.decoder("tiny", str(tmp_path)))
+    ours = encoder.tokenizer_for(True)
+    for word in words:
+        expected = given(f" {word}", add_special_tokens=False)["input_ids"]
+        assert ours([word], is_split_into_words=True, add_special_tokens=False)["input_ids"] == expected
+    ours.save_pretrained(tmp_path / "again")
+    again = AutoTokenizer.from_pretrained(tmp_path / "again")
+    assert again(words, is_split_into_words=True)["input_ids"] == ours(words, is_split_into_words=True)["input_ids"]
+    assert (again.padding_side, again.model_input_names) == ("right", ["input_ids", "attention_mask"])

@@ -1,5 +1,6 @@
 """Answers to questions, as in SQuAD."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -7,13 +8,14 @@ import pytest
 import torch
 from torch import nn
 
-from gradts_engine.contracts import Answer, Instance
+from gradts_engine.contracts import Answer, EncoderSpec, Instance
 from gradts_engine.learning.batches import Encoded, encode
-from gradts_engine.learning.encoders import Encoder
+from gradts_engine.learning.encoders import Encoder, load_encoder
 from gradts_engine.learning.metrics import METRICS
 from gradts_engine.learning.task_types import Spans
 from gradts_engine.learning.task_types.spans import END, MAY, START
 from gradts_engine.learning.training import answers
+from gradts_engine.testing import tiny_encoder
 
 CONTEXT = "The road to Lima was long, and in Lima it was fine."
 
@@ -52,6 +54,28 @@ def test_targets_of_answers_are_the_tokens_of_their_characters(encoder: Encoder)
     assert cut.truncated == 2
     assert [target[0, 0] for target in cut.targets] == [MAY | START | END, MAY]
     assert len(span_data(encoder, answer([], []), question="where " * 60).targets[0]) == 40
+
+
+@pytest.mark.parametrize(
+    ("context", "text", "read"),
+    [
+        ("It is Lima , so.", " Lima ", "Lima"),
+        ("It is \u200bLima\xad .", "\u200bLima\xad", "Lima"),
+        ("In cafe\u0301 .", "cafe\u0301", "cafe"),
+    ],
+)
+def test_characters_that_have_no_token_are_no_end_of_an_answer(context: str, text: str, read: str, tmp_path: Path) -> None:
+    """Blanks, and what BERT's normaliser drops; where a text is cut, an answer that goes on behind it is none."""
+    folder = tiny_encoder(tmp_path, "bert", words=("it", "is", "lima", "in", "cafe", "so", ",", "."))
+    tokenizer = load_encoder(EncoderSpec(name="tiny", source=lambda: str(folder))).tokenizer
+    kind = Spans()
+    label = kind.read_label(answer([text], [context.index(text)]), ("where?", context))
+    instance = Instance(0, ("where?", context), label)
+    (target,) = encode("task", kind, (), [instance], tokenizer, 40).targets
+    start, end = (int(np.flatnonzero(target[:, 0] & bit)[0]) for bit in (START, END))
+    assert context[target[start, 1] : target[end, 2]] == read
+    (cut,) = encode("task", kind, (), [instance], tokenizer, 6).targets
+    assert cut[0, 0] == MAY | START | END
 
 
 def test_loss_of_answers_is_over_the_context_alone(encoder: Encoder) -> None:

@@ -11,18 +11,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gradts_engine.contracts import TaskSpec
+from gradts_engine.contracts import EncoderSpec, TaskSpec
 from gradts_engine.errors import ProblemsError
 from gradts_engine.exported import load_model
 from gradts_engine.hooks.catalog import load_catalog
 from gradts_engine.learning.batches import Encoded, encode
 from gradts_engine.learning.data import read_task
-from gradts_engine.learning.encoders import Encoder
+from gradts_engine.learning.encoders import Encoder, load_encoder
 from gradts_engine.learning.export import export_model
 from gradts_engine.learning.model import MultiTaskModel, make_head
 from gradts_engine.learning.task_types import Spans
 from gradts_engine.scoring.importance import instance_importance
-from gradts_engine.testing import TaskTypeContract
+from gradts_engine.testing import TaskTypeContract, tiny_encoder
 from tests.unit.learning.more_task_types.made import BAD, GOOD, PLACES, WORDS, with_head
 
 TYPES = load_catalog().task_types
@@ -115,6 +115,13 @@ def test_importance_equals_gradients_of_single_instances(encoder: Encoder, name:
                 heads = weight.grad.chunk(4, 0 if axis == "output" else 1)
                 expected[layer] += [float(head.abs().mean()) for head in heads]
         np.testing.assert_allclose(found[i], expected, rtol=1e-5, atol=1e-7 * expected.max())
+
+
+def test_importance_of_queries_with_candidates_where_positions_go_through_the_same_projections(tmp_path: Path) -> None:
+    """DeBERTa-v3 has the projections of keys read relative positions too, once for all sequences."""
+    folder = tiny_encoder(tmp_path, "deberta-v2", words=WORDS, share_att_key=True)
+    encoder = load_encoder(EncoderSpec(name="tiny", source=lambda: str(folder)))
+    test_importance_equals_gradients_of_single_instances(encoder, "ranking", "output")
 
 
 # --- a whole run, and what it leaves ---------------------------------------------------------------------------------

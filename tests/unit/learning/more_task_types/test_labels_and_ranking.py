@@ -1,5 +1,7 @@
 """Several labels a text, and the best of several candidates."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -47,10 +49,10 @@ def test_ranking_rows() -> None:
     text = kind.read_text(["q", ["a", "b", "c"]])
     assert text == ("q", "a", "b", "c")
     assert [kind.read_label(value, text) for value in (2, "1", [0.1, 0.7, 0.7], [0, 0, 1])] == ["2", "1", "1", "2"]
-    for wrong in (3, -1, True, "x", None, [1, 2], ["a", "b", "c"], 0.5):
+    for wrong in (3, -1, True, "x", None, [1, 2], ["a", "b", "c"], 0.5, [0.2, 1.0, math.nan]):
         with pytest.raises(ValueError, match="candidates"):
             kind.read_label(wrong, text)
-    for values in (["q", "a"], ["q", ["a"]], ["q", None]):
+    for values in (["q", "a"], ["q", ["a"]], ["q", None], ["q", {"text": ["a", "b"], "label": ["A", "B"]}]):
         with pytest.raises(ValueError, match="candidate"):
             kind.read_text(values)
 

@@ -68,6 +68,19 @@ def test_quotation_marks_between_tabs(write):
     assert values(write("b.tsv", 'text\tlabel\n"say ""a""\tb"\tx\n')) == [{"text": 'say "a"\tb', "label": "x"}]
 
 
+def test_quotation_marks_that_enclose_a_field_far_from_the_beginning(write):
+    rows = "".join(f"row {i}\tx\n" for i in range(9000))
+    path = write("a.tsv", f'text\tlabel\n{rows}"He said ""hi"" to me"\ty\n')
+    assert 'a.tsv:9002: quotation marks seem to enclose a field, unlike before; say quoting = "minimal"' in fails(path)
+    assert values(path, quoting="minimal")[-1]["text"] == 'He said "hi" to me'
+    assert values(path, quoting="none")[-1]["text"] == '"He said ""hi"" to me"'
+
+
+def test_a_line_that_the_sample_cuts_off_is_not_judged(write):
+    rows = "".join(f"row {i} {'word ' * (30 + i % 7)}\tclass{i % 2}\n" for i in range(900))
+    assert values(write("a.txt", f"text\tlabel\n{rows}"))[899]["label"] == "class1"
+
+
 def test_a_carriage_return_in_a_text(write):
     assert values(write("a.tsv", "text\tlabel\r\na\rb\tx\r\n")) == [{"text": "a\rb", "label": "x"}]
     assert values(write("a.csv", 'text,label\n"a\rb",x\n')) == [{"text": "a\rb", "label": "x"}]
@@ -125,6 +138,8 @@ def test_a_missing_column_is_one_line(write, tmp_path, name, content, message):
             {},
             "a.csv:2: broken row: ',' expected after '\"': if quotation marks are text in this file",
         ),
+        ("a.jsonl", '{"text": "a", "label": "x", "label": "y"}', {}, 'a.jsonl:1: broken JSON: two values for "label"'),
+        ("a.json", '[{"text": "a", "text": "b"}]', {}, 'a.json: broken JSON: two values for "text"'),
         ("a.json", "3", {}, "expected a list of objects"),
         ("a.json", "[1]", {}, "a.json: row 1: expected an object"),
         ("a.json", '{"a": [1, 2],\n "b": [1]}', {}, "expected a list of objects"),

@@ -7,7 +7,7 @@ import pytest
 
 from gradts_engine.contracts import Parallel
 from gradts_engine.learning.rows import detect, read_rows
-from gradts_engine.learning.task_types import TokenClassification
+from gradts_engine.learning.task_types import MultiLabel, TokenClassification
 from tests.unit.learning.reading.sources import TWO, fails, values
 
 
@@ -58,8 +58,22 @@ def test_words_in_strings():
         assert (read, kind.read_label(label, read)) == (("Ada", "runs"), ("B", "O"))
     assert kind.read_label("[0, 1]", ("Ada", "runs")) == ("0", "1")
     assert kind.read_text(["[ music ]"]) == ("[", "music", "]")
-    with pytest.raises(ValueError, match="looks like a printed array"):
-        kind.read_text(["['Ada' 'runs']"])
+    for wrong in ("['Ada' 'runs']", '["Ada" "runs"]'):
+        with pytest.raises(ValueError, match="looks like a printed array"):
+            kind.read_text([wrong])
+    for wrong in ("[3 0]", "[B-PER, O]", " [3\n 0] "):  # as numpy prints numbers, or a list without quotation marks
+        with pytest.raises(ValueError, match="looks like a printed array"):
+            kind.read_label(wrong, ("Ada", "runs"))
+
+
+def test_an_object_is_no_list_of_its_names():
+    """{"toxic": 0, "insult": 1} does not name both."""
+    with pytest.raises(ValueError, match="label is dict, expected a list of class names"):
+        MultiLabel().read_label({"toxic": 0, "insult": 1}, ("a",))
+    with pytest.raises(ValueError, match="text is dict, expected a list of words"):
+        TokenClassification().read_text([{"a": 1}])
+    with pytest.raises(ValueError, match="label is dict, expected a list with one label a word"):
+        TokenClassification().read_label({"a": 1}, ("a",))
 
 
 def test_squad(write):
