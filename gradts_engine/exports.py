@@ -25,7 +25,7 @@ def export_importance(store: Store, run: RunFolder, task: str, path: Path, warn:
     """Write `importance` to a safetensors file. Where the rows are no longer those of the run, `warn` is told that their numbers
     are old. Raises `UsageError` if it cannot be written."""
     from safetensors import SafetensorError
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     found = importance(store, run.view(), task)
     at = found.pop("at")
@@ -35,7 +35,7 @@ def export_importance(store: Store, run: RunFolder, task: str, path: Path, warn:
     except GradTSError as error:
         warn(f"ids are where instances stood when {task} was scored: {str(error).splitlines()[0]}")
     try:
-        keep_at(path, lambda temporary: save_file(found, temporary))
+        keep_at(path, lambda temporary: temporary.write_bytes(save(found)))
     except (OSError, SafetensorError) as error:
         raise UsageError(f"{path} cannot be written: {why(error)}") from error
 

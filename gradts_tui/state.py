@@ -126,8 +126,9 @@ def log_line(when: float, event: Event) -> Line | None:
             return Line(when, DETAIL, f"{stage} {subject}: started")
         case events.StageFinished(cached=True) | events.Tokenised() | events.StageFinished("trial"):
             level = DETAIL  # a trial's score is told next
-        case events.TrialScored(primary, auxiliaries, score, _, reason):
-            names = " + ".join([primary, *sorted(auxiliaries)])  # as its stage is named
+        case events.TrialScored(primary, auxiliaries, score, _, reason, repeat):
+            again = f", repeat {repeat}" if repeat else ""
+            names = " + ".join([primary, *sorted(auxiliaries)]) + again  # as its stage is named
             return Line(when, INFO, f"trial {names}: {words.score(score) if score == score else reason}")
         case _:
             level = INFO

@@ -55,7 +55,8 @@ def data(
 
     given = {"text": text, "label": label, "type": kind, "header": header}
     catalog, said = load_catalog(), {key: value for key, value in given.items() if value}
-    if Path(what).exists() or (("/" in what or "." in what) and what not in catalog.tasks and not _defined(what, config)):
+    known = what in catalog.tasks or _defined(what, config)
+    if Path(what).is_file() or (not known and (Path(what).exists() or "/" in what or "." in what)):
         found = inspect_file(Path(what), catalog, said, encoder, max_length)
     elif said:
         raise UsageError(f"'{what}' is a task, whose {', '.join(said)} {config} says; the options are for files")

@@ -139,12 +139,14 @@ def cache_gc(older_than: float | None, max_size: float | None, dry_run: bool, st
       gradts-engine cache gc --max-size 20GB
     """
     from gradts_engine import tables
+    from gradts_engine.durable import storing
     from gradts_engine.runtime.cleaning import garbage, remove
 
     kept = open_store(store)
     found = garbage(kept, older_than, None if max_size is None else int(max_size))
     if not dry_run:
-        remove(kept, found)
+        with storing(kept.root):
+            remove(kept, found)
     rows = [
         {
             "what": item.kind,

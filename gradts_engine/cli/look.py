@@ -13,7 +13,7 @@ import click
 
 from gradts_engine.cli.base import cli, json_option, open_store, run_argument, say, show, store_option
 from gradts_engine.cli.completing import complete_run, complete_task
-from gradts_engine.errors import UsageError
+from gradts_engine.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -107,7 +107,11 @@ def _short(engine: str) -> str:
 def _run_row(kept: Store, folder: RunFolder) -> dict[str, Any]:
     from gradts_engine.runtime.shelving import size
 
-    state, view = folder.looked_at()
+    try:
+        state, view = folder.looked_at()
+    except RunError as error:  # the others are there all the same
+        nothing = dict.fromkeys(("finished", "MB", "last event"))
+        return {"run": folder.id, "state": "unreadable", **nothing, "engine": folder.engine(), "reason": str(error)}
     finished = sum(view.stage(*name).finished for name in view.named)
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(view.last))
     return {

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,12 @@ def write_figures(store: Store, run: RunFolder, folder: Path) -> list[Path]:
     for primary, p in found.primaries.items():
         tables[f"ranking-{primary}"] = _rows(p.ranking)
         tables[f"trials-{primary}"] = [
-            {"auxiliaries": " ".join(f"{task}:{n}" for task, n in t.instances.items()), "dev": t.score, "reason": t.reason}
+            {
+                "auxiliaries": " ".join(f"{task}:{n}" for task, n in t.instances.items()),
+                "repeat": t.repeat,
+                "dev": t.score,
+                "reason": t.reason,
+            }
             for t in p.trials
         ]
         if p.alone is not None:
@@ -79,7 +85,21 @@ def _write_tables(folder: Path, tables: Mapping[str, Sequence[Mapping[str, Any]]
 
 
 def _rows(records: Sequence[Any]) -> list[dict[str, Any]]:
-    return [vars(record) for record in records]
+    """Records as rows of numbers and texts, all with the same columns."""
+    rows = [dict(_cells(record)) for record in records]
+    columns = dict.fromkeys(name for row in rows for name in row)
+    return [{name: row.get(name) for name in columns} for row in rows]
+
+
+def _cells(value: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """What is in a record has a column each, under its own name after that of what it is in."""
+    if is_dataclass(value):
+        value = vars(value)
+    if isinstance(value, Mapping):
+        for inner, part in value.items():
+            yield from _cells(part, f"{name} {inner}".strip())
+    else:
+        yield name, "; ".join(map(str, value)) if isinstance(value, tuple) else value
 
 
 def heat_map(task: str, importance: np.ndarray) -> Figure:
@@ -115,7 +135,7 @@ def trials(primary: str, found: report.PrimaryResults) -> Figure:
     axes.axvline(found.alone or 0.0, color="#888888", linestyle="--")
     axes.set_yticks(range(len(scored)), names)
     axes.invert_yaxis()
-    axes.set(title=primary, xlabel=f"dev {found.metric}")
+    axes.set(title=primary, xlabel=f"dev {found.metric}, first seed of each")
     return figure
 
 

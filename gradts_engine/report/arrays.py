@@ -106,12 +106,16 @@ def instance_tau(store: Store, view: RunView, primary: str) -> dict[str, np.ndar
     proposal, instances that the primary cannot be trained with are NaN."""
     found = artifact(store, view, "correlate", primary)
     taus = found.arrays(TAU) if found else {}
-    proposal = artifact(store, view, "proposal", primary)
-    if proposal is not None and LEFT_OUT in proposal.files:
-        for task, rows in proposal.arrays(LEFT_OUT).items():
-            if task in taus:
-                taus[task][rows] = math.nan
+    for task, rows in left_out(store, view, primary).items():
+        if task in taus:
+            taus[task][rows] = math.nan
     return taus
+
+
+def left_out(store: Store, view: RunView, primary: str) -> dict[str, np.ndarray]:
+    """Positions of train instances of each candidate that a primary cannot be trained with; none before there is a proposal."""
+    proposal = artifact(store, view, "proposal", primary)
+    return proposal.arrays(LEFT_OUT) if proposal is not None and LEFT_OUT in proposal.files else {}
 
 
 def count_kept(tau: np.ndarray, *, keep: float | None = None, threshold: float | None = None) -> int:

@@ -63,14 +63,15 @@ def history(view: RunView) -> History:
 
 
 def _worked(view: RunView) -> tuple[Worked, ...]:
-    done = [s for s in view.stages.values() if s.state == "done" and s.device]
+    done = [s for s in view.stages.values() if s.computed and s.device]
     devices = sorted({s.device for s in done})
     return tuple(Worked(d, sum(s.device == d for s in done), sum(s.seconds for s in done if s.device == d)) for d in devices)
 
 
 def _spent(view: RunView, stage: str) -> Spent:
     found = view.of(stage)
-    computed = [s for s in found if s.state == "done"]
+    computed = [s for s in found if s.computed]
     low, high = view.planned.seconds.get(stage, (None, None)) if view.planned else (None, None)
     planned = None if low is None or high is None else (low, high)
-    return Spent(stage, len(computed), sum(s.seconds for s in computed), sum(s.state == "cached" for s in found), planned)
+    cached = sum(s.state == "cached" and not s.computed for s in found)
+    return Spent(stage, len(computed), sum(s.seconds for s in computed), cached, planned)

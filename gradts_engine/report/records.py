@@ -187,6 +187,8 @@ class PrimaryResults:
     """What was tried and has no verdict, where others have one, the best first: why it has none."""
     places: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
     """How likely each candidate is to gain most, second most, ..., by a predictor that tells; empty where none was asked."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """How many train instances of a candidate no training with the primary has, where it is some, once there is a proposal."""
 
     @property
     def alone(self) -> float | None:

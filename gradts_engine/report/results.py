@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
 from gradts_engine.events import Confirmed, Judged, Proposed, TaskRead, TrialScored
 from gradts_engine.repeats import Repeats
 from gradts_engine.report.answer import answer, unjudged
-from gradts_engine.report.arrays import artifact, count_kept, instance_tau
+from gradts_engine.report.arrays import artifact, count_kept, instance_tau, left_out
 from gradts_engine.report.history import history
 from gradts_engine.report.records import (
     THRESHOLDS,
@@ -62,7 +61,11 @@ def results_of(store: Store, view: RunView, run: str, state: str) -> RunResults:
         tau=tau,
         pilots={task: _trials(view, told) for task, told in view.pilots.items()},
         primaries={
-            p: _primary(view, store.folder(run), p, correlations[p], measured[p], instance_tau(store, view, p)) for p in primaries
+            p: replace(
+                _primary(view, store.folder(run), p, correlations[p], measured[p], instance_tau(store, view, p)),
+                left_out={task: len(rows) for task, rows in left_out(store, view, p).items() if len(rows)},
+            )
+            for p in primaries
         },
         warnings=tuple(warnings),
         precision=dict(started.precision) if started else {},
@@ -242,9 +245,9 @@ def _final(view: RunView, folder: RunFolder, primary: str) -> Final | None:
 
 
 def _here(path: str, folder: RunFolder) -> str:
-    """A file of a run, whose store may have been moved since it was written."""
+    """A file of a run, whose store may have been moved or copied since it was written."""
     here = folder.path.absolute() / path.rpartition(f"/{folder.id}/")[2]
-    return str(here) if path and not Path(path).exists() and here.exists() else path
+    return str(here) if path and here.exists() else path
 
 
 def kept(tau: np.ndarray) -> dict[str, int]:

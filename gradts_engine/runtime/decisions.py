@@ -67,6 +67,9 @@ class Decisions:
             names = command.auxiliaries if command.auxiliaries is not None else [a.task for a in proposal.selection]
             chosen = self.prepared.usable(primary, proposal.edited(names, command.keep, command.threshold))
             counts = self.facts.instances(chosen)
+            if nothing := [name for name in names if name not in counts]:
+                why = f"no instance has a tau of {command.threshold} or more, so that it is left out"
+                self.journal.emit(events.Warned(f"confirmation of {primary}: {', '.join(nothing)}: {why}"))
             decision = events.Confirmed(primary, command.digest, counts, "person", command.keep, command.threshold)
             self.journal.emit(decision)
             self.taken(primary)

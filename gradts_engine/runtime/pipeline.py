@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import queue
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
@@ -153,7 +154,7 @@ class Pipeline:
             failed = {**failed, ", ".join(without): RunError(reason)}
         raise_all(failed.values())
         if waiting := [p for p in primaries if p not in self.decisions.begun]:
-            run = f"{self.folder.id} --store {self.folder.store}"
+            run = f"{self.folder.id} --store {shlex.quote(str(self.folder.store.absolute()))}"
             raise WaitingForConfirmation(
                 f"waiting for confirmation of {', '.join(waiting)}: look with `gradts-engine results {run}`, "
                 f"decide with `gradts-engine confirm {run}`, then give the same command again"

@@ -33,8 +33,12 @@ def own(store: Store, runs: Sequence[RunFolder]) -> list[Removable]:
     found = [(name, removable(folder, "result")) for name in names for folder in places(store, [name])]
     begun = {name: store.artifacts.workspace(*name).folder for name in names}
     found += [(name, removable(folder, "checkpoints")) for name, folder in begun.items() if folder.is_dir()]
-    others = {pair for run in store.runs() if run.id not in ours for pair in held(run.view())}  # last: what it uses now is new
-    return [item for name, item in found if name not in others]
+    others = [run for run in store.runs() if run.id not in ours]  # last: what they use now is new
+    try:
+        needed = set[Name]().union(*(held(run.view()) for run in others))
+    except RunError as error:
+        raise RunError(f"{error}; what that run needs is not known: remove it first, or together with these") from error
+    return [item for name, item in found if name not in needed]
 
 
 def _held(run: RunFolder) -> set[Name]:

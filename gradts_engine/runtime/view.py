@@ -33,7 +33,8 @@ class Stage:
     """One stage of one subject: `to do`, `running`, `done`, `cached` or `failed`.
 
     `began` is the Unix time of its start; `first` and `latest` are time and `done` of its first and its latest progress;
-    `curve[i]` is the sum and the number of the losses in part i of `POINTS` of the training.
+    `curve[i]` is the sum and the number of the losses in part i of `POINTS` of the training; `computed`: this run has done it, if
+    it found the result when it went on.
     """
 
     state: str
@@ -48,6 +49,7 @@ class Stage:
     seconds: float = 0.0
     operations: float = 0.0
     steps: int = 0
+    computed: bool = False
     reason: str = ""
     epochs: tuple[float, ...] = ()
     began: float = 0.0
@@ -252,7 +254,8 @@ def apply(view: RunView, event: Event, when: float = 0.0) -> RunView:
             if cached:
                 before = view.stages.get(_key(view, event), TODO)  # earlier versions did not store what it took
                 return _stage(view, event, state="cached", seconds=seconds or before.seconds)
-            return _stage(view, event, state="done", seconds=seconds, operations=event.operations, steps=event.steps)
+            facts = {"operations": event.operations, "steps": event.steps}
+            return _stage(view, event, state="done", seconds=seconds, computed=True, **facts)
         case events.Planned():
             return replace(view, planned=event)
         case events.StageFailed(stage, subject, reason):

@@ -145,12 +145,15 @@ class Select(Page):
         """Instances of a candidate under the present choice."""
         task = run.view.tasks.get(name)
         rows = task.sizes.get("train", 0) if task else 0
+        found = self.desk.evidence.results(run)
+        if isinstance(found, RunResults):
+            rows -= found.primaries[self.primary].left_out.get(name, 0)
         if choice is None:
             return rows
         if choice.cut == "as proposed":
             return choice.count(name, rows, None)
-        found = self.desk.evidence.instance_tau(run, self.primary)
-        return choice.count(name, rows, found.get(name) if isinstance(found, dict) else None)
+        taus = self.desk.evidence.instance_tau(run, self.primary)
+        return choice.count(name, rows, taus.get(name) if isinstance(taus, dict) else None)
 
     def counts(self, run: RunState, choice: Choice) -> dict[str, int | None]:
         """Instances of each auxiliary that would be taken."""

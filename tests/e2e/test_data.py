@@ -62,6 +62,13 @@ def test_a_task_of_a_tasks_toml(own):
     assert "classes" in place_free(own, f"data t --config {own.config}")
 
 
+def test_a_task_whose_files_are_in_a_folder_of_its_name(own, monkeypatch):
+    """As `init` finds them: t/train.jsonl, t/dev.jsonl."""
+    monkeypatch.chdir(own.folder)
+    (own.folder / "t").mkdir()
+    assert json.loads(place_free(own, "data t --json"))["task"] == "t"
+
+
 @pytest.mark.parametrize("options", [[], ["--json"]])
 def test_a_full_disk_is_one_line(place, options):
     full = "/dev/full"

@@ -5,11 +5,16 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
+from pathlib import Path
 
 import pytest
 from rich.text import Text
+from safetensors.numpy import load
 
+from gradts_engine import report
 from gradts_engine.__main__ import main
+from gradts_engine.runtime.store import Store
 
 
 @pytest.mark.parametrize("columns", ["", "60", "200"])
@@ -233,6 +238,39 @@ def test_an_empty_store_is_no_error_where_a_list_is_asked_for(place):
         assert place(f"{command} --json").json == []
         assert place(command).out.startswith(empty)
     assert place("cache verify").out == "0 intact, 0 damaged\n"
+
+
+def test_a_run_that_cannot_be_read_hides_no_other(ran):
+    damaged = ran.store.root / "runs" / "damaged-1"
+    damaged.mkdir()
+    (damaged / "events.db").write_bytes(b"no database " * 500)
+    rows = {row["run"]: row for row in ran("status --json").json}
+    assert rows["damaged-1"]["state"] == "unreadable"
+    assert "file is not a database" in rows["damaged-1"]["reason"]
+    assert rows[ran.latest.id if ran.latest.id != "damaged-1" else ran.store.runs()[1].id]["state"] == "done"
+    assert "damaged-1: unreadable: " in ran("status").out
+    refused = ran("runs rm tasks --yes")
+    assert refused.code == 1
+    assert "what that run needs is not known: remove it first" in refused.err
+    assert ran("runs rm damaged-1 --yes").code == 0
+
+
+def test_an_export_into_a_pipe_goes_through_it(ran, tmp_path):
+    pipe, got = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    assert ran("export importance mood", str(pipe)).code == 0
+    reader.join(30)
+    assert pipe.is_fifo()
+    assert set(load(got[0])) >= {"raw", "task", "ids"}
+
+
+def test_files_of_a_copied_run_are_those_of_the_copy(ran, tmp_path):
+    copied = Store(tmp_path / "copied")
+    shutil.copytree(ran.store.root, copied.root)
+    final = report.results(copied, copied.run(ran.latest.id)).primaries["mood"].final
+    assert Path(final.model) == copied.root / "runs" / ran.latest.id / "models" / "mood"
 
 
 def test_a_file_that_is_not_there(place):

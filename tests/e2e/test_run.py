@@ -69,6 +69,7 @@ def shape_of_a_primary(thresholds):
         "answer": "str",
         "unjudged": {},
         "places": {},
+        "left_out": {},
         "final": {
             "score": "float",
             "model": "str",

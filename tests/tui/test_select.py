@@ -1,6 +1,7 @@
 """Deciding on a proposal, and the keys that reach an engine. Commands go into the run's real inbox."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -276,3 +277,17 @@ async def test_notes_that_are_cut_have_a_bar_and_can_be_scrolled(ui):
         notes.scroll_end(animate=False)
         await settle(app, pilot)
         assert "one seed are noisy too." in screen_text(app)
+
+
+async def test_rows_that_no_training_with_the_primary_has_are_not_counted(ui):
+    """As where a text of its dev split is among them."""
+    app = ui("waiting")
+    run = app.first.runs[0]
+    found = report.results_of(Store(run.path.parents[1]), run.view, run.id, run.state)
+    rows = run.view.tasks["cola"].sizes["train"]
+    async with app.run_test(size=(120, 40)) as pilot:
+        page = await select(app, pilot)
+        assert page.count(run, "cola", page.choices["rte"]) == rows
+        some = replace(found, primaries={"rte": replace(found.primaries["rte"], left_out={"cola": 3})})
+        page.desk = replace(page.desk, evidence=SimpleNamespace(results=lambda run: some))
+        assert page.count(run, "cola", page.choices["rte"]) == rows - 3

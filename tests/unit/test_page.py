@@ -202,3 +202,8 @@ def test_figures_and_tables(tmp_path):
     with (tmp_path / "a" / "ranking-rte.csv").open() as file:
         rows = list(csv.DictReader(file))
     assert [(r["task"], float(r["tau"])) for r in rows] == [(r.task, r.tau) for r in found.primaries["rte"].ranking]
+    for name in ("ranking-rte", "tasks", "trials-rte"):
+        text = (tmp_path / "a" / f"{name}.csv").read_text()
+        assert not set("(){}[]") & set(text), "a cell is what Python prints"
+    with (tmp_path / "a" / "trials-rte.csv").open() as file:
+        assert [int(r["repeat"]) for r in csv.DictReader(file)] == [t.repeat for t in found.primaries["rte"].trials]

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from gradts_engine import events
 from gradts_engine.events import Event, from_record
+from gradts_engine.report.history import history
 from gradts_engine.runtime.view import RunView, fold
 
 TASKS = st.sampled_from(["a", "b", "c"])
@@ -206,3 +207,13 @@ def test_a_new_start_forgets_what_has_to_be_said_again_and_keeps_the_rest():
     assert again.trials == ended.trials
     assert again.confirmations == ended.confirmations
     assert again.stages == ended.stages
+
+
+def test_what_a_run_has_computed_stays_so_when_it_goes_on_and_finds_it():
+    about = events.About("a", (("b", None),))
+    first = [events.StageStarted("trial", "a + b", "k", about), events.StageFinished("trial", "a + b", "k", 12.0, False, about)]
+    again = [events.RunEnded("waiting"), events.StageFinished("trial", "a + b", "k", 12.0, True, about)]
+    other = events.StageFinished("tune", "a", "t", 5.0, True)
+    (trial, tune) = history(fold((float(i), event) for i, event in enumerate([*first, *again, other]))).spent
+    assert (trial.stage, trial.computed, trial.seconds, trial.found) == ("trial", 1, 12.0, 0)
+    assert (tune.stage, tune.computed, tune.seconds, tune.found) == ("tune", 0, 0, 1)
