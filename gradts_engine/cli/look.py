@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -105,6 +106,7 @@ def _short(engine: str) -> str:
 
 
 def _run_row(kept: Store, folder: RunFolder) -> dict[str, Any]:
+    from gradts_engine.runtime.inbox import Confirm, read
     from gradts_engine.runtime.shelving import size
 
     try:
@@ -114,6 +116,10 @@ def _run_row(kept: Store, folder: RunFolder) -> dict[str, Any]:
         return {"run": folder.id, "state": "unreadable", **nothing, "engine": folder.engine(), "reason": str(error)}
     finished = sum(view.stage(*name).finished for name in view.named)
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(view.last))
+    reason = view.reason
+    if state == "waiting" and (decided := [c.primary for _, c in read(folder.inbox) if isinstance(c, Confirm)]):
+        again = f"give the run's command again: gradts-engine run {shlex.quote(view.started.config if view.started else '')}"
+        reason = f"{', '.join(dict.fromkeys(decided))} confirmed: {again}"
     return {
         "run": folder.id,
         "state": state,
@@ -121,7 +127,7 @@ def _run_row(kept: Store, folder: RunFolder) -> dict[str, Any]:
         "MB": round(size(kept, folder, view) / 1e6, 2),
         "last event": when,
         "engine": folder.engine(),
-        "reason": view.reason,
+        "reason": reason,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from gradts_engine.config.file import Problems, located, parse, read_text
@@ -37,7 +37,7 @@ class Experiment:
     `path` says since."""
 
     path: Path
-    text: str
+    text: str = field(compare=False)
     run: RunSettings
     data: DataSettings
     training: TrainingSettings
