@@ -7,6 +7,8 @@ import os
 import re
 import secrets
 import socket
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -62,10 +64,24 @@ def keep(folder: Path, name: str | Callable[[Path], str], write: Callable[[Path]
     return path
 
 
+def is_stdout(path: Path) -> bool:
+    """Whether a path is what this process prints to."""
+    try:
+        return os.path.samestat(path.stat(), os.fstat(1))
+    except OSError:
+        return False
+
+
 def keep_at(path: Path, write: Callable[[Path], object]) -> None:
     """`keep` at a path that a person names: a link stays a link, and what is no regular file, such as /dev/stdout, stays what it
     is and is written to."""
-    if path.exists() and not path.is_file():
+    if is_stdout(path):  # a file to which a shell has it appended keeps what it has
+        with tempfile.TemporaryDirectory() as folder:
+            write(whole := Path(folder) / path.name)
+            sys.stdout.flush()
+            sys.stdout.buffer.write(whole.read_bytes())
+            sys.stdout.flush()
+    elif path.exists() and not path.is_file():
         write(path)
     else:
         path = path.resolve()

@@ -51,5 +51,5 @@ class Evidence:
 
     def results(self, run: RunState) -> report.RunResults | Problem | None:
         """All that `gradts-engine results` says."""
-        key = ("results", run.id, run.changes, run.state)
+        key = ("results", run.id, run.view.first, run.changes, run.state)
         return self.shelf.get(key, lambda: report.results_of(self.store, run.view, run.id, run.state))

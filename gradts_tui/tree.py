@@ -160,7 +160,7 @@ def _trials(view: RunView, now: float, primary: str) -> Branch:
 def _at_most(leaves: Sequence[Leaf], most: int, remaining: float | None, workers: int) -> float | None:
     """Seconds that `most` trials still take side by side, as those that ended did: those that run take `remaining`."""
     to_come = max(0, most - len(leaves))
-    took = [leaf.stage.seconds for leaf in leaves if leaf.stage.state == "done" and leaf.stage.seconds > 0]
+    took = [leaf.stage.seconds for leaf in leaves if leaf.stage.computed and leaf.stage.seconds > 0]
     if not to_come or remaining is None:
         return remaining
     return remaining + to_come * sum(took) / len(took) / workers if took else None
@@ -181,7 +181,7 @@ def _remaining(view: RunView, leaves: Iterable[Leaf], now: float) -> float | Non
     """Seconds of all side by side: those that run at their own rate; those to come as the finished ones did, by train rows."""
     leaves = list(leaves)
     rows = {name: task.sizes.get("train", 0) for name, task in view.tasks.items()}
-    measured = [leaf for leaf in leaves if leaf.stage.state == "done" and leaf.stage.seconds > 0]
+    measured = [leaf for leaf in leaves if leaf.stage.computed and leaf.stage.seconds > 0]
     running = [leaf.stage.remaining(now) for leaf in leaves if leaf.stage.state == "running"]
     to_come = [leaf for leaf in leaves if leaf.stage is TODO]
     if any(seconds is None for seconds in running) or not (running or to_come):

@@ -10,6 +10,7 @@ import click
 
 from gradts_engine.cli.base import cli, json_option, open_store, say, show, store_option
 from gradts_engine.cli.completing import complete_run, complete_task
+from gradts_engine.durable import is_stdout
 from gradts_engine.errors import RunError
 
 
@@ -38,7 +39,7 @@ def export_importance(task: str, path: Path, run: str | None, store: Path | None
 
     kept = open_store(store)
     export_importance(kept, kept.run(run), task, path, lambda line: say(f"warning: {line}", err=True))
-    say(f"wrote {path}")
+    say(f"wrote {path}", err=is_stdout(path))
 
 
 @export.command("selection")
@@ -52,7 +53,7 @@ def export_selection(primary: str, path: Path, run: str | None, store: Path | No
 
     kept = open_store(store)
     count = export_selection(kept, kept.run(run), primary, path)
-    say(f"wrote {count} instances to {path}")
+    say(f"wrote {count} instances to {path}", err=is_stdout(path))
 
 
 @cli.group()

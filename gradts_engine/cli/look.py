@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from gradts_engine.runtime.store import RunFolder, Store
+    from gradts_engine.runtime.view import RunView
 
 
 WATCH = 2.0
@@ -105,8 +106,19 @@ def _short(engine: str) -> str:
     return ", ".join(part for part in engine.removeprefix("process ").split(", ") if not part.startswith("since "))
 
 
-def _run_row(kept: Store, folder: RunFolder) -> dict[str, Any]:
+def _confirmed(kept: Store, folder: RunFolder, view: RunView) -> str:
+    """That all which waits was decided, and waits for an engine now; empty where it was not."""
     from gradts_engine.runtime.inbox import Confirm, read
+
+    said = {c.primary: c.digest for _, c in read(folder.inbox) if isinstance(c, Confirm)}
+    waits = {p: proposal.digest for p, proposal in view.proposals.items() if not view.confirmed(p)}
+    if not waits or view.started is None or any(said.get(p) != digest for p, digest in waits.items()):
+        return ""
+    command = shlex.join(["gradts-engine", "run", view.started.config, "--store", str(kept.root.absolute())])
+    return f"{', '.join(waits)} confirmed; go on with: {command}"
+
+
+def _run_row(kept: Store, folder: RunFolder) -> dict[str, Any]:
     from gradts_engine.runtime.shelving import size
 
     try:
@@ -116,10 +128,6 @@ def _run_row(kept: Store, folder: RunFolder) -> dict[str, Any]:
         return {"run": folder.id, "state": "unreadable", **nothing, "engine": folder.engine(), "reason": str(error)}
     finished = sum(view.stage(*name).finished for name in view.named)
     when = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(view.last))
-    reason = view.reason
-    if state == "waiting" and (decided := [c.primary for _, c in read(folder.inbox) if isinstance(c, Confirm)]):
-        again = f"give the run's command again: gradts-engine run {shlex.quote(view.started.config if view.started else '')}"
-        reason = f"{', '.join(dict.fromkeys(decided))} confirmed: {again}"
     return {
         "run": folder.id,
         "state": state,
@@ -127,7 +135,7 @@ def _run_row(kept: Store, folder: RunFolder) -> dict[str, Any]:
         "MB": round(size(kept, folder, view) / 1e6, 2),
         "last event": when,
         "engine": folder.engine(),
-        "reason": reason,
+        "reason": (_confirmed(kept, folder, view) if state == "waiting" else "") or view.reason,
     }
 
 

@@ -54,7 +54,7 @@ def export_trials(file: Path, store: Path | None) -> None:
       gradts-engine trials export trials.csv
       gradts-engine study replay trials.csv
     """
-    from gradts_engine.durable import keep_at, why
+    from gradts_engine.durable import is_stdout, keep_at, why
     from gradts_engine.runtime.trials import known, table
 
     kept = open_store(store)
@@ -65,7 +65,7 @@ def export_trials(file: Path, store: Path | None) -> None:
         keep_at(file, lambda path: path.write_text(table(found), encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{file} cannot be written: {why(error)}") from error
-    say(f"wrote {len(found)} trials to {file}")
+    say(f"wrote {len(found)} trials to {file}", err=is_stdout(file))
 
 
 @trials.command("import")

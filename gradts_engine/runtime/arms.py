@@ -72,13 +72,15 @@ class Arms:
     def tell_expected(self, primary: str, selection: Selection, judge: Judge) -> None:
         """Say what new seeds are expected to give of a selection, where it is one of several that a strategy tried."""
         known, tried = self._known(primary, selection), self._tried[primary]
+        seeds = tried.get(known, {}).keys()
+        tried = {s: trials for s, trials in tried.items() if trials.keys() & seeds}  # others cannot be compared
         if known not in tried or len(tried) < 2:
             return
         gain, score = self._judged[primary].get(known, (math.nan, math.nan))
         how = "fresh"
         if math.isnan(gain + score):
             scores = on_the_seeds_of(known, {s: {r: _score(t) for r, t in trials.items()} for s, trials in tried.items()})
-            trials = [[of[r] for r in sorted(of.keys() & tried[known].keys())] for of in tried.values()]
+            trials = [[of[r] for r in sorted(of.keys() & seeds)] for of in tried.values()]
             places = {s: i for i, s in enumerate(tried)}
             score = judge.expected(places[known], trials, scores)
             gain = score - judge.expected(places[()], trials, scores) if () in tried else math.nan

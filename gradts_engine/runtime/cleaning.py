@@ -20,10 +20,7 @@ from pathlib import Path
 from gradts_engine.runtime.artifacts import DAMAGED, MODEL, UNFINISHED, WORK, DamagedArtifact
 from gradts_engine.runtime.keeping import held, spare
 from gradts_engine.runtime.store import RunFolder, Store
-from gradts_engine.runtime.studying import studied_since
-
-COARSE = 2.0
-"""Seconds by which the times of a file system may lag behind the clock."""
+from gradts_engine.runtime.studying import before_studies
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ def sweep(store: Store, run: RunFolder | None = None) -> None:
     for half in run.predictions.glob(".*") if run else ():
         half.unlink(missing_ok=True)
     left = list(_folders(store.artifacts.root / UNFINISHED))
-    if left and not _others(store, run) and studied_since(store) is None:
+    if left and not _others(store, run) and before_studies(store) == math.inf:
         for folder in left:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -56,11 +53,10 @@ def garbage(store: Store, older_than: float | None = None, max_size: int | None 
     half = [removable(folder, "half-written") for folder in _folders(artifacts.root / UNFINISHED)]
     work = [removable(folder, "checkpoints") for folder in _folders(artifacts.root / WORK)]
     # After the lists: what is in them and of nobody who works now is of nobody.
-    live, since = _others(store, None), studied_since(store)
+    live, begun = _others(store, None), before_studies(store)
     needed = set[tuple[str, str]]().union(*(held(run.view()) for run in live))
-    idle = not live and since is None
-    begun = math.inf if since is None else since - COARSE  # what a study has used since may be its own
-    weights = {item.path: item for item in spare_weights(store) if item.used < begun}
+    idle = not live and begun == math.inf
+    weights = {item.path: item for item in spare_weights(store)}
     free = [r for r in results if (r.path.parent.name, r.path.name) not in needed and r.used < begun] + (work if idle else [])
     leftovers = [removable(folder, "damaged") for folder in _folders(artifacts.root / DAMAGED)] + (half if idle else [])
 
@@ -81,12 +77,12 @@ def garbage(store: Store, older_than: float | None = None, max_size: int | None 
 
 
 def spare_weights(store: Store, ending: RunFolder | None = None) -> list[Removable]:
-    """Weights that no run needs, each with the folder of its result (see `keeping.spare`)."""
-    found = []
+    """Weights that no run needs, nor a study at work, each with the folder of its result (see `keeping.spare`)."""
+    found, begun = [], before_studies(store)
     for folder in spare(store, ending):
         with suppress(FileNotFoundError):
             found.append(Removable(folder, "weights", (folder / MODEL).stat().st_size, folder.stat().st_mtime))
-    return found
+    return [item for item in found if item.used < begun]
 
 
 def remove(store: Store, items: list[Removable]) -> int:

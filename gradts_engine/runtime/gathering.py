@@ -124,6 +124,7 @@ class Gathering:
                 for candidate, (trial,) in zip(candidates, asked[pilot].result(), strict=True):
                     score = float(trial.result["score"]) if trial else math.nan
                     found = StoredTrial(primary=pilot, auxiliaries=(candidate,), repeat=0, score=score, run_seed=seed)
+                    made.pop((pilot, (candidate,), 0, ""), None)  # an earlier version's did not say of which run's seed it is
                     made[pilot, (candidate,), 0, seed] = found
         self.stored = [*made.values()]
 

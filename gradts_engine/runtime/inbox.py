@@ -81,7 +81,7 @@ def read(inbox: Path) -> list[tuple[Path, AnyCommand]]:
     """The commands that wait, oldest first, each with its file, which is to be removed when it is answered. Files that are no
     command stay where they are."""
     found = [(status.st_mtime_ns, path) for path in inbox.glob("*.json") if (status := _status(path))]
-    return [(path, command) for _, path in sorted(found) if (command := _parse(path.read_bytes()))]
+    return [(path, command) for _, path in sorted(found) if (command := _parse(path))]
 
 
 def _status(path: Path) -> os.stat_result | None:
@@ -93,8 +93,8 @@ def _status(path: Path) -> os.stat_result | None:
     return status if stat.S_ISREG(status.st_mode) and status.st_size <= MAX_BYTES else None
 
 
-def _parse(content: bytes) -> AnyCommand | None:
+def _parse(path: Path) -> AnyCommand | None:
     try:
-        return _ANY.validate_json(content)
-    except ValidationError:
+        return _ANY.validate_json(path.read_bytes())
+    except (ValidationError, FileNotFoundError):  # the latter: an engine has just answered it
         return None

@@ -100,7 +100,7 @@ def learnt(views: Iterable[RunView], encoder: str, device: str, precision: Mappi
             continue
         for stage in view.stages.values():
             counted = stage.operations and (stage.steps or stage.name not in TRAININGS)  # earlier versions counted no steps
-            if stage.state == "done" and stage.seconds and counted:
+            if stage.computed and stage.seconds and counted:
                 done.setdefault(stage.name, []).append((stage.operations, stage.steps, stage.seconds))
     return {stage: _pace(*np.array(found).T) for stage, found in done.items()}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tarfile
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,7 @@ from gradts_engine.names import is_name
 from gradts_engine.runtime.cleaning import Removable, removable, remove
 from gradts_engine.runtime.keeping import Name, held, places
 from gradts_engine.runtime.store import RunFolder, Store
+from gradts_engine.runtime.studying import before_studies
 from gradts_engine.runtime.view import RunView
 
 
@@ -27,17 +29,20 @@ def size(store: Store, run: RunFolder, view: RunView) -> int:
 
 
 def own(store: Store, runs: Sequence[RunFolder]) -> list[Removable]:
-    """Those that no other run names: what is gone with these runs, with the checkpoints of what they had not finished."""
+    """Those that no other run names: what is gone with these runs, with the checkpoints of what they had not finished; nothing
+    that a study at work may be using."""
     ours = {run.id for run in runs}
     names = {name for run in runs for name in _held(run) if all(map(is_name, name))}  # they may be of a damaged journal
     found = [(name, removable(folder, "result")) for name in names for folder in places(store, [name])]
-    begun = {name: store.artifacts.workspace(*name).folder for name in names}
-    found += [(name, removable(folder, "checkpoints")) for name, folder in begun.items() if folder.is_dir()]
+    work = {name: store.artifacts.workspace(*name).folder for name in names}
+    found += [(name, removable(folder, "checkpoints")) for name, folder in work.items() if folder.is_dir()]
     others = [run for run in store.runs() if run.id not in ours]  # last: what they use now is new
     try:
         needed = set[Name]().union(*(held(run.view()) for run in others))
     except RunError as error:
         raise RunError(f"{error}; what that run needs is not known: remove it first, or together with these") from error
+    begun = before_studies(store)
+    found = [(name, item) for name, item in found if item.used < begun and (item.kind == "result" or begun == math.inf)]
     return [item for name, item in found if name not in needed]
 
 

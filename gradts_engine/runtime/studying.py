@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -11,6 +12,9 @@ from gradts_engine.runtime.lock import HEARTBEAT, beat, held_since, hold
 from gradts_engine.runtime.store import Store
 
 FOLDER = "studies"
+
+COARSE = 2.0
+"""Seconds by which the times of a file system may lag behind the clock."""
 
 
 @contextmanager
@@ -36,7 +40,7 @@ def studying(store: Store) -> Iterator[None]:
             path.unlink(missing_ok=True)
 
 
-def studied_since(store: Store) -> float | None:
-    """When the first study that is at work began (Unix time); None where none is."""
+def before_studies(store: Store) -> float:
+    """Until when (Unix time) a result must have been used last for no study at work to need it; infinite where none is."""
     found = (held_since(path) for path in (store.root / FOLDER).glob("*"))
-    return min((since for since in found if since is not None), default=None)
+    return min((since - COARSE for since in found if since is not None), default=math.inf)

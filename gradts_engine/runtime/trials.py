@@ -82,6 +82,12 @@ def rows_of(facts: Facts, task: str) -> str:
     return short(facts.tasks[task].digests["train"])
 
 
+def same_metric(one: str, other: str) -> bool:
+    """Whether two trials are judged by the same, as far as that is known: earlier versions wrote `f1` for `f1 of yes`."""
+    bare = " " not in one or " " not in other
+    return "" in (one, other) or one == other or (bare and one.partition(" ")[0] == other.partition(" ")[0])
+
+
 def about(job: Trial, prepared: Prepared) -> dict[str, Any]:
     """What is kept with a trial's result, so that others can learn from it; `whole`: its auxiliaries have all their rows, but for
     those that are left out of every training with this primary."""
@@ -158,7 +164,7 @@ def of_others(trials: Iterable[Known], facts: Facts, run: str) -> list[StoredTri
             run_seed=t.run_seed,
         )
         for t in fitting
-        if all(mine in ("", wanted) for mine, wanted in zip((t.data, t.metric), usual[t.primary], strict=True))
+        if t.data in ("", usual[t.primary][0]) and same_metric(t.metric, usual[t.primary][1])
     ]
 
 
@@ -201,9 +207,8 @@ def read(path: Path, like: Prepared | None = None) -> list[Known]:
     for number, trial in found.items():
         scored = replace(trial, score=trial.score / unit)
         refuse_other(seen, scored, f"{path}:{number}")
-        if scored.identity not in seen or math.isnan(
-            seen[scored.identity].score
-        ):  # a training that failed may have been repeated
+        before = seen.get(scored.identity)
+        if before is None or math.isnan(before.score):  # one that failed may have been repeated
             seen[scored.identity] = scored
     return list(seen.values())
 
@@ -235,6 +240,9 @@ def _row(path: Path, number: int, line: Mapping[str, Any], like: Prepared | None
         raise bad("score" if line["seed"].strip().isdigit() else "seed", "expected a number") from None
     if seed < 0:
         raise bad("seed", "expected 0 or more")
+    run_seed = line.get("run_seed") or ""
+    if run_seed and not (run_seed.isascii() and run_seed.isdecimal()):
+        raise bad("run_seed", "expected a whole number, or nothing")
     if abs(score) > MOST:
         raise bad("score", f"expected a score in percent, of {MOST:.0f} at most")
     if line.get("protocol") == "" and like is None:
@@ -245,7 +253,7 @@ def _row(path: Path, number: int, line: Mapping[str, Any], like: Prepared | None
     order = sorted(range(len(names)), key=names.__getitem__)
     names, rows = (tuple(of[i] for i in order) if of else () for of in (names, rows))
     found = Known(target, names, seed, score, line.get("metric") or "", line.get("protocol") or "", line.get("data") or "", rows)
-    found = replace(found, run_seed=line.get("run_seed") or "")
+    found = replace(found, run_seed=run_seed)
     return found if found.protocol or like is None else _like(found, line.get("key") or "", like, f"{path}:{number}")
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from gradts_engine.csv_rows import csv_rows
 from gradts_engine.errors import UsageError
 from gradts_engine.repeats import Repeats
-from gradts_engine.runtime.trials import ALONE, AND, MOST
+from gradts_engine.runtime.trials import ALONE, AND, MOST, same_metric
 from gradts_engine.words import count
 
 MADE = ("metric", "protocol", "data")
@@ -41,14 +41,14 @@ def read_table(path: Path) -> tuple[list[Target], list[str]]:
     the file and line of what is wrong.
     """
     cells: dict[str, dict[str, dict[str, list[float]]]] = defaultdict(lambda: defaultdict(lambda: defaultdict(list)))
-    made: dict[str, tuple[str | None, ...]] = {}
+    made: dict[str, Mapping[str, str]] = {}
     sets = 0
     for number, line in csv_rows(path, ("target", "source", "seed", "score")).items():
         target, source = line["target"], "" if line["source"] in (*ALONE, line["target"]) else line["source"]
         seed = f"{line.get('run_seed', '')} {line['seed']}"
         if not target:
             raise UsageError(f"{path}:{number}: target: got nothing, expected a name")
-        if made.setdefault(target, _made(line)) != _made(line):
+        if not _alike(made.setdefault(target, line), line):
             raise UsageError(
                 f"{path}:{number}: {target} was trained with another {' or '.join(MADE)} before; play a table of one"
             )
@@ -66,8 +66,10 @@ def read_table(path: Path) -> tuple[list[Target], list[str]]:
     return targets, _said(targets, cells, sets, unit)
 
 
-def _made(line: Mapping[str, str]) -> tuple[str | None, ...]:
-    return tuple(line.get(name) for name in MADE)
+def _alike(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
+    """Whether two rows can be compared, as far as they say how they were made."""
+    pairs = {name: (one.get(name) or "", other.get(name) or "") for name in MADE}
+    return same_metric(*pairs.pop("metric")) and all("" in pair or pair[0] == pair[1] for pair in pairs.values())
 
 
 def _score(path: Path, number: int, text: str) -> float:

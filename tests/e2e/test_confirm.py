@@ -53,10 +53,8 @@ def test_accepted(waiting):
     assert result.out.splitlines()[0] == f"mood: train with {', '.join(names(proposed))}"
     assert f"go on with: gradts-engine run {waiting.config} --store {waiting.store.root}\n" in result.out
     (row,) = waiting("status --json").json
-    assert (row["state"], row["reason"]) == (
-        "waiting",
-        f"mood confirmed: give the run's command again: gradts-engine run {waiting.config}",
-    )
+    again = f"gradts-engine run {waiting.config} --store {waiting.store.root}"
+    assert (row["state"], row["reason"]) == ("waiting", f"mood confirmed; go on with: {again}")
     assert waiting.run().code == 0
     found = mood(waiting)
     assert found["confirmed"] == proposed

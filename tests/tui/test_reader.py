@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import time
 from dataclasses import replace
 
 import pytest
@@ -11,7 +12,9 @@ from gradts_engine.runtime.journal import Journal
 from gradts_engine.runtime.shelving import remove_runs
 from gradts_engine.runtime.store import Store
 from gradts_tui import reader as reader_module
+from gradts_tui.evidence import Evidence
 from gradts_tui.reader import Reader
+from gradts_tui.shelf import Shelf
 
 NOW = 1_790_000_000.0
 
@@ -64,6 +67,22 @@ def test_a_run_that_is_made_again_under_the_same_name(store, reader, looked, aft
     assert same(reader.look(), store)
     run = reader.look().run("demo-1")
     assert (run.state, run.seq, len(run.log)) == ("failed", after + 1, after + 1)
+
+
+def test_results_are_of_the_run_that_is_there_now(store, reader):
+    """A run that was made again has the same name, and may have come as far."""
+    started = events.RunStarted("demo-1", "/t", "e", ("a", "b"), ("a",), ("cpu",), {}, {})
+    shelf = Shelf(lambda: None)
+    evidence = Evidence(store, shelf)
+    for auxiliaries in ({"b": 9}, {}):
+        work(store, started, events.Proposed("a", "d", {}), events.Confirmed("a", "d", auxiliaries, "person"))
+        run = reader.look().run("demo-1")
+        deadline = time.monotonic() + 30
+        while (found := evidence.results(run)) is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert [chosen.task for chosen in found.primaries["a"].confirmed] == list(auxiliaries)
+        remove_runs(store, [store.folder("demo-1")])
+    shelf.close()
 
 
 def test_made_again_in_the_same_place_of_the_disk(store, reader):

@@ -2,6 +2,8 @@
 
 import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +63,15 @@ def test_temporary_names_are_of_a_host_a_process_and_an_attempt(tmp_path: Path) 
     assert first != second
     assert f"-{os.getpid()}-" in first
     assert first.startswith(f".{slug(socket.gethostname(), 24)}-")
+
+
+@pytest.mark.parametrize("how", [">", ">>", "| cat >>"])
+def test_what_is_written_to_where_a_program_prints_comes_after_what_is_there(tmp_path: Path, how: str) -> None:
+    """A shell may append to a file: nothing of it is lost."""
+    (tmp_path / "all").write_text("before\n")
+    code = "from gradts_engine.durable import *; print(1); keep_at(Path('/dev/stdout'), lambda p: p.write_text('2\\n')); print(3)"
+    subprocess.run(f'{sys.executable} -c "{code}" {how} all', shell=True, check=True, cwd=tmp_path)
+    assert (tmp_path / "all").read_text() == ("" if how == ">" else "before\n") + "1\n2\n3\n"
 
 
 def test_what_a_person_names_stays_what_it_is(tmp_path: Path) -> None:

@@ -184,6 +184,12 @@ def _columns(sample: str, delimiter: str, quoting: int | None = None) -> int:
     return widths.pop() if len(widths) == 1 else 0
 
 
+def marks_are_text(sample: str, delimiter: str) -> bool:
+    """Whether a field begins with a quotation mark that encloses nothing."""
+    fields = (field for line in sample.split("\n") for field in line.rstrip("\r").split(delimiter) if field.startswith('"'))
+    return any(len(field) < 2 or not field.endswith('"') or '"' in field[1:-1].replace('""', "") for field in fields)
+
+
 def _is_quoted(sample: str, delimiter: str) -> bool:
     """Whether quotation marks between tabs are not text: only with them all rows have as many fields; or each field that begins
     with one ends with one and has none but doubled ones inside, which at least one does have."""

@@ -33,7 +33,8 @@ class Ranking:
     def read_label(self, value: Any, text: Text) -> Label:
         """The position of the best candidate from 0, or a list with a score a candidate, of which the first highest counts."""
         if isinstance(value, Sequence) and not isinstance(value, str):
-            if len(value) != len(text) - 1 or not all(isinstance(score, int | float) and math.isfinite(score) for score in value):
+            finite = all(isinstance(score, int | float) and abs(score) < math.inf for score in value)
+            if len(value) != len(text) - 1 or not finite:
                 raise ValueError(f"label {value!r} is not a finite number for each of {len(text) - 1} candidates")
             value = int(np.argmax(value))
         if isinstance(value, str) and value.isdecimal():

@@ -74,7 +74,7 @@ def words(value: Any, expected: str = "") -> tuple[Any, ...]:
 
 def labels_of_words(value: Any) -> tuple[Any, ...]:
     """The labels of words. In brackets they are no words between blanks: numpy prints `[3 0 7]`."""
-    if isinstance(listed(value), str) and re.fullmatch(r"\[.*\]", value.strip(), re.DOTALL):
+    if isinstance(listed(value), str) and re.fullmatch(r"\[[^\]]*\]", value.strip()):
         raise _printed(value.strip())
     return words(value, "label is {}, expected a list with one label a word")
 

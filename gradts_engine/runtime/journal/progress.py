@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from gradts_engine.events import Event, StageProgress
+from gradts_engine.events import Event, StageProgress, from_record
 from gradts_engine.runtime.view import POINTS
 
 PROGRESS_INTERVAL = 0.1
@@ -102,10 +102,13 @@ def _part(event: StageProgress) -> int:
 
 
 def unpack(record: Mapping[str, Any]) -> tuple[int, list[Row]]:
-    """How many rows were gathered, and what is kept of them."""
-    kept: list[Row] = [
-        (seq, when, StageProgress(stage, subject, done, total, loss, key))
-        for stage, subject, key, total, points in record["stages"]
-        for seq, when, done, loss in points
-    ]
+    """How many rows were gathered, and what is kept of them. Raises ValueError, KeyError or TypeError for another record."""
+    kept: list[Row] = []
+    for stage, subject, key, total, points in record["stages"]:
+        same = {"event": "StageProgress", "stage": stage, "subject": subject, "key": key, "total": total}
+        for seq, when, done, loss in points:
+            event = from_record(same | {"done": done, "loss": loss})
+            if event is None or not isinstance(seq, int) or not isinstance(when, float):
+                raise ValueError("not as `pack` writes it")
+            kept.append((seq, when, event))
     return record["rows"], sorted(kept, key=lambda row: row[0])

@@ -88,7 +88,8 @@ def _unpacked(seq: int, when: float, record: str) -> tuple[int, list[Row]]:
     if isinstance(parsed, dict) and parsed.get("event") == GATHERED:
         with suppress(KeyError, TypeError, ValueError):  # a newer version's
             rows, kept = unpack(parsed)
-            return seq - rows + 1, kept
+            first = seq - rows + 1
+            return first, [row for row in kept if first <= row[0] <= seq]
     event = from_record(parsed)
     return seq, [(seq, when, event)] if event else []
 

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import conllu
 import pandas as pd
@@ -28,6 +29,13 @@ Rows = list[dict[str, object]]
 
 class Refused(Exception):
     """The other reader does not take the file."""
+
+
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object whose names are there once."""
+    if len(dict(pairs)) < len(pairs):
+        raise Refused
+    return dict(pairs)
 
 
 PIECES = [
@@ -129,7 +137,11 @@ def write_lines_of_json(rng: random.Random, size: int) -> tuple[str, str, Callab
     text = "".join(json.dumps(row, ensure_ascii=rng.random() < 0.5) + rng.choice(["\n", "\r\n", "\n\n"]) for row in rows)
 
     def read(text: str, found) -> Rows:
-        rows = [json.loads(line) for line in text.split("\n") if line.strip()] if found.format == "jsonl" else _document(text)
+        rows = (
+            [json.loads(line, object_pairs_hook=once) for line in text.split("\n") if line.strip()]
+            if found.format == "jsonl"
+            else _document(text)
+        )
         if not all(isinstance(row, dict) for row in rows):
             raise Refused("not an object")
         return rows
@@ -139,7 +151,7 @@ def write_lines_of_json(rng: random.Random, size: int) -> tuple[str, str, Callab
 
 def _document(text: str) -> Rows:
     """A list; what else a document may be is not written here."""
-    document = json.loads(text)
+    document = json.loads(text, object_pairs_hook=once)
     if not isinstance(document, list):
         raise Refused("no list")
     return document

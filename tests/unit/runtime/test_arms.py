@@ -1,12 +1,14 @@
 """What trials say, before anybody judges them."""
 
 import math
+from collections import defaultdict
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from gradts_engine.contracts import Auxiliary
-from gradts_engine.runtime.arms import on_the_seeds_of
+from gradts_engine.runtime.arms import Arms, on_the_seeds_of
 
 A, B, C = ((Auxiliary(name),) for name in "abc")
 
@@ -22,6 +24,17 @@ def test_a_training_that_failed_has_no_score_and_no_say():
     tried = {(): {0: 0.70, 1: math.nan}, A: {0: 0.72, 1: 0.82}, B: {0: 0.71}}
     np.testing.assert_allclose(on_the_seeds_of(A, tried), [math.nan, 0.77, 0.76])
     assert np.isnan(on_the_seeds_of((), tried)[0])
+
+
+def test_what_has_no_seed_in_common_is_not_compared():
+    """As a strategy of a plugin may try them."""
+    told, arms = [], Arms.__new__(Arms)
+    arms.prepared, arms.emit = SimpleNamespace(usable=lambda primary, selection: selection), told.append
+    arms._judged = defaultdict(dict)
+    arms._tried = {"p": {A: {0: SimpleNamespace(result={"score": 0.7})}, B: {1: SimpleNamespace(result={"score": 0.8})}}}
+    arms.tell_expected("p", A, judge=None)
+    arms.tell_expected("p", C, judge=None)
+    assert told == []
 
 
 def test_trials_of_the_same_seeds_are_their_means():

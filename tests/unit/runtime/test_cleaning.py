@@ -1,5 +1,6 @@
 """What gc removes, in which order, and what it never touches."""
 
+import math
 import os
 import time
 
@@ -9,8 +10,9 @@ from gradts_engine import events
 from gradts_engine.runtime.cleaning import garbage, remove, spare_weights, sweep
 from gradts_engine.runtime.endings import tidy
 from gradts_engine.runtime.journal import Journal
+from gradts_engine.runtime.shelving import own
 from gradts_engine.runtime.store import Store
-from gradts_engine.runtime.studying import studied_since, studying
+from gradts_engine.runtime.studying import before_studies, studying
 
 DAY = 86400.0
 
@@ -96,8 +98,8 @@ def test_what_a_study_at_work_uses_or_writes_stays(store):
         sweep(store)
         assert (store.artifacts.root / "unfinished" / "tune-abc").exists()
         with studying(store):
-            assert studied_since(store) < time.time()
-    assert studied_since(store) is None
+            assert before_studies(store) < time.time()
+    assert before_studies(store) == math.inf
     assert {"result k3", "half-written tune-abc"} <= set(names(garbage(store, older_than=0.0)))
 
 
@@ -163,6 +165,20 @@ def test_weights_that_another_run_needs_stay(weights, keep, state, final):
     one = run_of(weights, "one", "final", "", *ALL, final="k3")
     run_of(weights, "two", keep, state, ("trial", "k2"), final=final)
     assert spared(weights, one) == ["k1"]
+
+
+def test_what_a_study_at_work_has_used_stays_when_a_run_ends_or_is_removed(weights):
+    one = run_of(weights, "one", "final", "", *ALL, ("tune", "begun"), final="k3")
+    work = weights.artifacts.workspace("tune", "begun")
+    work.put("part", lambda path: path.write_bytes(b"x" * 500) and None)
+    for stage, key in ALL:
+        os.utime(weights.artifacts.root / stage / key, (time.time() - DAY,) * 2)
+    with studying(weights):
+        assert weights.artifacts.find("tune", "k1")
+        tidy(weights, one, lambda event: None)
+        assert [(weights.artifacts.root / s / k / "model.safetensors").exists() for s, k in ALL] == [True, False, True]
+        assert [item.path.name for item in own(weights, [one])] == ["k3"]  # k2 was freed just now
+    assert sorted(item.path.name for item in own(weights, [one])) == ["k1", "k2", "k3", "tune-begun"]
 
 
 def test_a_run_ends_well_where_the_journal_of_another_cannot_be_read(weights):

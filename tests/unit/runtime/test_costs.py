@@ -94,7 +94,9 @@ def view(jobs, stage="embed", encoder="minilm", device="cpu", **precision) -> Ru
     """A run with jobs of so many operations and steps, that took so many seconds."""
     started = RunStarted("r", "c", encoder, (), (), (device,), {}, {}, precision={"training": "fp32"} | precision)
     done = enumerate(jobs)
-    stages = {str(i): Stage("done", str(i), stage, operations=n, steps=steps, seconds=s) for i, (n, steps, s) in done}
+    stages = {
+        str(i): Stage("done", str(i), stage, operations=n, steps=steps, seconds=s, computed=True) for i, (n, steps, s) in done
+    }
     return RunView(started=started, stages={**stages, "found": Stage("cached", "found", stage, operations=1.0)})
 
 

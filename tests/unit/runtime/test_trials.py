@@ -59,6 +59,7 @@ HEAD = "target,source,seed,score,protocol\n"
         (HEAD + "rte,mrpc,0,high,p\n", ":2: score: got 'high', expected a number"),
         (HEAD + "rte,mrpc,0,inf,p\n", ":2: score: got 'inf', expected a score in percent"),
         (HEAD + "rte,mrpc,0,1e300,p\n", ":2: score: got '1e300', expected a score in percent"),
+        (HEAD.strip() + ",run_seed\nrte,mrpc,0,50,p,1.0\n", ":2: run_seed: got '1.0', expected a whole number, or nothing"),
         (HEAD + "rte,mrpc,0,50,\n", ":2: protocol: got '', expected a digest"),
         (HEAD + "rte,mrpc,0,71,p\nrte,mrpc,0,72,p\n", ":3: rte with mrpc, seed 0: score 72.0000, but 71.0000 is known"),
         (HEAD + '"rte,mrpc,0,71,p\n', "cannot be read as CSV"),
@@ -118,14 +119,15 @@ def test_only_trials_of_the_same_rows_and_metric_are_compared():
         known_of("rte", "f1 of yes", digest, 0.1),
         known_of("rte", "f1 of no", digest, 0.2),
         known_of("rte", "accuracy", digest, 0.3),
+        known_of("rte", "f1", digest, 0.35),  # as an earlier version wrote it
         known_of("rte", "", digest, 0.4),
         *(known_of("cola", "mcc", "D1", score) for score in (0.5, 0.51)),
         known_of("cola", "accuracy", "D1", 0.6),
         known_of("cola", "mcc", "D2", 0.7),
     ]
     found = of_others([replace(t, protocol=protocol_, run_seed=str(i)) for i, t in enumerate(trials)], facts, "")
-    assert [t.score for t in found] == [0.1, 0.4, 0.5, 0.51]
-    assert [t.run_seed for t in found] == ["0", "3", "4", "5"]
+    assert [t.score for t in found] == [0.1, 0.35, 0.4, 0.5, 0.51]
+    assert [t.run_seed for t in found] == ["0", "3", "4", "5", "6"]
 
 
 def of_facts(metrics):

@@ -118,7 +118,7 @@ def test_other_rows_are_another_table_and_other_seeds_of_a_run_other_seeds(tmp_p
     path.write_text(head + "t,,0,70,D1,1\nt,a,0,72,D2,1\n")
     with pytest.raises(UsageError, match=":3: t was trained with another metric or protocol or data before"):
         read_table(path)
-    path.write_text(head + "t,,0,70,D,1\nt,,0,80,D,2\nt,a,0,72,D,1\nt,a,0,82,D,2\n")
+    path.write_text(head + "t,,0,70,,1\nt,,0,80,D,2\nt,a,0,72,D,1\nt,a,0,82,D,2\n")
     (target,), said = read_table(path)
     np.testing.assert_allclose(target.scores, [[0.70, 0.80], [0.72, 0.82]])
     assert said == []

@@ -48,7 +48,7 @@ def test_ranking_rows() -> None:
     kind = Ranking()
     text = kind.read_text(["q", ["a", "b", "c"]])
     assert text == ("q", "a", "b", "c")
-    assert [kind.read_label(value, text) for value in (2, "1", [0.1, 0.7, 0.7], [0, 0, 1])] == ["2", "1", "1", "2"]
+    assert [kind.read_label(value, text) for value in (2, "1", [0.1, 0.7, 0.7], [0, 0, 10**400])] == ["2", "1", "1", "2"]
     for wrong in (3, -1, True, "x", None, [1, 2], ["a", "b", "c"], 0.5, [0.2, 1.0, math.nan]):
         with pytest.raises(ValueError, match="candidates"):
             kind.read_label(wrong, text)

@@ -58,6 +58,7 @@ def test_words_in_strings():
         assert (read, kind.read_label(label, read)) == (("Ada", "runs"), ("B", "O"))
     assert kind.read_label("[0, 1]", ("Ada", "runs")) == ("0", "1")
     assert kind.read_text(["[ music ]"]) == ("[", "music", "]")
+    assert kind.read_label("[X] O [Y]", ("a", "b", "c")) == ("[X]", "O", "[Y]")
     for wrong in ("['Ada' 'runs']", '["Ada" "runs"]'):
         with pytest.raises(ValueError, match="looks like a printed array"):
             kind.read_text([wrong])

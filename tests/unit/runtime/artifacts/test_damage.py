@@ -1,5 +1,6 @@
 """Stored bytes that are not those that were written."""
 
+import errno
 import json
 import subprocess
 import sys
@@ -164,3 +165,18 @@ def test_what_cannot_be_read_just_now_is_not_damaged(store, which):
     assert said.startswith(f"{artifact.folder / name} cannot be read: Too many open files; try again, or remove ")
     assert not (store.root / "damaged").exists()
     assert store.find("score", "k1") == artifact
+
+
+def test_what_cannot_be_read_hides_no_other(store, monkeypatch):
+    artifact, other = (store.save("score", key, RESULT, write) for key in ("k1", "k2"))
+    real = Path.open
+
+    def refused(path, *arguments):
+        if path.parent.name == "k1":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return real(path, *arguments)
+
+    monkeypatch.setattr(Path, "open", refused)
+    assert [*store] == [*store.of("score")] == [other]
+    monkeypatch.undo()
+    assert [*store] == [artifact, other]

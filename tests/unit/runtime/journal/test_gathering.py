@@ -61,21 +61,39 @@ def test_what_a_reader_shows_is_what_it_would_have_shown(path, fast):
     assert replace(after, curve={}) == replace(before, curve={})  # with times, rate and latest loss
 
 
-def test_no_more_than_a_minute_of_progress_waits_for_something_else(path, fast, monkeypatch):
-    monkeypatch.setattr(progress, "LONGEST", 0.05)
-    with Thick(path) as journal:
-        for event in steps(0, 300):
-            journal.emit(event)
-            assert len(journal.gatherer.rows) < 300
-        assert count(path) < 200
-        assert read(path)[-1] == steps(299, 300)[0]
+def test_no_more_than_a_minute_of_progress_waits_for_something_else():
+    gatherer = Gatherer()
+    taken = [gatherer.add(seq, 10.0 * seq, event) for seq, event in enumerate(steps(0, 30), 1)]
+    assert [(of[0][0], of[-1][0]) for of in taken if of] == [(1, 7), (8, 14), (15, 21), (22, 28)]
+    assert [seq for seq, _, _ in gatherer.rows] == [29, 30]
 
 
-def test_a_short_stage_stays_as_it_is(path):
+def test_a_short_stage_stays_as_it_is(path, monkeypatch):
+    monkeypatch.setattr(progress, "SHORTEST", 3600.0)
     with Thick(path) as journal:
         for event in [*steps(0, 30), events.Warned("end")]:
             journal.emit(event)
     assert read(path) == [*steps(0, 30), events.Warned("end")]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"stages": [["tune", "a", "k", 9, [[1, 1.0, {}, None]]]]},
+        {"stages": [["tune", "a", {}, 9, [[1, 1.0, 3, None]]]]},
+        {"stages": [["tune", "a", "k", 9, [[1, "1", 3, None]]]]},
+        {"stages": 3},
+        {"rows": None},
+    ],
+)
+def test_gathered_rows_of_others_are_read_as_carefully_as_any(path, change):
+    """A newer version's, or one that somebody made."""
+    record = {"event": "Gathered", "rows": 1, "stages": [["tune", "a", "k", 9, [[1, 1.0, 3, None]]]]} | change
+    with closing(sqlite3.connect(path)) as database, database:
+        database.executescript(rows.SCHEMA)
+        rows.append(database, [json.dumps(record), json.dumps(events.Warned("end").as_record())])
+    assert fold((when, event) for _, when, event in read_events(path)).stages == {}
+    assert told_to(path)[-1] == "end"
 
 
 def test_what_others_wrote_between_stays(path, fast):
