@@ -35,8 +35,7 @@ def test_nobody_is_there_to_ask(waiting):
     (line,) = (line for line in result.err.splitlines() if line.startswith("waiting"))
     assert line == result.err.splitlines()[-1]
     assert "waiting for confirmation of mood" in line
-    for command in ("results", "confirm"):
-        assert f"`gradts-engine {command} {waiting.latest.id} --store {waiting.store.root}`" in line
+    assert line.count(f" {waiting.latest.id} --store {waiting.store.root}`") == 2
     found = waiting("results --json").json
     assert found["state"] == "waiting"
     assert (found["primaries"]["mood"]["confirmed"], found["primaries"]["mood"]["final"]) == (None, None)
@@ -53,8 +52,7 @@ def test_accepted(waiting):
     assert result.out.splitlines()[0] == f"mood: train with {', '.join(names(proposed))}"
     assert f"go on with: gradts-engine run {waiting.config} --store {waiting.store.root}\n" in result.out
     (row,) = waiting("status --json").json
-    again = f"gradts-engine run {waiting.config} --store {waiting.store.root}"
-    assert (row["state"], row["reason"]) == ("waiting", f"mood confirmed; go on with: {again}")
+    assert row["reason"] == f"mood confirmed; go on with: gradts-engine run {waiting.config} --store {waiting.store.root}"
     assert waiting.run().code == 0
     found = mood(waiting)
     assert found["confirmed"] == proposed

@@ -1,10 +1,12 @@
 """Results as files."""
 
 import json
+import os
+import threading
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load, load_file
 
 from gradts_engine.scoring.normalise import normalise, task_importance
 
@@ -140,3 +142,14 @@ def test_a_selection_of_data_that_have_changed_is_refused(ran, folder):
     expected = f"{ran.config}: the train rows of {task} are no longer those of run {ran.latest.id}; run it again first"
     assert result.line == expected
     assert path.read_bytes() == before
+
+
+def test_an_export_into_a_pipe_goes_through_it(ran, tmp_path):
+    pipe, got = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
+    reader.start()
+    assert ran("export importance mood", str(pipe)).code == 0
+    reader.join(30)
+    assert pipe.is_fifo()
+    assert set(load(got[0])) >= {"raw", "task", "ids"}

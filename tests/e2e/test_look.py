@@ -5,12 +5,10 @@ import os
 import shutil
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 from rich.text import Text
-from safetensors.numpy import load
 
 from gradts_engine import report
 from gradts_engine.__main__ import main
@@ -253,17 +251,6 @@ def test_a_run_that_cannot_be_read_hides_no_other(ran):
     assert refused.code == 1
     assert "what that run needs is not known: remove it first" in refused.err
     assert ran("runs rm damaged-1 --yes").code == 0
-
-
-def test_an_export_into_a_pipe_goes_through_it(ran, tmp_path):
-    pipe, got = tmp_path / "pipe", []
-    os.mkfifo(pipe)
-    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()))
-    reader.start()
-    assert ran("export importance mood", str(pipe)).code == 0
-    reader.join(30)
-    assert pipe.is_fifo()
-    assert set(load(got[0])) >= {"raw", "task", "ids"}
 
 
 def test_files_of_a_copied_run_are_those_of_the_copy(ran, tmp_path):
