@@ -220,12 +220,12 @@ def test_yes_does_not_overrule_a_person(waiting):
 
 
 def test_several_primaries_are_decided_one_by_one(ran):
-    ran.settings["run"]["primary"] = ["mood", "pair"]
-    ran.settings["selection"]["confirm"] = "ask"
+    ran.settings["run"]["primary"], ran.settings["selection"]["confirm"] = ["mood", "pair"], "ask"
     ran.write()
     assert ran.run().code == 3
     assert ran("confirm --auxiliaries tags --yes").line == "--auxiliaries needs --primary, one of mood, pair"
     assert ran("confirm --primary pair --alone --yes").code == 0
+    assert ran(f"status {ran.latest.id} --json").json["reason"].startswith("waiting for confirmation of mood, pair: ")
     result = ran.run()
     assert result.code == 3
     assert "waiting for confirmation of mood:" in result.err

@@ -111,6 +111,20 @@ def test_what_is_registered() -> None:
     assert {spec.name for spec in gradts_decoder.gradts_encoders()} == {"qwen2.5-0.5b", "smollm2-135m"}
 
 
+def test_words_of_a_tokenizer_that_marks_none_by_itself_are_marked(tmp_path: Path) -> None:
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="never")
+    backend.train_from_iterator(
+        [" hello world"] * 3, trainers.BpeTrainer(vocab_size=90, special_tokens=["<s>"], show_progress=False)
+    )
+    given = gradts_decoder.tokenizer(PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>", pad_token="<s>"))
+    tiny_encoder(tmp_path, "llama", vocab_size=500)
+    given.save_pretrained(tmp_path)
+    ours = load_encoder(gradts_decoder.decoder("tiny", str(tmp_path))).tokenizer_for(True)
+    found = ours(["hello", "world"], is_split_into_words=True, add_special_tokens=False)["input_ids"]
+    assert found == given(" hello world", add_special_tokens=False)["input_ids"]
+
+
 @pytest.mark.parametrize(
     "split",
     [

@@ -42,8 +42,8 @@ def test_files_like_those_of_the_training_are_read_alike_and_others_as_they_are(
     data, model = trained(Classification(), rows, rows, dialect=dialect)
     assert [row.text for row in read_rows_for(model, rows, {})] == [row.text for row in data.splits["test"]]
     assert data.splits["test"][1].text == ('"bad"',)
-    other = write("b.jsonl", '{"text": "good", "label": "x"}\n')
-    assert [row.text for row in read_rows_for(model, other, {})] == [("good",)]
+    for other in (write("b.jsonl", '{"text": "good", "label": "x"}\n'), write("b.tsv", "text\tlabel\ngood\tx\n")):
+        assert [row.text for row in read_rows_for(model, other, {})] == [("good",)]
 
 
 @pytest.mark.parametrize("hidden", ["text,label\na,\nb,\n", '{"text": "a", "label": null}\n{"text": "b", "label": null}\n'])

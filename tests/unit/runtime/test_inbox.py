@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from gradts_engine.runtime import inbox
 from gradts_engine.runtime.inbox import AnyCommand, Cancel, Confirm, Pause, Resume, read, send
 
 
@@ -108,3 +109,16 @@ def test_what_is_no_command_is_passed_over(tmp_path, content):
     command = sent(tmp_path, Pause())
     assert commands(tmp_path) == [command]
     assert json.loads((tmp_path / f"{command.id}.json").read_bytes())["command"] == "pause"
+
+
+def test_a_command_that_is_answered_while_somebody_looks_is_none(tmp_path, monkeypatch):
+    send(tmp_path, Pause())
+    real = inbox._status
+
+    def answered(path):
+        status = real(path)
+        path.unlink()
+        return status
+
+    monkeypatch.setattr(inbox, "_status", answered)
+    assert read(tmp_path) == []

@@ -101,6 +101,14 @@ def test_an_import_is_kept_once_and_refuses_another_score_of_the_same_trial(tmp_
     assert known(store)[1:] == made
 
 
+def test_trials_of_other_seeds_of_a_run_are_other_trials(tmp_path):
+    """The first repeat of a run with seed 3 is another training than that of a run with seed 4."""
+    store = Store(tmp_path / ".gradts")
+    made = [Known("rte", ("mrpc",), 0, score, "accuracy", "p", run_seed=seed) for seed, score in (("3", 0.7), ("4", 0.8))]
+    assert add(store, made, tmp_path / "trials.csv") == 2
+    assert known(store) == made
+
+
 def test_a_failed_training_in_a_file_says_nothing_against_a_score(tmp_path):
     path = tmp_path / "trials.csv"
     for scores in (("71", "nan"), ("nan", "71")):

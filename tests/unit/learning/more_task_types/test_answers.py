@@ -78,6 +78,14 @@ def test_characters_that_have_no_token_are_no_end_of_an_answer(context: str, tex
     assert cut[0, 0] == MAY | START | END
 
 
+def test_an_answer_that_is_cut_in_two_is_none(encoder: Encoder) -> None:
+    whole = answer([CONTEXT[4:]], [4])
+    (target,) = span_data(encoder, whole, length=200).targets
+    assert int(np.flatnonzero(target[:, 0] & START)[0]) > 0
+    (cut,) = span_data(encoder, whole, length=16).targets
+    assert cut[0, 0] == MAY | START | END
+
+
 def test_loss_of_answers_is_over_the_context_alone(encoder: Encoder) -> None:
     data = span_data(encoder, answer(["Lima"], [12]))
     _, targets = data.batch([0])
