@@ -133,5 +133,5 @@ def both_alone(trial: float | None, tuned: float | None, settings: Mapping[str, 
     if trial is None or tuned is None:
         return ""
     length = settings["multitask"]["length"]
-    own = f"its own {settings['training']['epochs']} epochs"
+    own = f"its own {words.count(settings['training']['epochs'], 'epoch')}"
     return f"Alone: {words.score(trial)} with the {length} of a trial, {words.score(tuned)} after {own}."
