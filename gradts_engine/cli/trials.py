@@ -34,7 +34,8 @@ def list_trials(store: Path | None, as_json: bool) -> None:
       gradts-engine trials list --json | jq length
     """
     from gradts_engine import tables
-    from gradts_engine.runtime.trials import AND, known, listed
+    from gradts_engine.runtime.stored_trials import known, listed
+    from gradts_engine.runtime.trial_tables import AND
     from gradts_engine.words import score
 
     kept = open_store(store)
@@ -55,7 +56,8 @@ def export_trials(file: Path, store: Path | None) -> None:
       gradts-engine study replay trials.csv
     """
     from gradts_engine.durable import is_stdout, keep_at, why
-    from gradts_engine.runtime.trials import known, table
+    from gradts_engine.runtime.stored_trials import known
+    from gradts_engine.runtime.trial_tables import table
 
     kept = open_store(store)
     found = known(kept)
@@ -82,7 +84,8 @@ def import_trials(file: Path, like: Path | None, store: Path | None) -> None:
       gradts-engine trials import trials.csv
       gradts-engine trials import pairs.csv --like tasks.toml
     """
-    from gradts_engine.runtime.trials import add, read
+    from gradts_engine.runtime.stored_trials import add
+    from gradts_engine.runtime.trial_tables import read
 
     kept = open_store(store, like)
     found = read(file, _prepared(like, kept.root) if like else None)

@@ -140,7 +140,7 @@ def selected_instances(store: Store, view: RunView, primary: str) -> dict[str, t
     if isinstance(chosen, Confirmed) and (chosen.keep is not None or chosen.threshold is not None):
         keep, threshold = chosen.keep or 1.0, chosen.threshold
         rows = {task: np.array(keep_instances(taus[task], threshold=threshold, keep=keep)) for task in chosen.auxiliaries}
-    out = proposal.arrays(LEFT_OUT) if LEFT_OUT in proposal.files else {}
+    out = left_out(store, view, primary)
     every = {task: np.delete(np.arange(len(taus[task])), out.get(task, [])) for task in chosen.auxiliaries}
     positions = {task: rows.get(task, every[task]) for task in chosen.auxiliaries}
     return {task: (where, taus[task][where]) for task, where in positions.items()}

@@ -14,7 +14,7 @@ from gradts_engine.events import Predicted
 from gradts_engine.hooks.catalog import Catalog
 from gradts_engine.runtime.facts import Facts
 from gradts_engine.runtime.store import Store
-from gradts_engine.runtime.trials import known, of_others
+from gradts_engine.runtime.stored_trials import known, of_others
 
 
 def ordering_predictor(selection: SelectionSettings, catalog: Catalog) -> str | None:

@@ -254,8 +254,9 @@ def apply(view: RunView, event: Event, when: float = 0.0) -> RunView:
             if cached:
                 before = view.stages.get(_key(view, event), TODO)  # earlier versions did not store what it took
                 return _stage(view, event, state="cached", seconds=seconds or before.seconds)
-            facts = {"operations": event.operations, "steps": event.steps}
-            return _stage(view, event, state="done", seconds=seconds, computed=True, **facts)
+            return _stage(
+                view, event, state="done", seconds=seconds, computed=True, operations=event.operations, steps=event.steps
+            )
         case events.Planned():
             return replace(view, planned=event)
         case events.StageFailed(stage, subject, reason):

@@ -14,7 +14,8 @@ import numpy as np
 from gradts_engine.csv_rows import csv_rows
 from gradts_engine.errors import UsageError
 from gradts_engine.repeats import Repeats
-from gradts_engine.runtime.trials import ALONE, AND, MOST, same_metric
+from gradts_engine.runtime.trial_tables import ALONE, AND, MOST
+from gradts_engine.runtime.trials import same_metric
 from gradts_engine.words import count
 
 MADE = ("metric", "protocol", "data")

@@ -14,7 +14,7 @@ from gradts_engine.hooks.specs import hookimpl
 from gradts_engine.runtime.executors import ThreadExecutor
 from gradts_engine.runtime.prepare import current_run
 from gradts_engine.runtime.store import Store
-from gradts_engine.runtime.trials import known
+from gradts_engine.runtime.stored_trials import known
 
 pytest_plugins = ["gradts_engine.testing.fixtures"]
 

@@ -184,10 +184,19 @@ def _columns(sample: str, delimiter: str, quoting: int | None = None) -> int:
     return widths.pop() if len(widths) == 1 else 0
 
 
+def is_enclosed(field: str) -> bool:
+    """Whether quotation marks may enclose a field: one at each end, and none but doubled ones inside."""
+    return len(field) > 1 and field[0] == field[-1] == '"' and '"' not in field[1:-1].replace('""', "")
+
+
+def _marked(lines: Sequence[str], delimiter: str) -> list[str]:
+    """The fields that begin with a quotation mark."""
+    return [field for line in lines for field in line.rstrip("\r").split(delimiter) if field.startswith('"')]
+
+
 def marks_are_text(sample: str, delimiter: str) -> bool:
     """Whether a field begins with a quotation mark that encloses nothing."""
-    fields = (field for line in sample.split("\n") for field in line.rstrip("\r").split(delimiter) if field.startswith('"'))
-    return any(len(field) < 2 or not field.endswith('"') or '"' in field[1:-1].replace('""', "") for field in fields)
+    return not all(map(is_enclosed, _marked(sample.split("\n"), delimiter)))
 
 
 def _is_quoted(sample: str, delimiter: str) -> bool:
@@ -195,8 +204,6 @@ def _is_quoted(sample: str, delimiter: str) -> bool:
     with one ends with one and has none but doubled ones inside, which at least one does have."""
     if not _columns(sample, delimiter, csv.QUOTE_MINIMAL):
         return False
-    fields = [field for line in sample.split("\n")[:1000] for field in line.rstrip("\r").split(delimiter)]
-    marked = [field for field in fields if field.startswith('"')]
-    inner = [field[1:-1] for field in marked if len(field) > 1 and field.endswith('"')]
-    doubled = any('""' in text for text in inner) and not any('"' in text.replace('""', "") for text in inner)
-    return (doubled and len(inner) == len(marked)) or not _columns(sample, delimiter, csv.QUOTE_NONE)
+    marked = _marked(sample.split("\n")[:1000], delimiter)
+    enclosed = all(map(is_enclosed, marked)) and any('""' in field[1:-1] for field in marked)
+    return enclosed or not _columns(sample, delimiter, csv.QUOTE_NONE)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from gradts_engine.contracts import Row
 from gradts_engine.errors import UsageError
 from gradts_engine.learning.rows.files import MAX_LINE, Opened
-from gradts_engine.learning.rows.shape import Detected, marks_are_text
+from gradts_engine.learning.rows.shape import Detected, is_enclosed, marks_are_text
 
 Numbered = Iterator[tuple[int | None, Row]]
 Fields = Iterator[tuple[int, list[str]]]
@@ -50,19 +50,13 @@ def _check_header(header: Sequence[str], place: str) -> None:
         raise UsageError(f"{place}: the header names a column twice: {', '.join(header)}")
 
 
-def _is_enclosed(field: str) -> bool:
-    """Whether it is as nobody writes one whose quotation marks are text: one at each end, and none but doubled ones inside."""
-    inner = field[1:-1]
-    return field[:1] == field[-1:] == '"' and '""' in inner and '"' not in inner.replace('""', "")
-
-
 def _plain(opened: Opened, detected: Detected, guessed: bool = False) -> Fields:
     """Quotation marks and carriage returns inside a line are text."""
     guessed = guessed and not marks_are_text(opened.sample, detected.delimiter or "\t")
     for number, line in opened.lines():
         line = line.removesuffix("\n").removesuffix("\r")
         fields = line.split(detected.delimiter)
-        if guessed and '""' in line and any(map(_is_enclosed, fields)):
+        if guessed and '""' in line and any(is_enclosed(field) and '""' in field[1:-1] for field in fields):
             way_out = 'say quoting = "minimal" in [tasks.NAME] if they do, "none" if they are text'
             raise UsageError(f"{opened.path}:{number}: quotation marks seem to enclose a field, unlike before; {way_out}")
         if (len(fields) > 1 or line.strip()) and (number > 1 or fields != DELIMITER):

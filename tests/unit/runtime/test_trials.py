@@ -11,7 +11,9 @@ from gradts_engine.config import MultitaskSettings, ScoringSettings, TrainingSet
 from gradts_engine.errors import UsageError
 from gradts_engine.runtime.facts import Facts, TaskFacts
 from gradts_engine.runtime.store import Store
-from gradts_engine.runtime.trials import Known, add, data_of, known, of_others, protocol, read, table
+from gradts_engine.runtime.stored_trials import add, known, of_others
+from gradts_engine.runtime.trial_tables import read, table
+from gradts_engine.runtime.trials import Known, data_of, protocol
 
 NAMES = st.sampled_from(["rte", "mrpc", "cola", "a.b-c_d"])
 
