@@ -250,13 +250,11 @@ def apply(view: RunView, event: Event, when: float = 0.0) -> RunView:
         case events.EpochScored(epoch=epoch, score=score):
             known = view.stages.get(_key(view, event), TODO).epochs
             return _stage(view, event, epochs=(*known[: epoch - 1], score))
-        case events.StageFinished(seconds=seconds, cached=cached):
-            if cached:
-                before = view.stages.get(_key(view, event), TODO)  # earlier versions did not store what it took
-                return _stage(view, event, state="cached", seconds=seconds or before.seconds)
-            return _stage(
-                view, event, state="done", seconds=seconds, computed=True, operations=event.operations, steps=event.steps
-            )
+        case events.StageFinished(seconds=seconds, cached=True):
+            before = view.stages.get(_key(view, event), TODO)  # earlier versions did not store what it took
+            return _stage(view, event, state="cached", seconds=seconds or before.seconds)
+        case events.StageFinished(seconds=seconds, operations=operations, steps=steps):
+            return _stage(view, event, state="done", seconds=seconds, computed=True, operations=operations, steps=steps)
         case events.Planned():
             return replace(view, planned=event)
         case events.StageFailed(stage, subject, reason):
